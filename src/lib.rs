@@ -1,0 +1,2 @@
+//! wire only, for now
+pub mod wire;

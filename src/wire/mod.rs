@@ -1,0 +1,16 @@
+//! The framing, without I/O: how a length is written, and how a byte stream becomes frames.
+//!
+//! ```text
+//! frame   = header payload
+//! header  = 8 ASCII decimal digits, zero-padded: the payload's length in bytes      "00000005"
+//! payload = that many bytes                                                          "hello"
+//! ```
+//!
+//! [`HeaderFormat`] writes and reads a header, [`Decoder`] cuts a stream into frames. Nothing here
+//! knows sockets, clocks or GStreamer, so everything here can be read, tested and fuzzed alone.
+
+mod decoder;
+mod header;
+
+pub use decoder::{Decoder, Step, Truncated};
+pub use header::{Decoded, Header, HeaderBytes, HeaderError, HeaderFormat, MAX_DIGITS, TooLong};
