@@ -1,2 +1,37 @@
-//! wire only, for now
+//! GStreamer elements that move length-prefixed frames over TCP: [`videosocketsink`] and
+//! [`videosocketsrc`].
+//!
+//! One buffer is one frame, and one frame is 8 ASCII digits, the payload's length in bytes, followed by
+//! the payload. [`wire`] has the details, and is of use without GStreamer as well.
+
+use gst::glib;
+
+mod fault;
+mod frames;
+mod given_socket;
+mod messages;
+mod settings;
+mod shared;
+mod transport;
+mod uri;
+pub mod videosocketsink;
+pub mod videosocketsrc;
 pub mod wire;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    settings::register_types();
+    videosocketsink::register(plugin)?;
+    videosocketsrc::register(plugin)
+}
+
+gst::plugin_define!(
+    videosocket,
+    env!("CARGO_PKG_DESCRIPTION"),
+    plugin_init,
+    concat!(env!("CARGO_PKG_VERSION"), "-", env!("COMMIT_ID")),
+    "MPL-2.0",
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_NAME"),
+    env!("CARGO_PKG_REPOSITORY"),
+    env!("BUILD_REL_DATE")
+);

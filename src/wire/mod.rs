@@ -9,6 +9,8 @@
 //! [`HeaderFormat`] writes and reads a header, [`Decoder`] cuts a stream into frames. Nothing here
 //! knows sockets, clocks or GStreamer, so everything here can be read, tested and fuzzed alone.
 
+#![warn(missing_docs)]
+
 mod decoder;
 mod header;
 

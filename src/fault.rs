@@ -1,0 +1,92 @@
+//! A transport's error as GStreamer's: domain, code, sentence, details.
+
+use gst::prelude::*;
+
+use crate::{shared::OpenError, transport::Error};
+
+/// Which element met with the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The source.
+    Receiving,
+    /// The sink.
+    Sending,
+}
+
+/// Posts the error that ends the stream.
+pub fn post_error(element: &impl IsA<gst::Element>, error: &Error, direction: Direction) {
+    element.post_error_message(message(error, direction));
+}
+
+/// Posts what the stream survives.
+pub fn post_warning(element: &impl IsA<gst::Element>, error: &Error, direction: Direction) {
+    let (text, details) = (error.to_string(), details(error));
+    match code(error, direction) {
+        Code::Resource(code) => gst::element_warning!(element, code, ("{text}"), ["{details}"]),
+        Code::Stream(code) => gst::element_warning!(element, code, ("{text}"), ["{details}"]),
+    }
+}
+
+/// The error of a state change that fails.
+pub fn message(error: &Error, direction: Direction) -> gst::ErrorMessage {
+    let (text, details) = (error.to_string(), details(error));
+    match code(error, direction) {
+        Code::Resource(code) => gst::error_msg!(code, ("{text}"), ["{details}"]),
+        Code::Stream(code) => gst::error_msg!(code, ("{text}"), ["{details}"]),
+    }
+}
+
+impl OpenError {
+    /// The error of a state change that fails because of it.
+    pub fn message(&self, direction: Direction) -> gst::ErrorMessage {
+        match self {
+            Self::Transport(error) => message(error, direction),
+            Self::Contradiction { .. } | Self::Taken { .. } => {
+                gst::error_msg!(gst::ResourceError::Settings, ("{self}"))
+            }
+        }
+    }
+}
+
+enum Code {
+    Resource(gst::ResourceError),
+    Stream(gst::StreamError),
+}
+
+fn code(error: &Error, direction: Direction) -> Code {
+    use gst::ResourceError::*;
+    let sends = direction == Direction::Sending;
+    Code::Resource(match error {
+        Error::Header { .. } => return Code::Stream(gst::StreamError::Decode),
+        Error::Unreachable { .. }
+        | Error::Unresolved { .. }
+        | Error::Bind { .. }
+        | Error::Socket(_)
+        | Error::Accept(_) => {
+            if sends {
+                OpenWrite
+            } else {
+                OpenRead
+            }
+        }
+        Error::Send { .. }
+        | Error::Receive { .. }
+        | Error::Truncated { .. }
+        | Error::Silent { .. }
+        | Error::Stalled { .. }
+        | Error::TooSlow { .. } => {
+            if sends {
+                Write
+            } else {
+                Read
+            }
+        }
+        Error::Exhausted(_) | Error::OutOfMemory { .. } => NoSpaceLeft,
+        Error::Internal(_) => Failed,
+    })
+}
+
+/// The error with the system's own codes, and what is behind it.
+fn details(error: &Error) -> String {
+    format!("{error:?}")
+}

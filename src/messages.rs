@@ -1,0 +1,144 @@
+//! What the elements tell the application besides errors: messages on the bus and statistics.
+
+use std::net::SocketAddr;
+
+use gst::{glib, prelude::*};
+
+use crate::{
+    settings::RemoveReason,
+    transport::{ClientStats, Connection, Hub, Payload, Peer},
+};
+
+/// The properties that show the state of an element.
+pub fn read_only_properties() -> [glib::ParamSpec; 2] {
+    [
+        glib::ParamSpecUInt::builder("current-port")
+            .blurb("TCP port that the element listens on, from PAUSED on (0 = it does not listen)")
+            .maximum(65535)
+            .read_only()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .blurb(
+                "Counters since the last start: frames, payload bytes, connections, drops, faults",
+            )
+            .read_only()
+            .build(),
+    ]
+}
+
+/// The port of sockets that listen, all on the same one; 0 where there is none.
+pub fn port(addresses: &[SocketAddr]) -> u32 {
+    addresses.first().map_or(0, |address| address.port().into())
+}
+
+/// Tells of the sockets that listen.
+pub fn announce_listening(element: &impl IsA<gst::Element>, addresses: &[SocketAddr]) {
+    if addresses.is_empty() {
+        return;
+    }
+    element.notify("current-port");
+    for address in addresses {
+        post(
+            element,
+            gst::Structure::builder("videosocket-listening")
+                .field("address", address.ip().to_string())
+                .field("port", u32::from(address.port()))
+                .build(),
+        );
+    }
+}
+
+/// A connection is there.
+pub fn post_connected(element: &impl IsA<gst::Element>, peer: Peer) {
+    post(
+        element,
+        gst::Structure::builder("videosocket-connected")
+            .field("peer", peer.to_string())
+            .build(),
+    );
+}
+
+/// A connection is over, over which the element moved this much.
+pub fn post_disconnected(
+    element: &impl IsA<gst::Element>,
+    peer: Peer,
+    reason: RemoveReason,
+    (frames, bytes): (u64, u64),
+) {
+    let (_, reason) = glib::EnumValue::from_value(&reason.to_value())
+        .map(|(class, value)| (class, value.nick().to_string()))
+        .unwrap_or_else(|| unreachable!("an enum has its values"));
+    post(
+        element,
+        gst::Structure::builder("videosocket-disconnected")
+            .field("peer", peer.to_string())
+            .field("reason", reason)
+            .field("frames", frames)
+            .field("bytes", bytes)
+            .build(),
+    );
+}
+
+/// What was received over a connection.
+pub fn received(connection: &Connection) -> (u64, u64) {
+    let received = connection.received();
+    (received.frames.get(), received.bytes.get())
+}
+
+/// The `stats` of an element; all zeros where it was never started.
+pub fn stats<P: Payload>(hub: Option<&Hub<P>>) -> gst::Structure {
+    let (totals, stats) = match hub {
+        Some(hub) => (Some(hub.totals()), hub.stats()),
+        None => (None, Default::default()),
+    };
+    let count = |get: fn(&crate::transport::Totals) -> u64| totals.map_or(0, get);
+    gst::Structure::builder("application/x-videosocket-stats")
+        .field("frames-sent", count(|totals| totals.sent.frames.get()))
+        .field("bytes-sent", count(|totals| totals.sent.bytes.get()))
+        .field(
+            "frames-received",
+            count(|totals| totals.received.frames.get()),
+        )
+        .field(
+            "bytes-received",
+            count(|totals| totals.received.bytes.get()),
+        )
+        .field("connections", count(|totals| totals.connections.get()))
+        .field("frames-dropped", count(|totals| totals.dropped.get()))
+        .field("frames-truncated", count(|totals| totals.truncated.get()))
+        .field(
+            "protocol-errors",
+            count(|totals| totals.protocol_errors.get()),
+        )
+        .field("bytes-queued", stats.queued)
+        .field("rtt", nanoseconds(stats.rtt))
+        .build()
+}
+
+/// One entry of the sink's `clients`.
+pub fn client_stats(client: &ClientStats) -> gst::Structure {
+    let address = client.address.map(|address| address.to_string());
+    gst::Structure::builder("application/x-videosocket-client")
+        .field("id", client.id)
+        .field("address", address.unwrap_or_default())
+        .field("frames-sent", client.frames_sent)
+        .field("bytes-sent", client.bytes_sent)
+        .field("frames-dropped", client.frames_dropped)
+        .field("bytes-queued", client.bytes_queued)
+        .field("time-connected", nanoseconds(Some(client.connected)))
+        .field("oldest-queued", nanoseconds(client.oldest))
+        .field("rtt", nanoseconds(client.rtt))
+        .build()
+}
+
+fn nanoseconds(time: Option<std::time::Duration>) -> u64 {
+    time.map_or(0, |time| time.as_nanos() as u64)
+}
+
+fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
+    let message = gst::message::Element::builder(structure)
+        .src(element.upcast_ref::<gst::Element>())
+        .build();
+    // Refused only while the element is being disposed of.
+    let _ = element.post_message(message);
+}

@@ -1,0 +1,327 @@
+//! The frames that wait for one client, and the place in the first of them that has been reached.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    time::{Duration, Instant},
+};
+
+use smallvec::SmallVec;
+
+use super::connection::Connection;
+use crate::wire::Header;
+
+/// What a frame carries: shared memory in a few pieces. A clone is another reference, not a copy.
+pub trait Payload: Clone + Send + 'static {
+    /// One readable piece.
+    type Chunk<'a>: AsRef<[u8]>
+    where
+        Self: 'a;
+
+    /// The pieces in order, 16 at most. An error means that one cannot be read.
+    fn chunks(&self) -> impl Iterator<Item = io::Result<Self::Chunk<'_>>>;
+}
+
+/// A frame to send.
+#[derive(Clone, Debug)]
+pub struct Frame<P> {
+    /// The header that announces the payload.
+    pub header: Header,
+    /// The payload.
+    pub payload: P,
+    /// The payload's length in bytes.
+    pub len: usize,
+    /// Decoding can start here.
+    pub keyframe: bool,
+    /// It repeats one of the stream's headers, see [`Hub::set_stream_headers`](super::Hub::set_stream_headers).
+    pub repeats_header: bool,
+    /// When it is due, on the stream's own time line.
+    pub time: Option<Duration>,
+}
+
+impl<P> Frame<P> {
+    fn wire_len(&self) -> usize {
+        self.header.len() + self.len
+    }
+}
+
+/// How far a client may fall behind. `None` is no limit of that kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Frames that wait.
+    pub frames: Option<usize>,
+    /// Bytes that wait.
+    pub bytes: Option<usize>,
+    /// Time between the oldest frame that waits and the newest, or since it waits if that is longer.
+    pub time: Option<Duration>,
+}
+
+/// Pieces of payload in one system call, unless a single frame has more: with the headers between them
+/// far below IOV_MAX, and as many as the stack easily holds.
+const BATCH_CHUNKS: usize = 64;
+
+/// More than a kernel takes at once, so that no more needs to be prepared for one call.
+const BATCH_BYTES: usize = 8 << 20;
+
+pub(super) struct Backlog<P> {
+    frames: VecDeque<Waiting<P>>,
+    /// Bytes of the first frame that are with the kernel. A frame begun is never dropped.
+    cursor: usize,
+    bytes: usize,
+}
+
+struct Waiting<P> {
+    frame: Frame<P>,
+    since: Instant,
+    /// A stream header, which outlives every thinning.
+    is_header: bool,
+}
+
+/// What one system call got rid of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    pub frames: u64,
+    pub payload_bytes: u64,
+}
+
+impl<P: Payload> Backlog<P> {
+    pub fn new() -> Self {
+        Self {
+            frames: VecDeque::new(),
+            cursor: 0,
+            bytes: 0,
+        }
+    }
+
+    pub fn push(&mut self, frame: Frame<P>) {
+        self.enqueue(frame, false);
+    }
+
+    pub fn push_header(&mut self, frame: Frame<P>) {
+        self.enqueue(frame, true);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Bytes that are not with the kernel yet, headers included.
+    pub fn bytes(&self) -> usize {
+        self.bytes - self.cursor
+    }
+
+    /// Since when the first frame waits.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.frames.front().map(|waiting| waiting.since)
+    }
+
+    /// Whether `next` would be too much. One frame always may wait.
+    pub fn has_no_room(&self, next: &Frame<P>, limits: &Limits) -> bool {
+        let (count, bytes) = self.waiting();
+        count > 0
+            && (limits.frames.is_some_and(|max| count >= max)
+                || limits
+                    .bytes
+                    .is_some_and(|max| bytes + next.wire_len() > max)
+                || limits.time.is_some_and(|max| self.lag(next) >= max))
+    }
+
+    /// Whether a frame waits that does not say when it is due.
+    pub fn is_untimed(&self) -> bool {
+        self.first_waiting()
+            .is_some_and(|waiting| waiting.frame.time.is_none())
+    }
+
+    /// Whether a frame waits from which decoding can start.
+    pub fn has_keyframe_waiting(&self) -> bool {
+        let mut waiting = self.frames.range(self.begun()..);
+        waiting.any(|waiting| waiting.frame.keyframe && !waiting.is_header)
+    }
+
+    /// Drops what the limits do not allow, so that what remains can be decoded, and says how many frames
+    /// that were. Nothing may remain: then the next frame to send is the next keyframe.
+    pub fn thin(&mut self, limits: &Limits) -> u64 {
+        let first = self.begun();
+        if self
+            .frames
+            .range(first..)
+            .all(|waiting| waiting.frame.keyframe)
+        {
+            let headers = self
+                .frames
+                .range(first..)
+                .take_while(|waiting| waiting.is_header);
+            let oldest = first + headers.count();
+            let mut dropped = 0;
+            while self.is_over(limits) && oldest + 1 < self.frames.len() {
+                dropped += self.drop_waiting(oldest..oldest + 1);
+            }
+            return dropped;
+        }
+        if !self.is_over(limits) {
+            return 0;
+        }
+        let newest_keyframe = self
+            .frames
+            .iter()
+            .rposition(|waiting| waiting.frame.keyframe && !waiting.is_header)
+            .filter(|&at| at > first);
+        self.drop_waiting(first..newest_keyframe.unwrap_or(self.frames.len()))
+    }
+
+    /// Drops the frames that have not been begun.
+    pub fn drop_all_waiting(&mut self) -> u64 {
+        self.drop_waiting(self.begun()..self.frames.len())
+    }
+
+    /// A connection has replaced another: the frame begun is to be sent whole, and as what came before it
+    /// is lost, what cannot be decoded without it is dropped.
+    pub fn start_over(&mut self) -> u64 {
+        self.cursor = 0;
+        let keyframe = self
+            .frames
+            .iter()
+            .position(|waiting| waiting.frame.keyframe);
+        self.drop_waiting(0..keyframe.unwrap_or(self.frames.len()))
+    }
+
+    /// Puts stream headers before everything else. Only between frames.
+    pub fn push_headers_first(&mut self, headers: &[Frame<P>]) {
+        debug_assert_eq!(self.cursor, 0);
+        self.frames.retain(|waiting| !waiting.is_header);
+        for frame in headers.iter().rev() {
+            self.frames.push_front(Waiting {
+                frame: frame.clone(),
+                since: Instant::now(),
+                is_header: true,
+            });
+        }
+        self.bytes = self
+            .frames
+            .iter()
+            .map(|waiting| waiting.frame.wire_len())
+            .sum();
+    }
+
+    /// Sends once, as much as fits one call. `WouldBlock` when the kernel takes nothing.
+    pub fn send(&mut self, connection: &Connection) -> io::Result<Progress> {
+        let sent = self.send_batch(connection)?;
+        Ok(self.advance(sent))
+    }
+
+    fn enqueue(&mut self, frame: Frame<P>, is_header: bool) {
+        self.bytes += frame.wire_len();
+        self.frames.push_back(Waiting {
+            frame,
+            since: Instant::now(),
+            is_header,
+        });
+    }
+
+    fn begun(&self) -> usize {
+        usize::from(self.cursor > 0)
+    }
+
+    fn first_waiting(&self) -> Option<&Waiting<P>> {
+        self.frames.get(self.begun())
+    }
+
+    /// Frames and bytes that have not been begun.
+    fn waiting(&self) -> (usize, usize) {
+        let begun = match self.frames.front() {
+            Some(first) if self.cursor > 0 => first.frame.wire_len(),
+            _ => 0,
+        };
+        (self.frames.len() - self.begun(), self.bytes - begun)
+    }
+
+    /// Whether more waits than the limits allow. One frame always may.
+    pub fn is_over(&self, limits: &Limits) -> bool {
+        let (count, bytes) = self.waiting();
+        let lag = || {
+            self.frames
+                .back()
+                .map_or(Duration::ZERO, |newest| self.lag(&newest.frame))
+        };
+        count > 1
+            && (limits.frames.is_some_and(|max| count > max)
+                || limits.bytes.is_some_and(|max| bytes > max)
+                || limits.time.is_some_and(|max| lag() > max))
+    }
+
+    /// How far the oldest frame that waits is behind `newest`.
+    fn lag(&self, newest: &Frame<P>) -> Duration {
+        let Some(oldest) = self.first_waiting() else {
+            return Duration::ZERO;
+        };
+        let by_time = newest
+            .time
+            .zip(oldest.frame.time)
+            .map_or(Duration::ZERO, |(newest, oldest)| {
+                newest.saturating_sub(oldest)
+            });
+        by_time.max(oldest.since.elapsed())
+    }
+
+    fn drop_waiting(&mut self, range: std::ops::Range<usize>) -> u64 {
+        let mut dropped = 0;
+        let mut at = range.start;
+        for _ in range {
+            if self.frames[at].is_header {
+                at += 1;
+            } else if let Some(waiting) = self.frames.remove(at) {
+                self.bytes -= waiting.frame.wire_len();
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
+    fn send_batch(&self, connection: &Connection) -> io::Result<usize> {
+        let mut chunks = SmallVec::<[P::Chunk<'_>; BATCH_CHUNKS + 16]>::new();
+        let mut chunk_counts = SmallVec::<[usize; BATCH_CHUNKS]>::new();
+        let mut bytes = 0;
+        for waiting in &self.frames {
+            if chunk_counts.len() == BATCH_CHUNKS
+                || chunks.len() >= BATCH_CHUNKS
+                || bytes >= BATCH_BYTES
+            {
+                break;
+            }
+            let before = chunks.len();
+            for chunk in waiting.frame.payload.chunks() {
+                chunks.push(chunk?);
+            }
+            chunk_counts.push(chunks.len() - before);
+            bytes += waiting.frame.wire_len();
+        }
+        let mut slices = SmallVec::<[IoSlice<'_>; 2 * BATCH_CHUNKS + 16]>::new();
+        let mut rest = &chunks[..];
+        for (waiting, &count) in self.frames.iter().zip(&chunk_counts) {
+            let (own, others) = rest.split_at(count);
+            slices.push(IoSlice::new(&waiting.frame.header));
+            slices.extend(own.iter().map(|chunk| IoSlice::new(chunk.as_ref())));
+            rest = others;
+        }
+        let mut slices = &mut slices[..];
+        IoSlice::advance_slices(&mut slices, self.cursor);
+        connection.send(slices)
+    }
+
+    fn advance(&mut self, sent: usize) -> Progress {
+        let mut progress = Progress::default();
+        self.cursor += sent;
+        while let Some(first) = self.frames.front() {
+            let len = first.frame.wire_len();
+            if self.cursor < len {
+                break;
+            }
+            progress.frames += 1;
+            progress.payload_bytes += first.frame.len as u64;
+            self.cursor -= len;
+            self.bytes -= len;
+            self.frames.pop_front();
+        }
+        progress
+    }
+}

@@ -1,0 +1,362 @@
+//! One receiver of the frames that an endpoint sends.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    backlog::{Backlog, Frame, Limits, Payload},
+    connection::Connection,
+    error::Error,
+    hub::{Flow, JoinAt, Overflow},
+    stats::{ClientStats, Totals},
+};
+
+/// At the end of the stream a peer has this long to show some progress in taking the rest of it.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a connection ended, or a client is none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The peer ended it.
+    ClosedByPeer,
+    /// It broke: reset, timed out, unreachable, or not speaking the framing.
+    Failed,
+    /// The client was slower than the stream, and `overflow` says to remove it.
+    TooSlow,
+    /// The peer took, or sent, nothing for as long as the user allowed.
+    TimedOut,
+    /// The stream has ended, and everything is sent.
+    EndOfStream,
+    /// The user removed it.
+    Removed,
+    /// The element was stopped.
+    Stopped,
+}
+
+/// The stream's headers, and which ones they are.
+pub(super) struct StreamHeaders<P> {
+    pub frames: Vec<Frame<P>>,
+    pub version: u64,
+}
+
+pub(super) struct Client<P> {
+    pub id: u64,
+    pub connection: Option<Arc<Connection>>,
+    pub backlog: Backlog<P>,
+    place: Place,
+    /// The version of the stream's headers that it was given.
+    headers: u64,
+    /// With lockstep: the newest frame, which waits for its turn.
+    held: Option<Frame<P>>,
+    /// With lockstep: frames that it may be sent.
+    turns: u64,
+    /// The kernel took all it was offered.
+    writable: bool,
+    /// When the kernel last took something, or there began to be something to take.
+    progress: Instant,
+    sent_frames: u64,
+    sent_bytes: u64,
+    dropped: u64,
+    /// It has sent something, and what it sends is thrown away.
+    pub peer_talks: bool,
+    /// It has ended its sending side, and stays.
+    pub peer_ended: bool,
+    pub farewell: Option<Farewell>,
+    /// It is to be removed as soon as the I/O thread comes to it.
+    pub leaving: Option<(Reason, Option<Error>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Has got nothing yet.
+    Joining,
+    /// Has lost frames; what follows cannot be decoded without a keyframe.
+    AwaitingKeyframe,
+    Following,
+}
+
+/// The sending side is ended, and the peer is taking the rest.
+pub(super) struct Farewell {
+    /// What the peer has not acknowledged, and since when it is no less.
+    unacknowledged: usize,
+    since: Instant,
+}
+
+/// What became of an offered frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offered {
+    pub dropped: u64,
+    pub wants_keyframe: bool,
+}
+
+impl<P: Payload> Client<P> {
+    pub fn new(id: u64, connection: Option<Arc<Connection>>) -> Self {
+        Self {
+            id,
+            connection,
+            backlog: Backlog::new(),
+            place: Place::Joining,
+            headers: 0,
+            held: None,
+            turns: 0,
+            writable: true,
+            progress: Instant::now(),
+            sent_frames: 0,
+            sent_bytes: 0,
+            dropped: 0,
+            peer_talks: false,
+            peer_ended: false,
+            farewell: None,
+            leaving: None,
+        }
+    }
+
+    /// Takes over a connection in place of the one that it had. Returns how many frames are lost.
+    pub fn connect(
+        &mut self,
+        id: u64,
+        connection: Arc<Connection>,
+        turns: u64,
+        headers: &StreamHeaders<P>,
+    ) -> u64 {
+        self.id = id;
+        self.connection = Some(connection);
+        self.writable = true;
+        self.progress = Instant::now();
+        self.turns = turns;
+        (self.peer_talks, self.peer_ended) = (false, false);
+        self.farewell = None;
+        (self.sent_frames, self.sent_bytes) = (0, 0);
+        let lost = self.backlog.start_over();
+        if self.place != Place::Joining {
+            self.backlog.push_headers_first(&headers.frames);
+            self.headers = headers.version;
+            if lost > 0 && self.backlog.is_empty() {
+                self.place = Place::AwaitingKeyframe;
+            }
+        }
+        self.count_dropped(lost)
+    }
+
+    /// Whether it has to take something before `next` can be added.
+    pub fn has_no_room(&self, next: &Frame<P>, flow: &Flow) -> bool {
+        if flow.lockstep {
+            return false;
+        }
+        let untimed = flow.limits.time.is_some() && self.backlog.is_untimed();
+        untimed || self.backlog.has_no_room(next, &flow.limits)
+    }
+
+    /// Gives it the frames that joining begins with.
+    pub fn join_with(&mut self, group: &[Frame<P>], headers: &StreamHeaders<P>) {
+        if !group.is_empty() {
+            self.start(headers);
+            for frame in group.iter().filter(|frame| !frame.repeats_header) {
+                self.backlog.push(frame.clone());
+            }
+        }
+    }
+
+    /// Gives it the next frame of the stream.
+    pub fn offer(&mut self, frame: &Frame<P>, flow: &Flow, headers: &StreamHeaders<P>) -> Offered {
+        if self.farewell.is_some() || self.leaving.is_some() {
+            return Offered::default();
+        }
+        if self.place != Place::Following && !self.starts_with(frame, flow) {
+            let lost = u64::from(self.place == Place::AwaitingKeyframe);
+            return Offered {
+                dropped: self.count_dropped(lost),
+                wants_keyframe: true,
+            };
+        }
+        if self.place == Place::Joining {
+            self.start(headers);
+        }
+        self.place = Place::Following;
+        if frame.repeats_header && self.headers == headers.version {
+            return Offered::default();
+        }
+        if flow.lockstep {
+            let replaced = self.held.replace(frame.clone()).is_some();
+            self.take_turn();
+            return Offered {
+                dropped: self.count_dropped(replaced.into()),
+                wants_keyframe: false,
+            };
+        }
+        if self.backlog.is_empty() {
+            self.progress = Instant::now();
+        }
+        self.backlog.push(frame.clone());
+        self.keep_within(flow)
+    }
+
+    /// With lockstep: it may be sent one more frame.
+    pub fn grant_turn(&mut self) {
+        self.turns += 1;
+        self.take_turn();
+    }
+
+    /// Sends what the kernel takes. Returns whether it took anything.
+    pub fn flush(&mut self, totals: &Totals) -> io::Result<bool> {
+        let Some(connection) = self.connection.clone() else {
+            return Ok(false);
+        };
+        let mut any = false;
+        while self.writable && !self.backlog.is_empty() {
+            match self.backlog.send(&connection) {
+                Ok(progress) => {
+                    any = true;
+                    self.sent_frames += progress.frames;
+                    self.sent_bytes += progress.payload_bytes;
+                    totals.sent.frames.add(progress.frames);
+                    totals.sent.bytes.add(progress.payload_bytes);
+                    self.take_turn();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        if any && !self.backlog.is_empty() {
+            self.progress = Instant::now();
+        }
+        Ok(any)
+    }
+
+    /// The kernel has room again.
+    pub fn set_writable(&mut self) {
+        self.writable = true;
+    }
+
+    /// Forgets what has not been begun: the stream is about to jump.
+    pub fn forget_waiting(&mut self) {
+        let lost = self.backlog.drop_all_waiting() + u64::from(self.held.take().is_some());
+        if lost > 0 && self.place == Place::Following {
+            self.place = Place::AwaitingKeyframe;
+        }
+    }
+
+    /// With lockstep, no turn will come any more for the frame that waits for one.
+    pub fn forget_held(&mut self) {
+        self.held = None;
+    }
+
+    /// Whether it is done with the stream, after [`say_farewell`](Self::say_farewell) or without a peer.
+    pub fn is_finished(&self) -> bool {
+        self.connection.is_none() && self.is_idle()
+    }
+
+    /// Whether all it was given is with the kernel.
+    pub fn is_idle(&self) -> bool {
+        self.backlog.is_empty() && self.held.is_none()
+    }
+
+    /// Ends the sending side. The rest is up to the peer.
+    pub fn say_farewell(&mut self) -> io::Result<()> {
+        self.farewell = Some(Farewell {
+            unacknowledged: usize::MAX,
+            since: Instant::now(),
+        });
+        self.connection
+            .as_ref()
+            .map_or(Ok(()), |connection| connection.end_sending())
+    }
+
+    /// Whether the connection can be closed without a loss. A close while the peer's bytes keep coming
+    /// is a reset, which would destroy what the peer has not taken yet.
+    pub fn has_parted(&mut self) -> bool {
+        let (Some(farewell), Some(connection)) = (&mut self.farewell, &self.connection) else {
+            return self.connection.is_none();
+        };
+        let unacknowledged = connection.unacknowledged();
+        if unacknowledged < farewell.unacknowledged {
+            farewell.unacknowledged = unacknowledged;
+            farewell.since = Instant::now();
+        }
+        self.peer_ended && unacknowledged == 0
+            || (unacknowledged == 0 && !self.peer_talks)
+            || farewell.since.elapsed() >= FAREWELL_LIMIT
+    }
+
+    /// For how long it has taken nothing of what waits.
+    pub fn stalled_for(&self) -> Option<Duration> {
+        (self.connection.is_some() && !self.backlog.is_empty()).then(|| self.progress.elapsed())
+    }
+
+    /// Its counters, where it is connected.
+    pub fn stats(&self) -> Option<ClientStats> {
+        let connection = self.connection.as_ref()?;
+        Some(self.stats_of(connection))
+    }
+
+    /// Its counters, where it was connected by this connection.
+    pub fn stats_of(&self, connection: &Connection) -> ClientStats {
+        ClientStats {
+            frames_sent: self.sent_frames,
+            bytes_sent: self.sent_bytes,
+            frames_dropped: self.dropped,
+            bytes_queued: self.backlog.bytes() as u64,
+            oldest: self.backlog.oldest().map(|since| since.elapsed()),
+            ..ClientStats::of(self.id, connection)
+        }
+    }
+
+    fn starts_with(&self, frame: &Frame<P>, flow: &Flow) -> bool {
+        let any = self.place == Place::Joining && flow.join == JoinAt::Latest;
+        // A repeated header is no place to start: it may be left out.
+        any || (frame.keyframe && !frame.repeats_header)
+    }
+
+    fn start(&mut self, headers: &StreamHeaders<P>) {
+        for frame in &headers.frames {
+            self.backlog.push_header(frame.clone());
+        }
+        self.headers = headers.version;
+        self.place = Place::Following;
+    }
+
+    fn take_turn(&mut self) {
+        if self.turns > 0
+            && self.backlog.is_empty()
+            && let Some(frame) = self.held.take()
+        {
+            self.turns -= 1;
+            self.progress = Instant::now();
+            self.backlog.push(frame);
+        }
+    }
+
+    fn keep_within(&mut self, flow: &Flow) -> Offered {
+        let mut offered = Offered::default();
+        match flow.overflow {
+            Overflow::Block => (),
+            Overflow::Drop => offered.dropped = self.thin(&flow.limits),
+            Overflow::Disconnect => match &self.connection {
+                Some(connection) if self.backlog.is_over(&flow.limits) => {
+                    let peer = connection.peer();
+                    self.leaving = Some((Reason::TooSlow, Some(Error::TooSlow { peer })));
+                }
+                Some(_) => (),
+                None => offered.dropped = self.thin(&flow.limits),
+            },
+        }
+        offered.wants_keyframe = self.place == Place::AwaitingKeyframe;
+        offered
+    }
+
+    fn thin(&mut self, limits: &Limits) -> u64 {
+        let dropped = self.backlog.thin(limits);
+        if dropped > 0 && !self.backlog.has_keyframe_waiting() {
+            self.place = Place::AwaitingKeyframe;
+        }
+        self.count_dropped(dropped)
+    }
+
+    fn count_dropped(&mut self, frames: u64) -> u64 {
+        self.dropped += frames;
+        frames
+    }
+}

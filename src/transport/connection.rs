@@ -1,0 +1,222 @@
+//! One connected socket.
+
+use std::{
+    fmt,
+    io::{self, IoSlice, IoSliceMut, Read},
+    mem::MaybeUninit,
+    net::{Shutdown, SocketAddr},
+    os::fd::{AsRawFd, RawFd},
+    sync::atomic::{AtomicI32, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use socket2::{Domain, Socket, TcpKeepalive};
+
+use super::{stats::Traffic, sys};
+
+/// Keepalive finds a peer that is gone after 8 + 3 * 3 = 17 s of silence.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// A peer that has acknowledged nothing for this long, with data under way, is gone. Keepalive is silent
+/// then, and TCP_USER_TIMEOUT would also end connections to a peer that is alive and does not read.
+const VANISHED_AFTER: Duration = Duration::from_millis(17_500);
+
+/// So that a peer that does not read answers often enough to tell it from one that is gone.
+const MAX_RETRANSMISSION_PAUSE: Duration = Duration::from_secs(4);
+
+/// A connection that both directions may use at the same time, from any thread, without blocking.
+#[derive(Debug)]
+pub struct Connection {
+    socket: Socket,
+    peer: Peer,
+    opened: Instant,
+    /// An error that one direction took from the socket; to the other it would look like a clean end.
+    failure: AtomicI32,
+    pub(super) received: Traffic,
+}
+
+impl Connection {
+    /// Takes a connected socket. It may have been reset already, with frames still to be read.
+    pub(super) fn new(established: Established, qos_dscp: Option<u8>) -> io::Result<Self> {
+        let Established {
+            socket,
+            address,
+            failure,
+        } = established;
+        socket.set_nonblocking(true)?;
+        if address.is_some() {
+            // A socket already reset takes no option on some systems, and needs none.
+            let _ = set_options(&socket, qos_dscp);
+        }
+        Ok(Self {
+            socket,
+            peer: Peer(address.map(unmapped)),
+            opened: Instant::now(),
+            failure: AtomicI32::new(failure),
+            received: Traffic::default(),
+        })
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Frames received over it.
+    pub fn received(&self) -> &Traffic {
+        &self.received
+    }
+
+    /// Since when it is open.
+    pub(super) fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Reads what is there. 0 is the end of the peer's stream.
+    pub(super) fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let received = retry(|| (&self.socket).read_vectored(slices));
+        match (received, self.failure.load(Relaxed)) {
+            (Ok(0), error) if error != 0 => Err(io::Error::from_raw_os_error(error)),
+            (received, _) => self.noted(received),
+        }
+    }
+
+    /// Writes what the kernel takes.
+    pub(super) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let sent = retry(|| self.socket.send_vectored_with_flags(slices, NO_SIGNAL));
+        match self.noted(sent) {
+            Ok(0) if slices.iter().any(|slice| !slice.is_empty()) => {
+                Err(io::ErrorKind::WriteZero.into())
+            }
+            sent => sent,
+        }
+    }
+
+    /// Ends the sending side: the peer reads to the end of what was sent, then an end of stream.
+    pub(super) fn end_sending(&self) -> io::Result<()> {
+        self.socket.shutdown(Shutdown::Write)
+    }
+
+    /// Throws away what the peer sends, some of it at a time. 0 is the end of its stream.
+    pub(super) fn discard(&self) -> io::Result<usize> {
+        let mut scratch = [MaybeUninit::uninit(); 16 * 1024];
+        let received = retry(|| self.socket.recv(&mut scratch));
+        self.noted(received)
+    }
+
+    /// Wakes and ends both directions with this error.
+    pub(super) fn abort(&self, error: i32) {
+        self.failure.store(error, Relaxed);
+        // Fails when the connection has ended already, which is as good.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// How much the peer has not acknowledged, the end of the stream included. 0 where nobody knows.
+    pub(super) fn unacknowledged(&self) -> usize {
+        sys::unacknowledged(&self.socket).unwrap_or(0)
+    }
+
+    /// Whether data is under way to a peer that has given no sign of life for too long.
+    pub(super) fn has_vanished(&self) -> bool {
+        sys::tcp_info(&self.socket).is_ok_and(|info| {
+            // A peer that does not read leaves nothing unacknowledged and answers each probe.
+            (info.unacked > 0 || info.probes > 1) && info.since_ack > VANISHED_AFTER
+        })
+    }
+
+    /// Smoothed round-trip time.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        sys::tcp_info(&self.socket).ok().map(|info| info.rtt)
+    }
+
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            match error.raw_os_error() {
+                // A broken pipe follows an end of stream that the reader still has to see as such.
+                Some(libc::EAGAIN | libc::EPIPE) | None => (),
+                Some(error) => self.failure.store(error, Relaxed),
+            }
+        }
+        result
+    }
+}
+
+impl AsRawFd for Connection {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// A socket that has just been connected.
+#[derive(Debug)]
+pub(super) struct Established {
+    pub socket: Socket,
+    /// The peer's address, asked before a reset could take it away.
+    pub address: Option<SocketAddr>,
+    /// The error that the connection has already ended with, taken from the socket; 0 for none.
+    pub failure: i32,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(Option<SocketAddr>);
+
+impl Peer {
+    /// Its address; a socket handed over need not have one.
+    pub fn address(self) -> Option<SocketAddr> {
+        self.0
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("the given socket's peer"),
+        }
+    }
+}
+
+/// A plugin's host need not ignore SIGPIPE, and would die of it. Apple's sockets carry it as an option.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: i32 = 0;
+
+fn set_options(socket: &Socket, qos_dscp: Option<u8>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // Kernels before 6.15 do without.
+    let _ = sys::set_max_retransmission_pause(socket, MAX_RETRANSMISSION_PAUSE);
+    #[cfg(target_vendor = "apple")]
+    socket.set_nosigpipe(true)?;
+    if let Some(dscp) = qos_dscp {
+        let traffic_class = u32::from(dscp) << 2;
+        if socket.domain()? == Domain::IPV6 {
+            socket.set_tclass_v6(traffic_class)?;
+        }
+        // On an IPv6 socket this marks the packets of a mapped IPv4 connection.
+        let _ = socket.set_tos_v4(traffic_class);
+    }
+    Ok(())
+}
+
+/// 127.0.0.1 rather than ::ffff:127.0.0.1.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            result => return result,
+        }
+    }
+}

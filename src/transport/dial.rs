@@ -1,0 +1,325 @@
+//! Making a connection: look up, try every address, pause, try again.
+
+use std::{
+    collections::VecDeque,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::SocketAddr,
+    os::fd::AsRawFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Interest, Registry, Token, Waker, unix::SourceFd};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::{
+    connection::Established,
+    error::Error,
+    resolve::{Answer, Lookup},
+};
+
+/// While one address is silent the next is tried beside it (RFC 8305).
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// Kernels repeat a lost SYN at ever longer intervals; a fresh round finds a host that came up sooner.
+const ROUND_LIMIT: Duration = Duration::from_secs(4);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Tries to reach `host` until there is a connection or `limit` has passed.
+pub(super) struct Dial {
+    host: String,
+    port: u16,
+    limit: Option<Duration>,
+    token: Token,
+    waker: Arc<Waker>,
+    started: Instant,
+    pause: Duration,
+    phase: Phase,
+    last_failure: Option<Failure>,
+}
+
+enum Phase {
+    Resolving(Lookup),
+    Trying(Round),
+    Pausing { until: Instant },
+}
+
+enum Failure {
+    Unresolved(io::Error),
+    Unreachable(Vec<SocketAddr>, io::Error),
+}
+
+/// One try of every address.
+struct Round {
+    addresses: Vec<SocketAddr>,
+    untried: VecDeque<SocketAddr>,
+    attempts: Vec<(Socket, SocketAddr)>,
+    next_at: Instant,
+    ends_at: Instant,
+    last_error: io::Error,
+}
+
+impl Dial {
+    /// Begins. `token` is for the sockets under way, `waker` for the answer of a lookup: upon either,
+    /// and at the [`deadline`](Self::deadline), [`step`](Self::step) is to be called.
+    pub fn start(
+        host: &str,
+        port: u16,
+        limit: Option<Duration>,
+        token: Token,
+        waker: &Arc<Waker>,
+    ) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            limit,
+            token,
+            waker: waker.clone(),
+            started: Instant::now(),
+            pause: FIRST_PAUSE,
+            phase: Phase::Resolving(Lookup::start(host, Some(waker))),
+            last_failure: None,
+        }
+    }
+
+    /// Begins with a pause: the connection before did not last.
+    pub fn after_pause(mut self) -> Self {
+        self.phase = Phase::Pausing {
+            until: Instant::now() + jittered(self.pause),
+        };
+        self
+    }
+
+    /// Goes on as far as possible without waiting.
+    pub fn step(
+        &mut self,
+        registry: &Registry,
+        now: Instant,
+    ) -> Option<Result<Established, Error>> {
+        loop {
+            let next = match &mut self.phase {
+                Phase::Resolving(lookup) => match lookup.answer() {
+                    None => None,
+                    Some(answer) => Some(self.resolved(answer, now)),
+                },
+                Phase::Trying(round) => match round.step(registry, self.token, now) {
+                    None => None,
+                    Some(Ok(established)) => return Some(Ok(established)),
+                    Some(Err(error)) => {
+                        let addresses = std::mem::take(&mut round.addresses);
+                        Some(self.failed(Failure::Unreachable(addresses, error), now))
+                    }
+                },
+                Phase::Pausing { until } if *until <= now => Some(Phase::Resolving(Lookup::start(
+                    &self.host,
+                    Some(&self.waker),
+                ))),
+                Phase::Pausing { .. } => None,
+            };
+            if self.gives_up_at().is_some_and(|end| end <= now) {
+                return Some(Err(self.give_up(now)));
+            }
+            self.phase = next?;
+        }
+    }
+
+    /// When to call [`step`](Self::step) at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        let next = match &self.phase {
+            Phase::Resolving(_) => None,
+            Phase::Trying(round) => Some(round.deadline()),
+            Phase::Pausing { until } => Some(*until),
+        };
+        next.into_iter().chain(self.gives_up_at()).min()
+    }
+
+    fn gives_up_at(&self) -> Option<Instant> {
+        self.limit.and_then(|limit| self.started.checked_add(limit))
+    }
+
+    fn resolved(&mut self, answer: Answer, now: Instant) -> Phase {
+        match answer {
+            Ok(ips) => {
+                let port = self.port;
+                Phase::Trying(Round::new(
+                    ips.iter().map(|&ip| SocketAddr::new(ip, port)).collect(),
+                    now,
+                ))
+            }
+            Err((kind, reason)) => {
+                self.failed(Failure::Unresolved(io::Error::new(kind, reason)), now)
+            }
+        }
+    }
+
+    fn failed(&mut self, failure: Failure, now: Instant) -> Phase {
+        self.last_failure = Some(failure);
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        Phase::Pausing {
+            until: now + jittered(pause),
+        }
+    }
+
+    fn give_up(&mut self, now: Instant) -> Error {
+        let host = self.host.clone();
+        let after = now - self.started;
+        let timed_out = || io::ErrorKind::TimedOut.into();
+        match (self.last_failure.take(), &mut self.phase) {
+            (Some(Failure::Unreachable(tried, source)), _) => Error::Unreachable {
+                host,
+                port: self.port,
+                tried,
+                after,
+                source,
+            },
+            (None, Phase::Trying(round)) => Error::Unreachable {
+                host,
+                port: self.port,
+                tried: std::mem::take(&mut round.addresses),
+                after,
+                source: timed_out(),
+            },
+            (failure, _) => Error::Unresolved {
+                host,
+                after,
+                source: match failure {
+                    Some(Failure::Unresolved(source)) => source,
+                    _ => timed_out(),
+                },
+            },
+        }
+    }
+}
+
+impl Round {
+    fn new(addresses: Vec<SocketAddr>, now: Instant) -> Self {
+        Self {
+            untried: addresses.iter().copied().collect(),
+            addresses,
+            attempts: Vec::new(),
+            next_at: now,
+            ends_at: now + ROUND_LIMIT,
+            last_error: io::ErrorKind::TimedOut.into(),
+        }
+    }
+
+    fn step(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        now: Instant,
+    ) -> Option<io::Result<Established>> {
+        if let Some(established) = self.finished_attempt(registry) {
+            return Some(Ok(established));
+        }
+        while self.next_at <= now || self.attempts.is_empty() {
+            let Some(address) = self.untried.pop_front() else {
+                break;
+            };
+            match begin(address, registry, token) {
+                Ok(socket) => {
+                    self.attempts.push((socket, address));
+                    self.next_at = now + NEXT_ADDRESS_AFTER;
+                    // Over loopback it may have succeeded or failed already.
+                    if let Some(established) = self.finished_attempt(registry) {
+                        return Some(Ok(established));
+                    }
+                }
+                Err(error) => self.last_error = error,
+            }
+        }
+        let is_over = self.attempts.is_empty() && self.untried.is_empty();
+        (is_over || self.ends_at <= now).then(|| {
+            Err(std::mem::replace(
+                &mut self.last_error,
+                io::ErrorKind::TimedOut.into(),
+            ))
+        })
+    }
+
+    fn deadline(&self) -> Instant {
+        if self.untried.is_empty() {
+            self.ends_at
+        } else {
+            self.next_at.min(self.ends_at)
+        }
+    }
+
+    /// The first that is connected; those that failed are given up.
+    fn finished_attempt(&mut self, registry: &Registry) -> Option<Established> {
+        let mut i = 0;
+        while let Some((socket, address)) = self.attempts.get(i) {
+            match outcome(socket, *address) {
+                Some(Ok(failure)) => {
+                    let (socket, address) = self.attempts.swap_remove(i);
+                    // It is registered anew by whoever uses it.
+                    let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
+                    return Some(Established {
+                        socket,
+                        address: Some(address),
+                        failure,
+                    });
+                }
+                Some(Err(error)) => {
+                    self.last_error = error;
+                    self.attempts.swap_remove(i);
+                }
+                None => i += 1,
+            }
+        }
+        None
+    }
+}
+
+fn begin(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::from(address)) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+        _ => (),
+    }
+    registry.register(
+        &mut SourceFd(&socket.as_raw_fd()),
+        token,
+        Interest::WRITABLE,
+    )?;
+    Ok(socket)
+}
+
+/// How a connect ended; `None` while it has not. Success comes with the error that has ended the
+/// connection since, or 0.
+fn outcome(socket: &Socket, address: SocketAddr) -> Option<io::Result<i32>> {
+    match socket.take_error() {
+        Ok(None) => (),
+        Ok(Some(error)) => {
+            return Some(match error.raw_os_error() {
+                Some(failure @ (libc::ECONNRESET | libc::EPIPE)) => Ok(failure),
+                _ => Err(error),
+            });
+        }
+        Err(error) => return Some(Err(error)),
+    }
+    if socket.peer_addr().is_err() {
+        return None;
+    }
+    // A connect to a free port of this machine can meet itself.
+    let meets_itself = socket
+        .local_addr()
+        .is_ok_and(|local| local.as_socket() == Some(address));
+    Some(if meets_itself {
+        Err(io::ErrorKind::ConnectionRefused.into())
+    } else {
+        Ok(0)
+    })
+}
+
+/// Up to a fifth shorter or longer, so that many clients of a restarted server do not come at once.
+fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0u8) as f64 / u64::MAX as f64;
+    pause.mul_f64(0.8 + 0.4 * random)
+}

@@ -1,0 +1,205 @@
+//! What can go wrong with a connection, in sentences for a person.
+
+use std::{fmt, io, net::SocketAddr, time::Duration};
+
+use thiserror::Error;
+
+use super::connection::Peer;
+use crate::wire::{HeaderError, Truncated};
+
+/// A fault of an endpoint or of one of its connections.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No connection came about within the time allowed.
+    #[error(
+        "Nobody answers at {host} port {port}: {} (tried {} for {})",
+        Reason(.source), List(.tried), Seconds(*.after)
+    )]
+    Unreachable {
+        /// The host as the user wrote it.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Its addresses.
+        tried: Vec<SocketAddr>,
+        /// How long the tries went on.
+        after: Duration,
+        /// What the last of them failed with.
+        source: io::Error,
+    },
+    /// A name without an address, within the time allowed.
+    #[error("The name {host} has no known address: {} (tried for {})", Reason(.source), Seconds(*.after))]
+    Unresolved {
+        /// The host as the user wrote it.
+        host: String,
+        /// How long the tries went on.
+        after: Duration,
+        /// What the last of them failed with.
+        source: io::Error,
+    },
+    /// A local address that cannot be listened on.
+    #[error("Cannot listen on {address}: {}", Reason(.source))]
+    Bind {
+        /// The host and port as the user wrote them, or the one address that failed.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A socket handed over that cannot be used.
+    #[error("The socket given cannot be used: {}", Reason(.0))]
+    Socket(#[source] io::Error),
+    /// The system denies what every connection needs.
+    #[error("The system has no thread or poll left for the connection: {}", Reason(.0))]
+    Exhausted(#[source] io::Error),
+    /// Clients that wait cannot be accepted.
+    #[error("A client cannot be accepted: {}", Reason(.0))]
+    Accept(#[source] io::Error),
+    /// Sending failed.
+    #[error("The connection to {peer} is lost: {}", Reason(.source))]
+    Send {
+        /// The other end.
+        peer: Peer,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Receiving failed.
+    #[error("The connection from {peer} is lost: {}{}", Reason(.source), Cut(.cut))]
+    Receive {
+        /// The other end.
+        peer: Peer,
+        /// Where, if inside a frame.
+        cut: Option<Truncated>,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The stream ended inside a frame.
+    #[error("{peer} ended the stream inside a frame: {cut}")]
+    Truncated {
+        /// The other end.
+        peer: Peer,
+        /// Where.
+        #[source]
+        cut: Truncated,
+    },
+    /// A header that is none.
+    #[error("{peer} does not speak this framing: {source}")]
+    Header {
+        /// The other end.
+        peer: Peer,
+        /// What came.
+        source: HeaderError,
+    },
+    /// A peer from which nothing came for as long as the user allowed.
+    #[error("{peer} sent nothing for {}", Seconds(*.after))]
+    Silent {
+        /// The other end.
+        peer: Peer,
+        /// How long.
+        after: Duration,
+    },
+    /// A peer that took nothing for as long as the user allowed.
+    #[error("{peer} took nothing for {}", Seconds(*.after))]
+    Stalled {
+        /// The other end.
+        peer: Peer,
+        /// How long.
+        after: Duration,
+    },
+    /// A peer that was slower than the stream, where that ends the connection.
+    #[error("{peer} was slower than the stream")]
+    TooSlow {
+        /// The other end.
+        peer: Peer,
+    },
+    /// A fault of this code.
+    #[error("The I/O thread has failed: {0}")]
+    Internal(String),
+    /// A frame for which there is no memory.
+    #[error("There is no memory for a frame of {len} bytes from {peer}")]
+    OutOfMemory {
+        /// The other end.
+        peer: Peer,
+        /// The length that it announced.
+        len: usize,
+    },
+}
+
+/// "connection refused" rather than "Connection refused (os error 111)".
+struct Reason<'a>(&'a io::Error);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.raw_os_error(), self.0.kind()) {
+            (_, io::ErrorKind::BrokenPipe) => f.write_str("closed by the peer"),
+            (_, io::ErrorKind::ConnectionReset) => f.write_str("reset by the peer"),
+            (Some(_), kind) if !GENERIC.contains(&kind.to_string().as_str()) => write!(f, "{kind}"),
+            _ => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// Kinds that say no more than that there was an error.
+const GENERIC: [&str; 2] = ["other error", "uncategorized error"];
+
+struct List<'a>(&'a [SocketAddr]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, address) in self.0.iter().enumerate() {
+            let gap = match i {
+                0 => "",
+                i if i + 1 == self.0.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{gap}{}", address.ip())?;
+        }
+        Ok(())
+    }
+}
+
+struct Cut<'a>(&'a Option<Truncated>);
+
+impl fmt::Display for Cut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |cut| write!(f, ", when {cut}"))
+    }
+}
+
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = (self.0.as_secs_f64() * 10.0).round() / 10.0;
+        write!(f, "{seconds} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_does_not_answer() {
+        let error = Error::Unreachable {
+            host: "camera.local".into(),
+            port: 4953,
+            tried: vec![([127, 0, 0, 1], 4953).into(), "[::1]:4953".parse().unwrap()],
+            after: Duration::from_millis(10_004),
+            source: io::Error::from_raw_os_error(libc::ECONNREFUSED),
+        };
+        assert_eq!(
+            error.to_string(),
+            "Nobody answers at camera.local port 4953: connection refused \
+             (tried 127.0.0.1 and ::1 for 10 s)"
+        );
+    }
+
+    #[test]
+    fn a_reason_without_a_kind_keeps_its_text() {
+        let source = io::Error::from_raw_os_error(libc::EPROTO);
+        assert_eq!(
+            Error::Accept(source).to_string(),
+            "A client cannot be accepted: Protocol error (os error 71)"
+        );
+    }
+}

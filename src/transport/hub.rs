@@ -1,0 +1,726 @@
+//! What one endpoint opens, and the frames that leave it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use mio::{Poll, Waker};
+use slab::Slab;
+use socket2::Socket;
+
+use super::{
+    backlog::{Frame, Limits, Payload},
+    client::{Client, Reason, StreamHeaders},
+    connection::{Connection, Peer},
+    error::Error,
+    listen::Listener,
+    stats::{ClientStats, Stats, Totals},
+    worker::{WAKE, Worker},
+};
+
+/// Who makes the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// This end.
+    Connect,
+    /// The peer.
+    Listen,
+}
+
+/// What to open, and for how long.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Who makes the connection.
+    pub mode: Mode,
+    /// The host to reach, or the local one to listen on.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How long to go on trying to connect; `None` is for ever.
+    pub connect_timeout: Option<Duration>,
+    /// Open the next connection when one has ended.
+    pub reconnect: bool,
+    /// The DSCP mark of what is sent.
+    pub qos_dscp: Option<u8>,
+    /// A connected socket to use instead of opening one.
+    pub socket: Option<OwnedFd>,
+}
+
+/// What a hub is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roles {
+    /// Receiving.
+    Reader,
+    /// Sending, to any number of clients where it listens.
+    Writer,
+    /// Both, over one connection at a time.
+    Both,
+}
+
+/// What happens to a client that is slower than the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The stream waits for it.
+    #[default]
+    Block,
+    /// It loses frames.
+    Drop,
+    /// It is removed.
+    Disconnect,
+}
+
+/// Where a client that joins starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JoinAt {
+    /// With the next frame.
+    Latest,
+    /// With the next keyframe.
+    #[default]
+    NextKeyframe,
+    /// With the last keyframe, which is kept for it with all that follows.
+    LatestKeyframe,
+}
+
+/// How frames are sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flow {
+    /// What happens to a client that is slower than the stream.
+    pub overflow: Overflow,
+    /// How far it may fall behind before.
+    pub limits: Limits,
+    /// Where a client that joins starts.
+    pub join: JoinAt,
+    /// Hold the stream while there is no client.
+    pub hold_without_client: bool,
+    /// Give up a client that takes nothing for this long.
+    pub timeout: Option<Duration>,
+    /// Send one frame for each one received.
+    pub lockstep: bool,
+    /// Refuse more clients than this.
+    pub max_clients: Option<usize>,
+}
+
+/// Something that happened to an endpoint.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A connection is made or accepted.
+    Connected {
+        /// Its number, counted from 1.
+        id: u64,
+        /// The other end.
+        peer: Peer,
+    },
+    /// A connection has ended.
+    Disconnected {
+        /// Its number.
+        id: u64,
+        /// The connection.
+        connection: Arc<Connection>,
+        /// Why.
+        reason: Reason,
+        /// What was sent over it.
+        stats: ClientStats,
+        /// The fault that sending met with.
+        cause: Option<Arc<Error>>,
+        /// The endpoint opens, or awaits, the next one.
+        goes_on: bool,
+    },
+    /// Something went wrong, and the endpoint goes on.
+    Warning(Arc<Error>),
+    /// Something went wrong, and the endpoint does not go on.
+    Failed(Arc<Error>),
+}
+
+/// Who is told. Called from the I/O thread, which holds no lock meanwhile.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn notice(&self, event: &Event);
+
+    /// Whether a client may join.
+    fn admits(&self, _address: Option<SocketAddr>) -> bool {
+        true
+    }
+}
+
+/// What sending came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Frames that a client lost because it was too slow.
+    pub dropped: u64,
+    /// A client waits for a keyframe.
+    pub wants_keyframe: bool,
+}
+
+/// Why frames were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// [`Hub::interrupt`] was called; this many frames had been taken before.
+    Interrupted {
+        /// Frames taken.
+        taken: usize,
+    },
+    /// The peer has ended the connection, in good order.
+    HungUp,
+    /// The endpoint has failed, as an [`Event::Failed`] has told.
+    Failed,
+}
+
+/// What there is for a reader.
+#[derive(Debug)]
+pub enum Offer {
+    /// Nothing yet. The reader's waker will tell.
+    Pending,
+    /// A connection.
+    Connection(Arc<Connection>),
+    /// There will be no further one.
+    Over,
+    /// The endpoint has failed, as an [`Event::Failed`] has told.
+    Failed,
+}
+
+/// See the [module documentation](super).
+pub struct Hub<P: Payload> {
+    pub(super) endpoint: Endpoint,
+    pub(super) roles: Roles,
+    pub(super) totals: Totals,
+    pub(super) waker: Arc<Waker>,
+    listening: Vec<SocketAddr>,
+    state: Mutex<State<P>>,
+    /// Something came about that a sender may wait for.
+    progress: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+pub(super) struct State<P> {
+    pub link: Link,
+    pub reader: Side,
+    pub writer: Side,
+    pub reader_waker: Option<Arc<Waker>>,
+    pub flow: Flow,
+    pub headers: StreamHeaders<P>,
+    /// The frames since the last keyframe, for [`JoinAt::LatestKeyframe`].
+    group: Vec<Frame<P>>,
+    pub clients: Slab<Client<P>>,
+    /// Keys of clients that the I/O thread is to remove.
+    pub leaving: Vec<usize>,
+    last_id: u64,
+    pub interrupted: bool,
+    pub finishing: bool,
+    pub stopping: bool,
+    waiters: usize,
+}
+
+/// The one connection of an endpoint that has no more at a time.
+pub(super) enum Link {
+    Opening,
+    Open(OpenLink),
+    /// No further one follows.
+    Over,
+    Failed,
+}
+
+pub(super) struct OpenLink {
+    pub id: u64,
+    pub connection: Arc<Connection>,
+    /// The reader has not taken it yet.
+    pub is_offered: bool,
+    /// What the peer sends is thrown away.
+    pub is_drained: bool,
+    pub read_done: bool,
+    pub write_done: bool,
+    pub ending: Option<(Reason, Option<Error>)>,
+}
+
+/// One of the two users of a hub.
+#[derive(Default)]
+pub(super) enum Side {
+    #[default]
+    Awaited,
+    Active(Arc<dyn Observer>),
+    Gone,
+}
+
+impl<P: Payload> Hub<P> {
+    /// Opens an endpoint: listens at once, connects later.
+    pub fn open(mut endpoint: Endpoint, roles: Roles) -> Result<Arc<Self>, Error> {
+        let poll = Poll::new().map_err(Error::Exhausted)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?);
+        let given = endpoint.socket.take().map(Socket::from);
+        let listeners = match endpoint.mode {
+            Mode::Listen if given.is_none() => Listener::bind_all(&endpoint.host, endpoint.port)?,
+            _ => Vec::new(),
+        };
+        let hub = Arc::new(Self {
+            listening: listeners.iter().map(Listener::address).collect(),
+            endpoint,
+            roles,
+            totals: Totals::default(),
+            waker,
+            state: Mutex::new(State::new()),
+            progress: Condvar::new(),
+            thread: Mutex::new(None),
+        });
+        let worker = Worker::new(hub.clone(), poll, listeners, given)?;
+        let thread = thread::Builder::new()
+            .name("videosocket-io".into())
+            .spawn(move || worker.run())
+            .map_err(Error::Exhausted)?;
+        *lock(&hub.thread) = Some(thread);
+        Ok(hub)
+    }
+
+    /// Where it listens.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// What to open.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What was counted. Stays when the endpoint is closed.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The state of the connections.
+    pub fn stats(&self) -> Stats {
+        let state = self.lock();
+        let clients: Vec<_> = state
+            .clients
+            .iter()
+            .filter_map(|(_, client)| client.stats())
+            .collect();
+        let link_rtt = match &state.link {
+            Link::Open(link) if clients.is_empty() => link.connection.rtt(),
+            _ => None,
+        };
+        Stats {
+            queued: state
+                .clients
+                .iter()
+                .map(|(_, client)| client.backlog.bytes() as u64)
+                .sum(),
+            rtt: clients
+                .iter()
+                .filter_map(|client| client.rtt)
+                .max()
+                .or(link_rtt),
+            clients,
+        }
+    }
+
+    /// How many clients are connected.
+    pub fn num_clients(&self) -> usize {
+        self.lock().num_clients()
+    }
+
+    /// Begins to receive. `waker` is woken when there may be an [`offer`](Self::offer).
+    pub fn attach_reader(&self, observer: Arc<dyn Observer>, waker: Arc<Waker>) -> Option<Event> {
+        let mut state = self.lock();
+        state.reader = Side::Active(observer);
+        state.reader_waker = Some(waker);
+        state.current_event()
+    }
+
+    /// Ends receiving. What the peer still sends is thrown away while the connection is open.
+    pub fn detach_reader(&self) {
+        let mut state = self.lock();
+        state.reader_waker = None;
+        if !state.writer.is_active() {
+            return self.close(state);
+        }
+        state.reader = Side::Gone;
+        if let Link::Open(link) = &mut state.link {
+            link.read_done = true;
+        }
+        self.wake();
+    }
+
+    /// The connection to read from.
+    pub fn offer(&self) -> Offer {
+        match &mut self.lock().link {
+            Link::Opening => Offer::Pending,
+            Link::Open(link) if link.is_offered => {
+                link.is_offered = false;
+                Offer::Connection(link.connection.clone())
+            }
+            Link::Open(_) => Offer::Pending,
+            Link::Over => Offer::Over,
+            Link::Failed => Offer::Failed,
+        }
+    }
+
+    /// The reader has come to the end of the peer's stream, or with a `fault`, of the connection.
+    pub fn release(&self, fault: Option<Reason>) {
+        let mut state = self.lock();
+        if let Link::Open(link) = &mut state.link {
+            link.read_done = true;
+            if let Some(reason) = fault {
+                link.ending.get_or_insert((reason, None));
+            }
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// The reader has received a frame, for which lockstep grants the sender a turn.
+    pub fn frame_received(&self) {
+        if self.roles != Roles::Both {
+            return;
+        }
+        let mut state = self.lock();
+        if state.flow.lockstep {
+            for (_, client) in &mut state.clients {
+                client.grant_turn();
+            }
+            self.flush(&mut state);
+        }
+    }
+
+    /// Begins to send.
+    pub fn attach_writer(&self, observer: Arc<dyn Observer>, flow: Flow) -> Option<Event> {
+        let mut state = self.lock();
+        state.writer = Side::Active(observer);
+        state.flow = flow;
+        state.finishing = false;
+        if self.is_exclusive() {
+            state.clients.clear();
+            let mut client = Client::new(0, None);
+            if let Link::Open(link) = &mut state.link
+                && !link.write_done
+            {
+                let turns = self.first_turns();
+                client.connect(link.id, link.connection.clone(), turns, &state.headers);
+            }
+            state.clients.insert(client);
+        }
+        state.current_event()
+    }
+
+    /// Changes how frames are sent.
+    pub fn set_flow(&self, flow: Flow) {
+        self.lock().flow = flow;
+        self.progress.notify_all();
+    }
+
+    /// Ends sending, in mid-stream. Where the reader goes on, a frame begun is still completed.
+    pub fn detach_writer(&self) {
+        let mut state = self.lock();
+        if !state.reader.is_active() {
+            return self.close(state);
+        }
+        state.writer = Side::Gone;
+        for (_, client) in &mut state.clients {
+            client.forget_waiting();
+        }
+        state.finishing = true;
+        self.wake();
+    }
+
+    /// Sets the headers of the stream, which every client gets before its first frame.
+    pub fn set_stream_headers(&self, frames: Vec<Frame<P>>) {
+        let mut state = self.lock();
+        let version = state.headers.version + 1;
+        state.headers = StreamHeaders { frames, version };
+    }
+
+    /// Sends frames to all clients, or leaves them with the I/O thread to send. Waits where
+    /// [`Overflow::Block`] or [`Flow::hold_without_client`] say so.
+    pub fn send(&self, frames: &[Frame<P>]) -> Result<Sent, SendError> {
+        let mut state = self.lock();
+        let mut sent = Sent::default();
+        for (taken, frame) in frames.iter().enumerate() {
+            state = self.wait_for_room(state, frame, taken)?;
+            let offered = state.offer(frame);
+            sent.dropped += offered.dropped;
+            sent.wants_keyframe |= offered.wants_keyframe;
+        }
+        self.flush(&mut state);
+        drop(state);
+        self.totals.dropped.add(sent.dropped);
+        Ok(sent)
+    }
+
+    /// Waits until all frames are with the kernel and the peers have been told that no more follow.
+    /// `gives_up` is asked after each [`interrupt`](Self::interrupt).
+    pub fn finish(&self, gives_up: impl Fn() -> bool) -> Result<(), SendError> {
+        let mut state = self.lock();
+        state.finishing = true;
+        self.wake();
+        loop {
+            match &state.link {
+                Link::Failed => return Err(SendError::Failed),
+                Link::Over => return Ok(()),
+                _ if state.clients.iter().all(|(_, client)| client.is_finished()) => return Ok(()),
+                _ if gives_up() => return Err(SendError::Interrupted { taken: 0 }),
+                _ => state = self.wait(state),
+            }
+        }
+    }
+
+    /// Forgets frames that have not been begun: the stream is about to jump.
+    pub fn forget_waiting(&self) {
+        let mut state = self.lock();
+        state.finishing = false;
+        state.group.clear();
+        if matches!(state.link, Link::Over) && self.endpoint.reconnect {
+            state.link = Link::Opening;
+        }
+        for (_, client) in &mut state.clients {
+            client.forget_waiting();
+        }
+        self.wake();
+    }
+
+    /// Makes [`send`](Self::send) return rather than wait, until called again with `false`.
+    pub fn interrupt(&self, interrupted: bool) {
+        self.lock().interrupted = interrupted;
+        self.progress.notify_all();
+    }
+
+    /// Removes one client. Returns whether there is one with this number.
+    pub fn disconnect_client(&self, id: u64) -> bool {
+        let mut state = self.lock();
+        let State {
+            clients, leaving, ..
+        } = &mut *state;
+        let found = clients
+            .iter_mut()
+            .find(|(_, client)| client.id == id && client.connection.is_some());
+        let Some((key, client)) = found else {
+            return false;
+        };
+        client.leaving.get_or_insert((Reason::Removed, None));
+        leaving.push(key);
+        self.wake();
+        true
+    }
+
+    /// One connection at a time.
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.roles != Roles::Writer || self.listening.is_empty()
+    }
+
+    /// In the turn-taking chat the one who connects begins.
+    pub(super) fn first_turns(&self) -> u64 {
+        (self.endpoint.mode == Mode::Connect).into()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<P>> {
+        lock(&self.state)
+    }
+
+    pub(super) fn wake(&self) {
+        // Fails only where the I/O thread is gone.
+        let _ = self.waker.wake();
+    }
+
+    pub(super) fn notify(&self, state: &State<P>) {
+        if state.waiters > 0 {
+            self.progress.notify_all();
+        }
+    }
+
+    /// Sends what the sockets take. Clients that fail are left to the I/O thread.
+    pub(super) fn flush(&self, state: &mut State<P>) {
+        let State {
+            clients, leaving, ..
+        } = state;
+        for (key, client) in clients {
+            self.flush_client(client);
+            if client.leaving.is_some() {
+                leaving.push(key);
+            }
+        }
+        if !leaving.is_empty() {
+            self.wake();
+        }
+    }
+
+    /// Returns whether the client took anything.
+    pub(super) fn flush_client(&self, client: &mut Client<P>) -> bool {
+        if client.leaving.is_some() {
+            return false;
+        }
+        client.flush(&self.totals).unwrap_or_else(|source| {
+            let reason = match source.kind() {
+                io::ErrorKind::BrokenPipe => Reason::ClosedByPeer,
+                _ => Reason::Failed,
+            };
+            let error = client.connection.as_ref().map(|connection| Error::Send {
+                peer: connection.peer(),
+                source,
+            });
+            client.leaving = Some((reason, error));
+            false
+        })
+    }
+
+    fn wait_for_room<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<P>>,
+        frame: &Frame<P>,
+        taken: usize,
+    ) -> Result<MutexGuard<'a, State<P>>, SendError> {
+        let mut has_flushed = false;
+        loop {
+            match &state.link {
+                Link::Failed => return Err(SendError::Failed),
+                Link::Over => return Err(SendError::HungUp),
+                Link::Open(link) if link.write_done && !self.endpoint.reconnect => {
+                    return Err(SendError::HungUp);
+                }
+                _ if !state.must_wait_for(frame) => return Ok(state),
+                _ if !has_flushed => {
+                    has_flushed = true;
+                    self.flush(&mut state);
+                }
+                _ if state.interrupted => {
+                    self.flush(&mut state);
+                    return Err(SendError::Interrupted { taken });
+                }
+                _ => state = self.wait(state),
+            }
+        }
+    }
+
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State<P>>) -> MutexGuard<'a, State<P>> {
+        state.waiters += 1;
+        let mut state = self
+            .progress
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.waiters -= 1;
+        state
+    }
+
+    fn close(&self, mut state: MutexGuard<'_, State<P>>) {
+        state.stopping = true;
+        drop(state);
+        self.wake();
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread
+            // An observer may stop its element.
+            && thread.thread().id() != thread::current().id()
+        {
+            // It catches its panics.
+            let _ = thread.join();
+        }
+        let mut state = self.lock();
+        (state.reader, state.writer) = (Side::Gone, Side::Gone);
+    }
+}
+
+impl Side {
+    pub fn is_active(&self) -> bool {
+        matches!(self, Self::Active(_))
+    }
+}
+
+impl<P: Payload> State<P> {
+    fn new() -> Self {
+        Self {
+            link: Link::Opening,
+            reader: Side::Awaited,
+            writer: Side::Awaited,
+            reader_waker: None,
+            flow: Flow::default(),
+            headers: StreamHeaders {
+                frames: Vec::new(),
+                version: 0,
+            },
+            group: Vec::new(),
+            clients: Slab::new(),
+            leaving: Vec::new(),
+            last_id: 0,
+            interrupted: false,
+            finishing: false,
+            stopping: false,
+            waiters: 0,
+        }
+    }
+
+    pub fn num_clients(&self) -> usize {
+        let clients = self.clients.iter();
+        clients
+            .filter(|(_, client)| client.connection.is_some())
+            .count()
+    }
+
+    pub fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// A client that joins an endpoint with any number of them.
+    pub fn add_client(&mut self, connection: Arc<Connection>) -> usize {
+        let id = self.next_id();
+        let mut client = Client::new(id, Some(connection));
+        client.join_with(&self.group, &self.headers);
+        self.clients.insert(client)
+    }
+
+    pub fn observers(&self) -> impl Iterator<Item = Arc<dyn Observer>> {
+        let observers = [&self.reader, &self.writer].into_iter();
+        observers.filter_map(|side| match side {
+            Side::Active(observer) => Some(observer.clone()),
+            Side::Awaited | Side::Gone => None,
+        })
+    }
+
+    pub fn wake_reader(&self) {
+        if let Some(waker) = &self.reader_waker {
+            // Fails only where nobody polls any more.
+            let _ = waker.wake();
+        }
+    }
+
+    /// For one who comes later than the connection.
+    fn current_event(&self) -> Option<Event> {
+        match &self.link {
+            Link::Open(link) => Some(Event::Connected {
+                id: link.id,
+                peer: link.connection.peer(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn must_wait_for(&self, frame: &Frame<P>) -> bool {
+        if self.clients.is_empty() {
+            return self.flow.hold_without_client;
+        }
+        self.flow.overflow == Overflow::Block
+            && self
+                .clients
+                .iter()
+                .any(|(_, client)| client.has_no_room(frame, &self.flow))
+    }
+
+    fn offer(&mut self, frame: &Frame<P>) -> super::client::Offered {
+        let mut sum = super::client::Offered::default();
+        for (_, client) in &mut self.clients {
+            let offered = client.offer(frame, &self.flow, &self.headers);
+            sum.dropped += offered.dropped;
+            sum.wants_keyframe |= offered.wants_keyframe;
+        }
+        if self.flow.join == JoinAt::LatestKeyframe {
+            if frame.keyframe && !frame.repeats_header {
+                self.group.clear();
+            }
+            self.group.push(frame.clone());
+        }
+        sum
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,341 @@
+//! Receiving frames on the caller's thread.
+
+use std::{
+    io,
+    os::fd::AsRawFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
+
+use super::{
+    backlog::Payload,
+    client::Reason,
+    connection::Connection,
+    error::Error,
+    hub::{Event, Hub, Observer, Offer},
+};
+use crate::wire::{Decoder, HeaderError, HeaderFormat, Step, Truncated};
+
+const WAKE: Token = Token(0);
+const SOCKET: Token = Token(1);
+
+/// Small frames are read this many bytes at a time.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// Where frames are received into.
+pub trait FrameMemory {
+    /// The memory of one frame.
+    type Frame;
+
+    /// Memory for a frame of `len` bytes, or none where there is no more.
+    ///
+    /// What a header announces need not come. So memory for it may be reserved here, and is to be taken
+    /// as it is written to.
+    fn allocate(&mut self, len: usize) -> Option<Self::Frame>;
+
+    /// The bytes of a frame, exactly as many as were asked for.
+    fn bytes(frame: &mut Self::Frame) -> &mut [u8];
+}
+
+/// What came.
+#[derive(Debug)]
+pub enum Received<F> {
+    /// A whole frame.
+    Frame(F),
+    /// The connection has ended, in good order or because of a fault.
+    Ended {
+        /// The fault.
+        fault: Option<Arc<Error>>,
+        /// The receiver waits for the next one when it is called again.
+        goes_on: bool,
+    },
+    /// The endpoint has failed, as an [`Event::Failed`] has told.
+    Failed,
+    /// [`Interrupt::raise`] was called.
+    Interrupted,
+}
+
+/// Makes a [`Receiver`] return rather than wait.
+#[derive(Debug)]
+pub struct Interrupt {
+    raised: AtomicBool,
+    waker: Arc<Waker>,
+}
+
+impl Interrupt {
+    /// From now on the receiver does not wait.
+    pub fn raise(&self) {
+        self.raised.store(true, SeqCst);
+        // Fails only where nobody polls any more.
+        let _ = self.waker.wake();
+    }
+
+    /// The receiver may wait again.
+    pub fn clear(&self) {
+        self.raised.store(false, SeqCst);
+    }
+}
+
+/// Takes the connections that a hub opens, one after the other, and receives frames from them.
+pub struct Receiver<P: Payload, M: FrameMemory> {
+    hub: Arc<Hub<P>>,
+    memory: M,
+    poll: Poll,
+    events: Events,
+    interrupt: Arc<Interrupt>,
+    format: HeaderFormat,
+    max_frame_size: u64,
+    timeout: Option<Duration>,
+    current: Option<Current<M::Frame>>,
+}
+
+/// The connection that is being read.
+struct Current<F> {
+    connection: Arc<Connection>,
+    decoder: Decoder,
+    /// The frame of which the header has come.
+    frame: Option<F>,
+}
+
+/// Why a connection is not read any further.
+enum Ending {
+    EndOfStream,
+    Truncated(Truncated),
+    Header(HeaderError),
+    Lost(io::Error),
+    /// This side gave it up, and has said why.
+    Abandoned,
+    Silent(Duration),
+    OutOfMemory(usize),
+}
+
+impl<P: Payload, M: FrameMemory> Receiver<P, M> {
+    /// A receiver of what comes to `hub`.
+    pub fn new(
+        hub: Arc<Hub<P>>,
+        memory: M,
+        format: HeaderFormat,
+        max_frame_size: u64,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let poll = Poll::new().map_err(Error::Exhausted)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?);
+        Ok(Self {
+            hub,
+            memory,
+            poll,
+            events: Events::with_capacity(8),
+            interrupt: Arc::new(Interrupt {
+                raised: AtomicBool::new(false),
+                waker,
+            }),
+            format,
+            max_frame_size,
+            timeout,
+            current: None,
+        })
+    }
+
+    /// Tells the hub that somebody receives.
+    pub fn attach(&self, observer: Arc<dyn Observer>) -> Option<Event> {
+        let waker = self.interrupt.waker.clone();
+        self.hub.attach_reader(observer, waker)
+    }
+
+    /// What interrupts it.
+    pub fn interrupt(&self) -> Arc<Interrupt> {
+        self.interrupt.clone()
+    }
+
+    /// Waits for the next frame.
+    pub fn next(&mut self) -> Received<M::Frame> {
+        loop {
+            let Some(current) = &mut self.current else {
+                match self.take_offer() {
+                    Ok(()) => continue,
+                    Err(received) => return received,
+                }
+            };
+            match current.read(&mut self.memory) {
+                Ok(Some(mut frame)) => {
+                    let len = M::bytes(&mut frame).len();
+                    current.connection.received.add(len);
+                    self.hub.totals().received.add(len);
+                    self.hub.frame_received();
+                    return Received::Frame(frame);
+                }
+                Ok(None) => match self.wait_for_bytes() {
+                    Ok(true) => (),
+                    Ok(false) => return Received::Interrupted,
+                    Err(ending) => return self.end(ending),
+                },
+                Err(ending) => return self.end(ending),
+            }
+        }
+    }
+
+    /// Waits for a connection.
+    fn take_offer(&mut self) -> Result<(), Received<M::Frame>> {
+        loop {
+            match self.hub.offer() {
+                Offer::Connection(connection) => {
+                    let fd = connection.as_raw_fd();
+                    let registered = self.poll.registry().register(
+                        &mut SourceFd(&fd),
+                        SOCKET,
+                        Interest::READABLE,
+                    );
+                    self.current = Some(Current {
+                        connection,
+                        decoder: Decoder::new(self.format, self.max_frame_size, READ_AHEAD),
+                        frame: None,
+                    });
+                    return registered.map_err(|error| self.end(Ending::Lost(error)));
+                }
+                Offer::Pending => {}
+                Offer::Over => {
+                    return Err(Received::Ended {
+                        fault: None,
+                        goes_on: false,
+                    });
+                }
+                Offer::Failed => return Err(Received::Failed),
+            }
+            match self.wait(None) {
+                Ok(_) if self.is_interrupted() => return Err(Received::Interrupted),
+                Ok(_) => (),
+                Err(_) => return Err(Received::Failed),
+            }
+        }
+    }
+
+    /// Waits until there is something to read. `false` means that it was interrupted.
+    fn wait_for_bytes(&mut self) -> Result<bool, Ending> {
+        let deadline = self
+            .timeout
+            .and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout)));
+        loop {
+            let left = match deadline {
+                Some((deadline, timeout)) => Some(
+                    deadline
+                        .checked_duration_since(Instant::now())
+                        .ok_or(Ending::Silent(timeout))?,
+                ),
+                None => None,
+            };
+            let is_readable = self.wait(left).map_err(Ending::Lost)?;
+            if self.is_interrupted() {
+                return Ok(false);
+            }
+            if is_readable {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Waits for the hub, the interrupt, or the socket; says whether it was the socket.
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<bool> {
+        // The flag outlasts a wake-up that came before this poll.
+        if self.is_interrupted() {
+            return Ok(false);
+        }
+        // A poll counts in milliseconds and rounds down.
+        let limit = limit.map(|limit| limit + Duration::from_micros(999));
+        match self.poll.poll(&mut self.events, limit) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => Ok(self.events.iter().any(|event| event.token() == SOCKET)),
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.raised.load(SeqCst)
+    }
+
+    /// Lets go of the connection and says why.
+    fn end(&mut self, ending: Ending) -> Received<M::Frame> {
+        let Some(current) = self.current.take() else {
+            unreachable!("only the current connection ends")
+        };
+        let fd = current.connection.as_raw_fd();
+        // The sender of the same hub may keep it open.
+        let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        let totals = self.hub.totals();
+        match ending {
+            Ending::Header(_) => totals.protocol_errors.add(1),
+            _ if current.decoder.finish().is_err() => totals.truncated.add(1),
+            _ => (),
+        }
+        let (reason, fault) = ending.explain(&current.connection, &current.decoder);
+        self.hub.release(reason);
+        Received::Ended {
+            fault: fault.map(Arc::new),
+            goes_on: self.hub.endpoint().reconnect,
+        }
+    }
+}
+
+impl<P: Payload, M: FrameMemory> Drop for Receiver<P, M> {
+    fn drop(&mut self) {
+        self.hub.detach_reader();
+    }
+}
+
+impl<F> Current<F> {
+    /// Reads to the end of the frame; `None` when that has not come yet.
+    fn read<M: FrameMemory<Frame = F>>(&mut self, memory: &mut M) -> Result<Option<F>, Ending> {
+        loop {
+            let payload = self.frame.as_mut().map_or(&mut [][..], M::bytes);
+            match self.decoder.next(payload).map_err(Ending::Header)? {
+                Step::Head(len) => {
+                    let frame = memory.allocate(len).ok_or(Ending::OutOfMemory(len))?;
+                    self.frame = Some(frame);
+                }
+                Step::Frame => return Ok(self.frame.take()),
+                Step::More => {
+                    let mut slices = self.decoder.read_slices(payload);
+                    match self.connection.receive(&mut slices) {
+                        Ok(0) => {
+                            let cut = self.decoder.finish().err();
+                            return Err(cut.map_or(Ending::EndOfStream, Ending::Truncated));
+                        }
+                        Ok(n) => self.decoder.advance(n),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                        Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {
+                            return Err(Ending::Abandoned);
+                        }
+                        Err(error) => return Err(Ending::Lost(error)),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Ending {
+    /// In the hub's terms: why the connection is over, unless only the peer's stream is; and the fault.
+    fn explain(
+        self,
+        connection: &Connection,
+        decoder: &Decoder,
+    ) -> (Option<Reason>, Option<Error>) {
+        let peer = connection.peer();
+        let (reason, fault) = match self {
+            Self::EndOfStream | Self::Abandoned => return (None, None),
+            Self::Truncated(cut) => (Reason::ClosedByPeer, Error::Truncated { peer, cut }),
+            Self::Header(source) => (Reason::Failed, Error::Header { peer, source }),
+            Self::Lost(source) => {
+                let cut = decoder.finish().err();
+                (Reason::Failed, Error::Receive { peer, cut, source })
+            }
+            Self::Silent(after) => (Reason::TimedOut, Error::Silent { peer, after }),
+            Self::OutOfMemory(len) => (Reason::Failed, Error::OutOfMemory { peer, len }),
+        };
+        (Some(reason), Some(fault))
+    }
+}

@@ -1,0 +1,108 @@
+//! Counters, which any thread reads without waiting.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::connection::Connection;
+
+/// Counts one kind of event.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The count so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Frames and the bytes of their payloads.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Whole frames.
+    pub frames: Counter,
+    /// Their payloads, in bytes.
+    pub bytes: Counter,
+}
+
+impl Traffic {
+    pub(super) fn add(&self, payload_len: usize) {
+        self.frames.add(1);
+        self.bytes.add(payload_len as u64);
+    }
+}
+
+/// What an endpoint has counted since it was opened.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// Frames handed to the kernel, each once for every client.
+    pub sent: Traffic,
+    /// Frames received whole.
+    pub received: Traffic,
+    /// Connections made or accepted.
+    pub connections: Counter,
+    /// Frames not sent to a client that was to get them.
+    pub dropped: Counter,
+    /// Frames cut off by the end of their connection.
+    pub truncated: Counter,
+    /// Headers that were none.
+    pub protocol_errors: Counter,
+}
+
+/// A reading of what changes from moment to moment.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Bytes that wait in this process, headers included.
+    pub queued: u64,
+    /// Smoothed round-trip time of the connection, of the slowest where there are many.
+    pub rtt: Option<Duration>,
+    /// One for each connected client.
+    pub clients: Vec<ClientStats>,
+}
+
+/// One client's counters.
+#[derive(Clone, Debug)]
+pub struct ClientStats {
+    /// Its number, counted from 1 since the endpoint was opened.
+    pub id: u64,
+    /// Its address; a socket handed over need not have one.
+    pub address: Option<SocketAddr>,
+    /// Whole frames sent.
+    pub frames_sent: u64,
+    /// Their payloads, in bytes.
+    pub bytes_sent: u64,
+    /// Frames not sent because the client was too slow.
+    pub frames_dropped: u64,
+    /// Bytes that wait for it in this process, headers included.
+    pub bytes_queued: u64,
+    /// Since it was accepted.
+    pub connected: Duration,
+    /// For how long the oldest of its queued frames has waited.
+    pub oldest: Option<Duration>,
+    /// Smoothed round-trip time.
+    pub rtt: Option<Duration>,
+}
+
+impl ClientStats {
+    /// Those of a connection over which nothing is known to have been sent.
+    pub(super) fn of(id: u64, connection: &Connection) -> Self {
+        Self {
+            id,
+            address: connection.peer().address(),
+            frames_sent: 0,
+            bytes_sent: 0,
+            frames_dropped: 0,
+            bytes_queued: 0,
+            connected: connection.age(),
+            oldest: None,
+            rtt: connection.rtt(),
+        }
+    }
+}

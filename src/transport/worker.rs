@@ -1,0 +1,736 @@
+//! The I/O thread: connects, accepts, and sends what a socket did not take at once.
+
+use std::{
+    any::Any,
+    io,
+    os::fd::{AsRawFd, RawFd},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Token, event::Event as Readiness, unix::SourceFd};
+use socket2::Socket;
+
+use super::{
+    backlog::Payload,
+    client::Reason,
+    connection::{Connection, Established},
+    dial::Dial,
+    error::Error,
+    hub::{Event, Hub, Link, Mode, OpenLink, Roles, Side, State},
+    listen::Listener,
+    stats::ClientStats,
+};
+
+pub(super) const WAKE: Token = Token(0);
+const LINK: Token = Token(1);
+const DIAL: Token = Token(2);
+const LISTENERS: usize = 16;
+const CLIENTS: usize = 1 << 16;
+
+const EVENTS: usize = 256;
+
+/// How often clients are looked at that give no sign.
+const INSPECTION: Duration = Duration::from_secs(1);
+
+/// How often, while peers take the last of the stream: the kernel does not tell when they have.
+const FAREWELL_CHECK: Duration = Duration::from_millis(2);
+
+/// A system without a free descriptor may have one again after this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Reads from a client that is not listened to, before others have their turn.
+const DISCARDS_AT_ONCE: usize = 16;
+
+pub(super) struct Worker<P: Payload> {
+    hub: Arc<Hub<P>>,
+    poll: Poll,
+    listeners: Vec<Door>,
+    /// Accepting failed; it is tried again then.
+    accept_again: Option<Instant>,
+    given: Option<Socket>,
+    was_given: bool,
+    dial: Option<Dial>,
+    has_connected: bool,
+    inspected: Instant,
+    /// Clients of which there was more to read.
+    talkative: Vec<Token>,
+    outbox: Vec<Event>,
+}
+
+struct Door {
+    listener: Listener,
+    /// Someone may be waiting.
+    is_ready: bool,
+}
+
+impl<P: Payload> Worker<P> {
+    pub fn new(
+        hub: Arc<Hub<P>>,
+        poll: Poll,
+        listeners: Vec<Listener>,
+        given: Option<Socket>,
+    ) -> Result<Self, Error> {
+        for (i, listener) in listeners.iter().enumerate() {
+            let token = Token(LISTENERS + i);
+            register(&poll, listener.as_raw_fd(), token, Interest::READABLE)
+                .map_err(Error::Exhausted)?;
+        }
+        Ok(Self {
+            hub,
+            poll,
+            listeners: listeners
+                .into_iter()
+                .map(|listener| Door {
+                    listener,
+                    is_ready: true,
+                })
+                .collect(),
+            accept_again: None,
+            was_given: given.is_some(),
+            given,
+            dial: None,
+            has_connected: false,
+            inspected: Instant::now(),
+            talkative: Vec::new(),
+            outbox: Vec::new(),
+        })
+    }
+
+    pub fn run(mut self) {
+        let result = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let error = match result {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Error::Exhausted(error)),
+            Err(panic) => Some(Error::Internal(panic_message(&*panic))),
+        };
+        if let Some(error) = error {
+            let mut state = self.hub.lock();
+            self.outbox.push(fail(&self.hub, &mut state, error));
+        }
+        self.close();
+        self.dispatch();
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.open();
+            self.tend();
+            self.dispatch();
+            if self.hub.lock().stopping {
+                return Ok(());
+            }
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for token in std::mem::take(&mut self.talkative) {
+                self.discard(token);
+            }
+            for readiness in &events {
+                self.react(readiness);
+            }
+        }
+    }
+
+    fn react(&mut self, readiness: &Readiness) {
+        match readiness.token() {
+            // What they are about is looked at in every round.
+            WAKE | DIAL => (),
+            Token(i) if (LISTENERS..LISTENERS + self.listeners.len()).contains(&i) => {
+                self.listeners[i - LISTENERS].is_ready = true;
+            }
+            token => {
+                if readiness.is_readable() || readiness.is_read_closed() || readiness.is_error() {
+                    self.discard(token);
+                }
+                self.send(token);
+            }
+        }
+    }
+
+    /// A client's socket has room again.
+    fn send(&mut self, token: Token) {
+        let mut state = self.hub.lock();
+        let State {
+            clients, leaving, ..
+        } = &mut *state;
+        let Some(key) = key(token) else { return };
+        let Some(client) = clients.get_mut(key) else {
+            return;
+        };
+        client.set_writable();
+        let any = self.hub.flush_client(client);
+        if client.leaving.is_some() {
+            leaving.push(key);
+        }
+        if any {
+            self.hub.notify(&state);
+        }
+    }
+
+    /// What a client sends when nobody wants it. Left unread, it would stop the peer, and turn the end of
+    /// the connection into a reset.
+    fn discard(&mut self, token: Token) {
+        let mut state = self.hub.lock();
+        if !discards(&self.hub, &state) {
+            return;
+        }
+        let State {
+            clients, leaving, ..
+        } = &mut *state;
+        let Some(key) = key(token) else { return };
+        let Some(client) = clients.get_mut(key) else {
+            return;
+        };
+        let Some(connection) = client.connection.clone() else {
+            return;
+        };
+        for _ in 0..DISCARDS_AT_ONCE {
+            match connection.discard() {
+                Ok(0) => {
+                    client.peer_ended = true;
+                    return;
+                }
+                Ok(_) => client.peer_talks = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(source) => {
+                    let peer = connection.peer();
+                    let error = Error::Send { peer, source };
+                    client.leaving.get_or_insert((Reason::Failed, Some(error)));
+                    leaving.push(key);
+                    return;
+                }
+            }
+        }
+        self.talkative.push(token);
+    }
+
+    /// Makes connections, or takes those that wait.
+    fn open(&mut self) {
+        let now = Instant::now();
+        if self.accept_again.is_some_and(|again| again <= now) {
+            self.accept_again = None;
+        }
+        if !self.hub.is_exclusive() {
+            while let Some(established) = self.accept(now) {
+                self.admit(established);
+            }
+            return;
+        }
+        while self.is_opening() {
+            match self.next_established(now) {
+                None => return,
+                Some(Ok(established)) => self.establish(established),
+                Some(Err(error)) => {
+                    let mut state = self.hub.lock();
+                    self.outbox.push(fail(&self.hub, &mut state, error));
+                }
+            }
+        }
+    }
+
+    fn is_opening(&self) -> bool {
+        let state = self.hub.lock();
+        matches!(state.link, Link::Opening) && !state.stopping
+    }
+
+    fn next_established(&mut self, now: Instant) -> Option<Result<Established, Error>> {
+        if self.was_given {
+            let socket = self.given.take()?;
+            return Some(Ok(Established {
+                address: socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
+                socket,
+                failure: 0,
+            }));
+        }
+        let endpoint = &self.hub.endpoint;
+        if endpoint.mode == Mode::Listen {
+            return self.accept(now).map(Ok);
+        }
+        let dial = self.dial.get_or_insert_with(|| {
+            let dial = Dial::start(
+                &endpoint.host,
+                endpoint.port,
+                endpoint.connect_timeout,
+                DIAL,
+                &self.hub.waker,
+            );
+            if self.has_connected {
+                dial.after_pause()
+            } else {
+                dial
+            }
+        });
+        let result = dial.step(self.poll.registry(), now)?;
+        self.dial = None;
+        Some(result)
+    }
+
+    fn accept(&mut self, now: Instant) -> Option<Established> {
+        if self.accept_again.is_some() {
+            return None;
+        }
+        for door in &mut self.listeners {
+            while door.is_ready {
+                match door.listener.accept() {
+                    Ok(established) => return Some(established),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        door.is_ready = false
+                    }
+                    // It left while it waited.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => (),
+                    Err(error) => {
+                        self.accept_again = Some(now + ACCEPT_PAUSE);
+                        let error = Arc::new(Error::Accept(error));
+                        self.outbox.push(Event::Warning(error));
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the user lets a client join that has come by itself.
+    fn is_welcome(&self, established: &Established) -> bool {
+        let writer = match &self.hub.lock().writer {
+            Side::Active(observer) if self.hub.endpoint.mode == Mode::Listen => observer.clone(),
+            _ => return true,
+        };
+        writer.admits(established.address)
+    }
+
+    /// Adds a client to an endpoint with any number of them.
+    fn admit(&mut self, established: Established) {
+        {
+            let state = self.hub.lock();
+            let max = state.flow.max_clients;
+            if max.is_some_and(|max| state.num_clients() >= max) || !state.writer.is_active() {
+                return;
+            }
+        }
+        if !self.is_welcome(&established) {
+            return;
+        }
+        let Some(connection) = self.connection(established) else {
+            return;
+        };
+        let mut state = self.hub.lock();
+        let key = state.add_client(connection.clone());
+        let client = &mut state.clients[key];
+        let id = client.id;
+        self.hub.flush_client(client);
+        self.hub.totals.connections.add(1);
+        self.hub.notify(&state);
+        drop(state);
+        let token = Token(CLIENTS + key);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(source) = register(&self.poll, connection.as_raw_fd(), token, interest) {
+            let error = Error::Accept(source);
+            let mut state = self.hub.lock();
+            state.clients[key].leaving = Some((Reason::Failed, Some(error)));
+            state.leaving.push(key);
+        }
+        let peer = connection.peer();
+        self.outbox.push(Event::Connected { id, peer });
+    }
+
+    /// Begins to use the one connection of an endpoint that has no more at a time.
+    fn establish(&mut self, established: Established) {
+        if !self.is_welcome(&established) {
+            return;
+        }
+        let Some(connection) = self.connection(established) else {
+            return;
+        };
+        self.has_connected = true;
+        self.hub.totals.connections.add(1);
+        let mut state = self.hub.lock();
+        let id = state.next_id();
+        let turns = self.hub.first_turns();
+        let mut dropped = 0;
+        let State {
+            clients, headers, ..
+        } = &mut *state;
+        for (_, client) in clients {
+            dropped += client.connect(id, connection.clone(), turns, headers);
+        }
+        self.hub.totals.dropped.add(dropped);
+        state.link = Link::Open(OpenLink {
+            id,
+            connection: connection.clone(),
+            is_offered: true,
+            is_drained: false,
+            read_done: matches!(state.reader, Side::Gone),
+            write_done: matches!(state.writer, Side::Gone),
+            ending: None,
+        });
+        state.wake_reader();
+        self.watch(&mut state);
+        self.hub.flush(&mut state);
+        self.hub.notify(&state);
+        drop(state);
+        let peer = connection.peer();
+        self.outbox.push(Event::Connected { id, peer });
+    }
+
+    /// `None` when it is lost already; the next one may be better.
+    fn connection(&mut self, established: Established) -> Option<Arc<Connection>> {
+        match Connection::new(established, self.hub.endpoint.qos_dscp) {
+            Ok(connection) => Some(Arc::new(connection)),
+            Err(error) => {
+                let error = Error::Socket(error);
+                if self.was_given {
+                    let mut state = self.hub.lock();
+                    self.outbox.push(fail(&self.hub, &mut state, error));
+                } else {
+                    self.outbox.push(Event::Warning(Arc::new(error)));
+                }
+                None
+            }
+        }
+    }
+
+    /// Registers the link, for sending, and for discarding as soon as nobody reads.
+    fn watch(&self, state: &mut State<P>) {
+        if self.hub.roles == Roles::Reader {
+            return;
+        }
+        let drains = discards(&self.hub, state);
+        let Link::Open(link) = &mut state.link else {
+            return;
+        };
+        let fd = link.connection.as_raw_fd();
+        let result = if drains && !link.is_drained {
+            link.is_drained = true;
+            // It was registered for sending if the reader has left since.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            register(&self.poll, fd, LINK, interest)
+        } else {
+            match register(&self.poll, fd, LINK, Interest::WRITABLE) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                result => result,
+            }
+        };
+        if let Err(error) = result {
+            link.ending = Some((Reason::Failed, Some(Error::Exhausted(error))));
+        }
+    }
+
+    /// Ends what is to be ended.
+    fn tend(&mut self) {
+        let hub = self.hub.clone();
+        let mut state = hub.lock();
+        if self.inspected.elapsed() >= self.inspection(&state) {
+            self.inspected = Instant::now();
+            inspect(&mut state);
+        }
+        if state.finishing {
+            say_farewells(&mut state);
+        }
+        for key in std::mem::take(&mut state.leaving) {
+            self.part(&mut state, key);
+        }
+        if hub.is_exclusive() {
+            self.watch_if_reader_left(&mut state);
+            self.end_link(&mut state);
+        }
+    }
+
+    fn watch_if_reader_left(&self, state: &mut State<P>) {
+        let is_drained = matches!(&state.link, Link::Open(link) if link.is_drained);
+        if !is_drained && discards(&self.hub, state) {
+            self.watch(state);
+        }
+    }
+
+    /// Removes a client that is to leave; the one of a link stays without its connection.
+    fn part(&mut self, state: &mut State<P>, key: usize) {
+        // It may have been listed twice.
+        if state
+            .clients
+            .get(key)
+            .is_none_or(|client| client.leaving.is_none())
+        {
+            return;
+        }
+        if !self.hub.is_exclusive() {
+            let mut client = state.clients.remove(key);
+            if let (Some(connection), Some((reason, _))) =
+                (client.connection.take(), client.leaving.take())
+            {
+                self.outbox.push(Event::Disconnected {
+                    id: client.id,
+                    stats: client.stats_of(&connection),
+                    connection,
+                    reason,
+                    cause: None,
+                    goes_on: true,
+                });
+            }
+            self.hub.notify(state);
+            return;
+        }
+        let State {
+            clients,
+            link: Link::Open(link),
+            ..
+        } = state
+        else {
+            return;
+        };
+        let client = &mut clients[key];
+        let Some((reason, cause)) = client.leaving.take() else {
+            return;
+        };
+        let is_peers_doing = matches!(
+            reason,
+            Reason::ClosedByPeer | Reason::Failed | Reason::EndOfStream
+        );
+        if self.hub.roles == Roles::Both && state.reader.is_active() && is_peers_doing {
+            // The reader learns by itself what became of the connection, and reports it.
+            link.write_done = true;
+            client.connection = None;
+        } else {
+            link.connection.abort(libc::ECONNABORTED);
+            link.ending.get_or_insert((reason, cause));
+        }
+        self.hub.notify(state);
+    }
+
+    /// Closes the link when both directions are done with it.
+    fn end_link(&mut self, state: &mut State<P>) {
+        if state.flow.lockstep {
+            end_turns(state);
+        }
+        let hub = self.hub.clone();
+        let Link::Open(link) = &mut state.link else {
+            return;
+        };
+        let awaits_writer = matches!(state.writer, Side::Awaited) && !hub.endpoint.reconnect;
+        let read_over = hub.roles == Roles::Writer || link.read_done;
+        let write_over = link.write_done || !(state.writer.is_active() || awaits_writer);
+        let write_over = hub.roles == Roles::Reader || write_over;
+        if link.ending.is_none() && !(read_over && write_over) {
+            return;
+        }
+        let (reason, cause) = link.ending.take().unwrap_or((Reason::ClosedByPeer, None));
+        let goes_on = hub.endpoint.reconnect && !self.was_given && reason != Reason::EndOfStream;
+        let has_failed = hub.roles == Roles::Writer && cause.is_some();
+        let cause = cause.map(Arc::new);
+        let event = disconnected(state, reason, cause, goes_on);
+        self.outbox.push(event);
+        state.link = match (goes_on, has_failed) {
+            (true, _) => Link::Opening,
+            (false, true) => Link::Failed,
+            (false, false) => Link::Over,
+        };
+        state.wake_reader();
+        hub.notify(state);
+        // Opening is the beginning of the next round.
+        hub.wake();
+    }
+
+    fn inspection(&self, state: &State<P>) -> Duration {
+        let timeout = state.flow.timeout.map(|timeout| timeout / 4);
+        timeout.map_or(INSPECTION, |timeout| {
+            timeout.clamp(Duration::from_millis(5), INSPECTION)
+        })
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let state = self.hub.lock();
+        let mut timeout = None;
+        let mut no_later =
+            |at: Duration| timeout = Some(timeout.map_or(at, |other: Duration| other.min(at)));
+        if !self.talkative.is_empty() {
+            no_later(Duration::ZERO);
+        }
+        if state.num_clients() > 0 {
+            let next = self.inspected + self.inspection(&state);
+            no_later(next.saturating_duration_since(now));
+            if state.finishing {
+                no_later(FAREWELL_CHECK);
+            }
+        }
+        let dial = self.dial.as_ref().and_then(Dial::deadline);
+        for at in [dial, self.accept_again].into_iter().flatten() {
+            no_later(at.saturating_duration_since(now));
+        }
+        // A poll counts in milliseconds and rounds down.
+        timeout.map(|timeout| timeout + Duration::from_micros(999))
+    }
+
+    fn dispatch(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let observers: Vec<_> = self.hub.lock().observers().collect();
+        for event in self.outbox.drain(..) {
+            for observer in &observers {
+                observer.notice(&event);
+            }
+        }
+    }
+
+    /// The end of the thread: what is still open is closed.
+    fn close(&mut self) {
+        let mut state = self.hub.lock();
+        if let Link::Open(_) = &state.link {
+            self.outbox
+                .push(disconnected(&mut state, Reason::Stopped, None, false));
+            state.link = Link::Over;
+        }
+        for mut client in state.clients.drain() {
+            if let Some(connection) = client.connection.take() {
+                self.outbox.push(Event::Disconnected {
+                    id: client.id,
+                    stats: client.stats_of(&connection),
+                    connection,
+                    reason: Reason::Stopped,
+                    cause: None,
+                    goes_on: false,
+                });
+            }
+        }
+        state.wake_reader();
+        self.hub.notify(&state);
+        drop(state);
+        self.listeners.clear();
+    }
+}
+
+/// The endpoint goes no further. Whoever waits learns it from the state, the elements from the event.
+fn fail<P: Payload>(hub: &Hub<P>, state: &mut State<P>, error: Error) -> Event {
+    state.link = Link::Failed;
+    state.wake_reader();
+    hub.notify(state);
+    Event::Failed(Arc::new(error))
+}
+
+/// Takes the connection out of the link, and says what was sent over it.
+fn disconnected<P: Payload>(
+    state: &mut State<P>,
+    reason: Reason,
+    cause: Option<Arc<Error>>,
+    goes_on: bool,
+) -> Event {
+    let Link::Open(link) = std::mem::replace(&mut state.link, Link::Over) else {
+        unreachable!("callers have an open link")
+    };
+    let mut stats = ClientStats::of(link.id, &link.connection);
+    for (_, client) in &mut state.clients {
+        stats = client.stats_of(&link.connection);
+        client.connection = None;
+        client.leaving = None;
+    }
+    Event::Disconnected {
+        id: link.id,
+        connection: link.connection,
+        reason,
+        stats,
+        cause,
+        goes_on,
+    }
+}
+
+/// Whether nobody wants what peers send.
+fn discards<P: Payload>(hub: &Hub<P>, state: &State<P>) -> bool {
+    match hub.roles {
+        Roles::Reader => false,
+        Roles::Writer => true,
+        Roles::Both => matches!(state.reader, Side::Gone),
+    }
+}
+
+/// Tells each client that has got everything that no more follows, and lets go those that know.
+fn say_farewells<P: Payload>(state: &mut State<P>) {
+    let State {
+        clients, leaving, ..
+    } = state;
+    for (key, client) in clients {
+        if client.connection.is_none() || client.leaving.is_some() || !client.is_idle() {
+            continue;
+        }
+        let parted = if client.farewell.is_some() {
+            client.has_parted()
+        } else {
+            // Where there is nobody to tell any more, nothing is left to do.
+            client.say_farewell().is_err() || client.has_parted()
+        };
+        if parted {
+            client.leaving = Some((Reason::EndOfStream, None));
+            leaving.push(key);
+        }
+    }
+}
+
+/// Finds clients that take nothing, or are gone without a word.
+fn inspect<P: Payload>(state: &mut State<P>) {
+    let State {
+        clients,
+        leaving,
+        flow,
+        ..
+    } = state;
+    for (key, client) in clients {
+        let Some(connection) = &client.connection else {
+            continue;
+        };
+        let peer = connection.peer();
+        let stalled_for = client.stalled_for();
+        let overdue = flow
+            .timeout
+            .filter(|&timeout| stalled_for.is_some_and(|stalled_for| stalled_for >= timeout));
+        let ending = if let Some(after) = overdue {
+            (Reason::TimedOut, Error::Stalled { peer, after })
+        } else if connection.has_vanished() {
+            let source = io::Error::from_raw_os_error(libc::ETIMEDOUT);
+            // A reader of the same connection is to learn it as well.
+            connection.abort(libc::ETIMEDOUT);
+            (Reason::Failed, Error::Send { peer, source })
+        } else {
+            continue;
+        };
+        client.leaving.get_or_insert((ending.0, Some(ending.1)));
+        leaving.push(key);
+    }
+}
+
+/// With lockstep no turn follows the peer's last frame, and the connection ends with the frame begun.
+fn end_turns<P: Payload>(state: &mut State<P>) {
+    let State { clients, link, .. } = state;
+    let Link::Open(link) = link else { return };
+    if !link.read_done {
+        return;
+    }
+    for (_, client) in clients {
+        client.forget_held();
+        link.write_done |= client.is_idle();
+    }
+}
+
+fn register(poll: &Poll, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
+    poll.registry()
+        .register(&mut SourceFd(&fd), token, interest)
+}
+
+/// Where the client of a token stands. That of a link is the only one.
+fn key(token: Token) -> Option<usize> {
+    match token {
+        LINK => Some(0),
+        Token(token) => token.checked_sub(CLIENTS),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().map(ToString::to_string);
+    message
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it panicked".into())
+}

@@ -1,0 +1,620 @@
+use std::{
+    net::SocketAddr,
+    ops::ControlFlow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use gio::prelude::*;
+use gst::{glib, prelude::*, subclass::prelude::*};
+use gst_base::{prelude::*, subclass::prelude::*};
+use once_cell::sync::Lazy;
+
+use super::settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod};
+use crate::{
+    fault::{self, Direction},
+    frames::SentBuffer,
+    messages,
+    settings::{Changeable, RemoveReason},
+    shared::{self, Role},
+    transport::{Event, Frame, Hub, Observer, SendError, Sent},
+    uri,
+    wire::HeaderFormat,
+};
+
+static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
+    gst::DebugCategory::new(
+        "videosocketsink",
+        gst::DebugColorFlags::empty(),
+        Some("Sends length-prefixed frames over TCP"),
+    )
+});
+
+/// Keyframes cost bandwidth; clients that come one by one share one.
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub struct VideoSocketSink {
+    settings: Mutex<SinkSettings>,
+    run: Mutex<Option<Run>>,
+    stream: Mutex<Stream>,
+    /// The last endpoint, whose counters outlive it.
+    hub: Mutex<Option<Arc<Hub<SentBuffer>>>>,
+}
+
+/// What is there from READY to PAUSED and back.
+struct Run {
+    hub: Arc<Hub<SentBuffer>>,
+    connection_id: Option<String>,
+}
+
+/// What the streaming thread knows of the stream.
+#[derive(Default)]
+struct Stream {
+    hub: Option<Arc<Hub<SentBuffer>>>,
+    format: HeaderFormat,
+    max_frame_size: u64,
+    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// Whether upstream is live; asked once.
+    is_live: Option<bool>,
+    headers: Vec<gst::Buffer>,
+    keyframe_requested: Option<Instant>,
+    keyframes_requested: u32,
+    /// Frames on their way into the transport; kept for its memory.
+    frames: Vec<Frame<SentBuffer>>,
+}
+
+/// Passes on what the I/O thread tells.
+struct Reporter(glib::WeakRef<super::VideoSocketSink>);
+
+pub(super) fn register_types() {
+    let flags = gst::PluginAPIFlags::empty();
+    Overflow::static_type().mark_as_plugin_api(flags);
+    SyncMethod::static_type().mark_as_plugin_api(flags);
+    RemoveReason::static_type().mark_as_plugin_api(flags);
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for VideoSocketSink {
+    const NAME: &'static str = "GstVideoSocketSink";
+    type Type = super::VideoSocketSink;
+    type ParentType = gst_base::BaseSink;
+    type Interfaces = (gst::URIHandler,);
+}
+
+impl ObjectImpl for VideoSocketSink {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static SPECS: Lazy<Vec<glib::ParamSpec>> = Lazy::new(|| {
+            let specs = PROPERTIES.iter().map(|property| property.spec.clone());
+            let num_clients = glib::ParamSpecUInt::builder("num-clients")
+                .blurb("How many clients are connected")
+                .read_only()
+                .build();
+            specs
+                .chain(messages::read_only_properties())
+                .chain([num_clients])
+                .collect()
+        });
+        &SPECS
+    }
+
+    fn signals() -> &'static [glib::subclass::Signal] {
+        static SIGNALS: Lazy<Vec<glib::subclass::Signal>> = Lazy::new(signals);
+        &SIGNALS
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        // Ids count from 1, in the order of the rows.
+        let property = &PROPERTIES[id - 1];
+        let mut settings = lock(&self.settings);
+        if let Err(reason) = property.set(&mut settings, value) {
+            gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
+        }
+        drop(settings);
+        if property.changeable == Changeable::Always {
+            self.update_flow();
+        }
+    }
+
+    fn property(&self, id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        match PROPERTIES.get(id - 1) {
+            Some(property) => property.get(&lock(&self.settings)),
+            None => match spec.name() {
+                "current-port" => {
+                    let hub = self.running_hub();
+                    hub.map_or(0, |hub| messages::port(hub.listening()))
+                        .to_value()
+                }
+                "stats" => self.stats().to_value(),
+                "num-clients" => {
+                    let hub = self.running_hub();
+                    hub.map_or(0, |hub| hub.num_clients() as u32).to_value()
+                }
+                name => unreachable!("{name} is not listed"),
+            },
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        // What a frame takes to be sent is no reason to hold back a live stream.
+        self.obj().set_processing_deadline(gst::ClockTime::ZERO);
+    }
+}
+
+impl GstObjectImpl for VideoSocketSink {}
+
+impl ElementImpl for VideoSocketSink {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: Lazy<gst::subclass::ElementMetadata> = Lazy::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Video socket sink",
+                "Sink/Network",
+                "Sends every buffer as one length-prefixed frame over TCP",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: Lazy<Vec<gst::PadTemplate>> = Lazy::new(|| {
+            gst::PadTemplate::new(
+                "sink",
+                gst::PadDirection::Sink,
+                gst::PadPresence::Always,
+                &gst::Caps::new_any(),
+            )
+            .into_iter()
+            .collect()
+        });
+        &TEMPLATES
+    }
+
+    /// The base class starts a sink on the way to READY, where the settings may still be changed.
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if transition == gst::StateChange::ReadyToPaused
+            && let Err(error) = self.open()
+        {
+            self.post_error_message(error);
+            return Err(gst::StateChangeError);
+        }
+        let result = self.parent_change_state(transition);
+        let has_stopped = transition == gst::StateChange::PausedToReady
+            || (transition == gst::StateChange::ReadyToPaused && result.is_err());
+        if has_stopped {
+            self.close();
+        }
+        result
+    }
+}
+
+impl BaseSinkImpl for VideoSocketSink {
+    fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.send(std::iter::once(buffer))
+    }
+
+    fn render_list(&self, list: &gst::BufferList) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let buffers: Vec<gst::Buffer> = list.iter_owned().collect();
+        self.send(buffers.iter())
+    }
+
+    fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let headers = stream_headers(caps);
+        gst::debug!(
+            CAT,
+            imp = self,
+            "{} stream headers in {caps}",
+            headers.len()
+        );
+        let mut stream = lock(&self.stream);
+        let frames = headers
+            .iter()
+            .filter_map(|buffer| stream.frame(buffer).ok())
+            .map(|frame| Frame {
+                repeats_header: false,
+                ..frame
+            })
+            .collect();
+        stream.headers = headers;
+        if let Some(hub) = &stream.hub {
+            hub.set_stream_headers(frames);
+        }
+        self.parent_set_caps(caps)
+    }
+
+    fn event(&self, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Segment(segment) => {
+                let segment = segment.segment();
+                lock(&self.stream).segment = segment.downcast_ref().cloned();
+            }
+            gst::EventView::StreamStart(_) => lock(&self.stream).is_live = None,
+            gst::EventView::FlushStop(_) => {
+                if let Some(hub) = self.running_hub() {
+                    hub.forget_waiting();
+                }
+            }
+            gst::EventView::Eos(_) => {
+                if !self.finish() {
+                    return false;
+                }
+            }
+            _ => (),
+        }
+        self.parent_event(event)
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(hub) = self.running_hub() {
+            hub.interrupt(true);
+        }
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(hub) = self.running_hub() {
+            hub.interrupt(false);
+        }
+        Ok(())
+    }
+}
+
+impl VideoSocketSink {
+    fn open(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let obj = self.obj();
+        if settings.lockstep && settings.common.connection_id.is_none() {
+            return Err(gst::error_msg!(
+                gst::ResourceError::Settings,
+                ("lockstep needs a connection-id, and a videosocketsrc with the same one: it sends a \
+                     frame for each that the source receives")
+            ));
+        }
+        let hub = shared::open(&*obj, &settings, Role::Sink)
+            .map_err(|error| error.message(Direction::Sending))?;
+        *lock(&self.stream) = Stream {
+            hub: Some(hub.clone()),
+            format: settings.common.header_format(),
+            max_frame_size: settings.common.max_frame_size,
+            ..Stream::default()
+        };
+        *lock(&self.run) = Some(Run {
+            hub: hub.clone(),
+            connection_id: settings.common.connection_id.clone(),
+        });
+        *lock(&self.hub) = Some(hub.clone());
+        messages::announce_listening(&*obj, hub.listening());
+        let reporter = Arc::new(Reporter(obj.downgrade()));
+        if let Some(event) = hub.attach_writer(reporter.clone(), settings.flow(false)) {
+            reporter.notice(&event);
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        let Some(run) = lock(&self.run).take() else {
+            return;
+        };
+        if let Some(id) = &run.connection_id {
+            shared::leave(id, Role::Sink);
+        }
+        *lock(&self.stream) = Stream::default();
+        // Out of all locks: it tells observers, who may ask for properties.
+        run.hub.detach_writer();
+    }
+
+    fn send<'a>(
+        &self,
+        buffers: impl Iterator<Item = &'a gst::Buffer>,
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut stream = lock(&self.stream);
+        let Some(hub) = stream.hub.clone() else {
+            return Err(gst::FlowError::Flushing);
+        };
+        if stream.is_live.is_none() {
+            stream.is_live = Some(self.upstream_is_live());
+            drop(stream);
+            self.update_flow();
+            stream = lock(&self.stream);
+        }
+        let mut frames = std::mem::take(&mut stream.frames);
+        let mut result = Ok(());
+        for buffer in buffers {
+            match stream.frame(buffer) {
+                Ok(frame) => frames.push(frame),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        drop(stream);
+        let sent = self.send_frames(&hub, &frames);
+        frames.clear();
+        lock(&self.stream).frames = frames;
+        self.after_sending(sent?);
+        result.map_err(|error| {
+            self.post_error_message(error);
+            gst::FlowError::Error
+        })?;
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn send_frames(
+        &self,
+        hub: &Hub<SentBuffer>,
+        mut frames: &[Frame<SentBuffer>],
+    ) -> Result<Sent, gst::FlowError> {
+        loop {
+            match hub.send(frames) {
+                Ok(sent) => return Ok(sent),
+                Err(SendError::Interrupted { taken }) => {
+                    frames = &frames[taken..];
+                    self.obj().wait_preroll()?;
+                }
+                Err(SendError::HungUp) => return Err(gst::FlowError::Eos),
+                Err(SendError::Failed) => return Err(gst::FlowError::Error),
+            }
+        }
+    }
+
+    fn after_sending(&self, sent: Sent) {
+        if sent.dropped > 0 {
+            gst::debug!(
+                CAT,
+                imp = self,
+                "{} frames dropped for slow clients",
+                sent.dropped
+            );
+        }
+        if sent.wants_keyframe && lock(&self.settings).request_keyframes {
+            self.request_keyframe();
+        }
+    }
+
+    fn request_keyframe(&self) {
+        let mut stream = lock(&self.stream);
+        let is_recent = stream
+            .keyframe_requested
+            .is_some_and(|at| at.elapsed() < KEYFRAME_REQUEST_INTERVAL);
+        if is_recent {
+            return;
+        }
+        stream.keyframe_requested = Some(Instant::now());
+        stream.keyframes_requested += 1;
+        let count = stream.keyframes_requested;
+        drop(stream);
+        gst::debug!(
+            CAT,
+            imp = self,
+            "A client waits for a keyframe: asking upstream"
+        );
+        let structure = gst::Structure::builder("GstForceKeyUnit")
+            .field("running-time", gst::ClockTime::NONE)
+            .field("all-headers", true)
+            .field("count", count)
+            .build();
+        let event = gst::event::CustomUpstream::new(structure);
+        // Sources without an encoder have nobody to take it.
+        let _ = self.obj().sink_pad().push_event(event);
+    }
+
+    /// Sees the stream to its end. `false` when it was flushed meanwhile.
+    fn finish(&self) -> bool {
+        let Some(hub) = self.running_hub() else {
+            return false;
+        };
+        let pad = self.obj().sink_pad().clone();
+        let gives_up = || pad.pad_flags().contains(gst::PadFlags::FLUSHING);
+        match hub.finish(gives_up) {
+            // A failure has been posted, and an end follows it all the same.
+            Ok(()) | Err(SendError::Failed | SendError::HungUp) => true,
+            Err(SendError::Interrupted { .. }) => false,
+        }
+    }
+
+    fn upstream_is_live(&self) -> bool {
+        let mut query = gst::query::Latency::new();
+        self.obj().sink_pad().peer_query(&mut query) && query.result().0
+    }
+
+    fn update_flow(&self) {
+        let Some(hub) = self.running_hub() else {
+            return;
+        };
+        let is_live = lock(&self.stream).is_live.unwrap_or(false);
+        let flow = lock(&self.settings).flow(is_live);
+        hub.set_flow(flow);
+    }
+
+    fn running_hub(&self) -> Option<Arc<Hub<SentBuffer>>> {
+        lock(&self.run).as_ref().map(|run| run.hub.clone())
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let hub = lock(&self.hub).clone();
+        let clients = hub.as_ref().map(|hub| hub.stats().clients);
+        let clients = clients.unwrap_or_default();
+        let clients = clients.iter().map(messages::client_stats);
+        let mut stats = messages::stats(hub.as_deref());
+        stats.set("clients", gst::Array::new(clients));
+        stats
+    }
+}
+
+impl Stream {
+    /// The frame that a buffer becomes; an error where no frame can carry it.
+    fn frame(&self, buffer: &gst::Buffer) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
+        let len = buffer.size();
+        let max = self.max_frame_size.min(self.format.max_payload_len());
+        let too_long = || {
+            gst::error_msg!(
+                gst::ResourceError::Write,
+                ("A buffer of {len} bytes is longer than a frame may be, {max} bytes"),
+                [
+                    "max-frame-size is {}, a header says {} at most",
+                    self.max_frame_size,
+                    self.format.max_payload_len()
+                ]
+            )
+        };
+        if len as u64 > max {
+            return Err(too_long());
+        }
+        let header = self.format.encode(len as u64).map_err(|_| too_long())?;
+        let flags = buffer.flags();
+        let time = buffer.dts_or_pts().and_then(|time| {
+            let segment = self.segment.as_ref()?;
+            segment.to_running_time(time)
+        });
+        Ok(Frame {
+            header,
+            len,
+            keyframe: !flags.contains(gst::BufferFlags::DELTA_UNIT),
+            repeats_header: flags.contains(gst::BufferFlags::HEADER)
+                && self
+                    .headers
+                    .iter()
+                    .any(|header| has_same_bytes(header, buffer)),
+            time: time.map(Into::into),
+            payload: SentBuffer(buffer.clone()),
+        })
+    }
+}
+
+impl URIHandlerImpl for VideoSocketSink {
+    const URI_TYPE: gst::URIType = gst::URIType::Sink;
+
+    fn protocols() -> &'static [&'static str] {
+        &[uri::SCHEME]
+    }
+
+    fn uri(&self) -> Option<String> {
+        Some(uri::to_string(&*lock(&self.settings)))
+    }
+
+    fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
+        uri::set(&*self.obj(), &self.settings, uri)
+    }
+}
+
+impl Observer for Reporter {
+    fn notice(&self, event: &Event) {
+        let Some(obj) = self.0.upgrade() else { return };
+        match event {
+            Event::Connected { id, peer } => {
+                gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
+                messages::post_connected(&obj, *peer);
+                let address = gio_address(peer.address());
+                obj.emit_by_name::<()>("client-added", &[id, &address]);
+                obj.notify("num-clients");
+            }
+            Event::Disconnected {
+                id,
+                connection,
+                reason,
+                stats,
+                cause,
+                goes_on,
+            } => {
+                let peer = connection.peer();
+                gst::info!(
+                    CAT,
+                    obj = obj,
+                    "Client {id} disconnected, {peer}: {reason:?}"
+                );
+                match cause {
+                    Some(cause) if *goes_on => {
+                        fault::post_warning(&obj, cause, Direction::Sending);
+                    }
+                    Some(cause) => fault::post_error(&obj, cause, Direction::Sending),
+                    None => (),
+                }
+                let sent = (stats.frames_sent, stats.bytes_sent);
+                let reason = RemoveReason::from(*reason);
+                messages::post_disconnected(&obj, peer, reason, sent);
+                let stats = messages::client_stats(stats);
+                obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
+                obj.notify("num-clients");
+            }
+            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending),
+            Event::Failed(error) => fault::post_error(&obj, error, Direction::Sending),
+        }
+    }
+
+    fn admits(&self, address: Option<SocketAddr>) -> bool {
+        let Some(obj) = self.0.upgrade() else {
+            return false;
+        };
+        obj.emit_by_name("client-connecting", &[&gio_address(address)])
+    }
+}
+
+fn signals() -> Vec<glib::subclass::Signal> {
+    vec![
+        glib::subclass::Signal::builder("client-added")
+            .param_types([u64::static_type(), gio::SocketAddress::static_type()])
+            .build(),
+        glib::subclass::Signal::builder("client-removed")
+            .param_types([
+                u64::static_type(),
+                RemoveReason::static_type(),
+                gst::Structure::static_type(),
+            ])
+            .build(),
+        glib::subclass::Signal::builder("client-connecting")
+            .param_types([gio::SocketAddress::static_type()])
+            .return_type::<bool>()
+            .run_last()
+            .class_handler(|_| Some(true.to_value()))
+            // One handler that refuses is enough.
+            .accumulator(|_, _, value| match value.get() {
+                Ok(false) => ControlFlow::Break(value.clone()),
+                _ => ControlFlow::Continue(value.clone()),
+            })
+            .build(),
+        glib::subclass::Signal::builder("disconnect-client")
+            .param_types([u64::static_type()])
+            .return_type::<bool>()
+            .action()
+            .class_handler(|values| {
+                let sink = values[0].get::<super::VideoSocketSink>().ok()?;
+                let id = values[1].get().ok()?;
+                let hub = sink.imp().running_hub();
+                Some(hub.is_some_and(|hub| hub.disconnect_client(id)).to_value())
+            })
+            .build(),
+    ]
+}
+
+fn gio_address(address: Option<SocketAddr>) -> Option<gio::SocketAddress> {
+    let address = address?;
+    let ip = gio::InetAddress::from(address.ip());
+    Some(gio::InetSocketAddress::new(&ip, address.port()).upcast())
+}
+
+/// The buffers that a client needs before the first frame of the stream.
+fn stream_headers(caps: &gst::Caps) -> Vec<gst::Buffer> {
+    let structure = caps.structure(0);
+    let headers =
+        structure.and_then(|structure| structure.get::<gst::ArrayRef>("streamheader").ok());
+    headers
+        .iter()
+        .flat_map(|headers| headers.iter())
+        .filter_map(|value| value.get().ok())
+        .collect()
+}
+
+fn has_same_bytes(a: &gst::Buffer, b: &gst::Buffer) -> bool {
+    a.size() == b.size()
+        && a.map_readable()
+            .is_ok_and(|a| b.map_readable().is_ok_and(|b| a.as_slice() == b.as_slice()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

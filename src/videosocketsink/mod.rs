@@ -1,0 +1,63 @@
+//! # videosocketsink
+//!
+//! Sends every buffer as one length-prefixed frame over TCP.
+//!
+//! ```text
+//! upstream: two buffers, of 5 and of 3 bytes
+//!         /---\        /-\
+//! 00000005hello00000003abc        on the wire: 8 ASCII digits, then the payload
+//! ```
+//!
+//! Send JPEG pictures to a program that listens:
+//!
+//! ```sh
+//! gst-launch-1.0 v4l2src ! jpegenc ! videosocketsink host=display.local
+//! ```
+//!
+//! Serve H.264 to any number of clients, each of which starts with a keyframe:
+//!
+//! ```sh
+//! gst-launch-1.0 v4l2src ! videoconvert ! x264enc tune=zerolatency ! h264parse config-interval=-1 ! \
+//!     video/x-h264,stream-format=byte-stream,alignment=au ! videosocketsink mode=listen host='*'
+//! ```
+//!
+//! In code:
+//!
+//! ```
+//! use gst::prelude::*;
+//!
+//! gst::init()?;
+//! gstvideosocket::plugin_register_static()?;
+//! let sink = gst::ElementFactory::make("videosocketsink")
+//!     .property_from_str("mode", "listen")
+//!     .property("port", 0u32)
+//!     .build()?;
+//! sink.connect("client-added", false, |values| {
+//!     println!("client {} has joined", values[1].get::<u64>().unwrap());
+//!     None
+//! });
+//! # Ok::<(), gst::glib::BoolError>(())
+//! ```
+
+use gst::{glib, prelude::*};
+
+mod imp;
+mod settings;
+
+glib::wrapper! {
+    /// The element.
+    pub struct VideoSocketSink(ObjectSubclass<imp::VideoSocketSink>)
+        @extends gst_base::BaseSink, gst::Element, gst::Object,
+        @implements gst::URIHandler;
+}
+
+/// Makes the element known under its name.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    imp::register_types();
+    gst::Element::register(
+        Some(plugin),
+        "videosocketsink",
+        gst::Rank::NONE,
+        VideoSocketSink::static_type(),
+    )
+}

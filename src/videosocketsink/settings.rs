@@ -1,0 +1,212 @@
+//! The sink's own properties.
+
+use gst::glib;
+use once_cell::sync::Lazy;
+
+use crate::{
+    settings::{
+        Changeable::{Always, InReady},
+        Common, Property, Settings, common_properties, non_zero,
+    },
+    transport::{self, Flow, JoinAt, Limits},
+};
+
+/// What happens to a client that is slower than the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVideoSocketOverflow")]
+pub enum Overflow {
+    #[default]
+    #[enum_value(name = "drop where upstream is live, else block", nick = "auto")]
+    Auto,
+    #[enum_value(name = "Hold the stream", nick = "block")]
+    Block,
+    #[enum_value(name = "Drop frames for that client alone", nick = "drop")]
+    Drop,
+    #[enum_value(name = "Remove the client", nick = "disconnect")]
+    Disconnect,
+}
+
+/// Where a client that joins starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVideoSocketSyncMethod")]
+pub enum SyncMethod {
+    #[enum_value(name = "With the next frame, whatever it is", nick = "latest")]
+    Latest,
+    #[default]
+    #[enum_value(name = "With the next keyframe", nick = "next-keyframe")]
+    NextKeyframe,
+    #[enum_value(
+        name = "With the last keyframe, kept with all frames since",
+        nick = "latest-keyframe"
+    )]
+    LatestKeyframe,
+}
+
+#[derive(Clone, Debug)]
+pub struct SinkSettings {
+    pub common: Common,
+    pub wait_for_connection: bool,
+    pub lockstep: bool,
+    pub overflow: Overflow,
+    pub max_size_buffers: u32,
+    pub max_size_bytes: u32,
+    pub max_size_time: gst::ClockTime,
+    pub sync_method: SyncMethod,
+    pub request_keyframes: bool,
+    pub max_clients: u32,
+}
+
+impl Default for SinkSettings {
+    fn default() -> Self {
+        Self {
+            common: Common::default(),
+            wait_for_connection: true,
+            lockstep: false,
+            overflow: Overflow::Auto,
+            max_size_buffers: 0,
+            max_size_bytes: 0,
+            max_size_time: gst::ClockTime::from_mseconds(500),
+            sync_method: SyncMethod::NextKeyframe,
+            request_keyframes: true,
+            max_clients: 0,
+        }
+    }
+}
+
+impl SinkSettings {
+    /// How the transport is to send.
+    pub fn flow(&self, upstream_is_live: bool) -> Flow {
+        let count = |max: u32| (max > 0).then_some(max as usize);
+        Flow {
+            overflow: match self.overflow {
+                Overflow::Auto if upstream_is_live => transport::Overflow::Drop,
+                Overflow::Auto | Overflow::Block => transport::Overflow::Block,
+                Overflow::Drop => transport::Overflow::Drop,
+                Overflow::Disconnect => transport::Overflow::Disconnect,
+            },
+            limits: Limits {
+                frames: count(self.max_size_buffers),
+                bytes: count(self.max_size_bytes),
+                time: non_zero(self.max_size_time),
+            },
+            join: match self.sync_method {
+                SyncMethod::Latest => JoinAt::Latest,
+                SyncMethod::NextKeyframe => JoinAt::NextKeyframe,
+                SyncMethod::LatestKeyframe => JoinAt::LatestKeyframe,
+            },
+            hold_without_client: self.wait_for_connection,
+            timeout: self.common.idle_timeout(),
+            lockstep: self.lockstep,
+            max_clients: count(self.max_clients),
+        }
+    }
+}
+
+pub static PROPERTIES: Lazy<Vec<Property<SinkSettings>>> = Lazy::new(|| {
+    let mut properties = common_properties();
+    properties.extend(own_properties());
+    properties.extend(limits());
+    properties
+});
+
+impl Settings for SinkSettings {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn properties() -> &'static [Property<Self>] {
+        &PROPERTIES
+    }
+}
+
+fn own_properties() -> [Property<SinkSettings>; 7] {
+    [
+        Property::time(
+            "timeout",
+            "Give up a client that takes no byte for this long while bytes wait for it, in nanoseconds \
+             (0 = never)",
+            InReady,
+            |s| s.common.timeout,
+            |s, timeout| s.common.timeout = timeout,
+        ),
+        Property::boolean(
+            "wait-for-connection",
+            "mode=listen: hold the stream while no client is connected; false = frames pass by unsent",
+            Always,
+            |s| s.wait_for_connection,
+            |s, wait| s.wait_for_connection = wait,
+        ),
+        Property::boolean(
+            "lockstep",
+            "Take turns: send one frame for each that the source with the same connection-id received, \
+             after a first one with mode=connect; between turns only the newest frame is kept",
+            InReady,
+            |s| s.lockstep,
+            |s, lockstep| s.lockstep = lockstep,
+        ),
+        Property::choice(
+            "overflow",
+            "What happens when a client falls behind by more than max-size-buffers, max-size-bytes or \
+             max-size-time",
+            Always,
+            |s| s.overflow,
+            |s, overflow| s.overflow = overflow,
+        ),
+        Property::choice(
+            "sync-method",
+            "Where a client that joins starts; one that lost frames always resumes with a keyframe, a \
+             buffer without DELTA_UNIT",
+            Always,
+            |s| s.sync_method,
+            |s, method| s.sync_method = method,
+        ),
+        Property::boolean(
+            "request-keyframes",
+            "Ask upstream for a keyframe (GstForceKeyUnit), at most once a second, when a client waits \
+             for one",
+            Always,
+            |s| s.request_keyframes,
+            |s, request| s.request_keyframes = request,
+        ),
+        Property::uint(
+            "max-clients",
+            "mode=listen: refuse more clients than this (0 = no limit)",
+            Always,
+            0..=u32::MAX,
+            |s| s.max_clients,
+            |s, max| s.max_clients = max,
+        ),
+    ]
+}
+
+fn limits() -> [Property<SinkSettings>; 3] {
+    [
+        Property::uint(
+            "max-size-buffers",
+            "How many buffers may wait for a client before overflow applies (0 = no limit)",
+            Always,
+            0..=u32::MAX,
+            |s| s.max_size_buffers,
+            |s, max| s.max_size_buffers = max,
+        ),
+        Property::uint(
+            "max-size-bytes",
+            "How many bytes may wait for a client before overflow applies (0 = no limit)",
+            Always,
+            0..=u32::MAX,
+            |s| s.max_size_bytes,
+            |s, max| s.max_size_bytes = max,
+        ),
+        Property::time(
+            "max-size-time",
+            "How far a client may fall behind before overflow applies, in nanoseconds (0 = no limit)",
+            Always,
+            |s| s.max_size_time,
+            |s, max| s.max_size_time = max,
+        ),
+    ]
+}

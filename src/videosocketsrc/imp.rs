@@ -1,0 +1,389 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gst::{glib, prelude::*, subclass::prelude::*};
+use gst_base::{
+    prelude::*,
+    subclass::{base_src::CreateSuccess, prelude::*},
+};
+use once_cell::sync::Lazy;
+
+use crate::{
+    fault::{self, Direction},
+    frames::{ReceivedBuffers, SentBuffer},
+    messages,
+    settings::{Changeable, Common, Property, Settings, common_properties},
+    shared::{self, Role},
+    transport::{Event, Hub, Interrupt, Observer, Received, Receiver},
+    uri,
+};
+
+static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
+    gst::DebugCategory::new(
+        "videosocketsrc",
+        gst::DebugColorFlags::empty(),
+        Some("Receives length-prefixed frames over TCP"),
+    )
+});
+
+/// What a frame without a payload means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVideoSocketZeroLength")]
+enum ZeroLength {
+    #[default]
+    #[enum_value(name = "Push an empty buffer", nick = "frame")]
+    Frame,
+    #[enum_value(name = "Pass over it", nick = "skip")]
+    Skip,
+    #[enum_value(name = "End the stream", nick = "eos")]
+    Eos,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SrcSettings {
+    common: Common,
+    caps: Option<gst::Caps>,
+    zero_length: ZeroLength,
+}
+
+static PROPERTIES: Lazy<Vec<Property<SrcSettings>>> = Lazy::new(|| {
+    let mut properties = common_properties();
+    properties.extend([
+        Property::time(
+            "timeout",
+            "Give up a connection on which no byte has come for this long, in nanoseconds (0 = never)",
+            Changeable::InReady,
+            |s: &SrcSettings| s.common.timeout,
+            |s, timeout| s.common.timeout = timeout,
+        ),
+        Property::custom(
+            glib::ParamSpecBoxed::builder::<gst::Caps>("caps")
+                .blurb("Caps of the frames (none = downstream finds out by typefinding)")
+                .flags(Changeable::InReady.flags())
+                .build(),
+            |s: &SrcSettings| s.caps.to_value(),
+            |s, value| {
+                s.caps = value.get().map_err(|_| "the value is no caps".to_string())?;
+                Ok(())
+            },
+        ),
+        Property::choice(
+            "zero-length",
+            "What a frame of length 0 means",
+            Changeable::Always,
+            |s: &SrcSettings| s.zero_length,
+            |s, zero_length| s.zero_length = zero_length,
+        ),
+    ]);
+    properties
+});
+
+impl Settings for SrcSettings {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn properties() -> &'static [Property<Self>] {
+        &PROPERTIES
+    }
+}
+
+#[derive(Default)]
+pub struct VideoSocketSrc {
+    settings: Mutex<SrcSettings>,
+    run: Mutex<Option<Run>>,
+    /// Taken by the streaming thread while it receives.
+    receiver: Mutex<Option<FrameReceiver>>,
+    /// The last endpoint, whose counters outlive it.
+    hub: Mutex<Option<Arc<Hub<SentBuffer>>>>,
+}
+
+type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
+
+/// What is there from start to stop.
+struct Run {
+    interrupt: Arc<Interrupt>,
+    connection_id: Option<String>,
+    /// 0 where it does not listen.
+    port: u32,
+    /// The next buffer is the first of a connection that replaces another.
+    is_discontinuous: bool,
+}
+
+/// Passes on what the I/O thread tells.
+struct Reporter(glib::WeakRef<super::VideoSocketSrc>);
+
+pub(super) fn register_types() {
+    ZeroLength::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for VideoSocketSrc {
+    const NAME: &'static str = "GstVideoSocketSrc";
+    type Type = super::VideoSocketSrc;
+    type ParentType = gst_base::PushSrc;
+    type Interfaces = (gst::URIHandler,);
+}
+
+impl ObjectImpl for VideoSocketSrc {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static SPECS: Lazy<Vec<glib::ParamSpec>> = Lazy::new(|| {
+            let specs = PROPERTIES.iter().map(|property| property.spec.clone());
+            specs.chain(messages::read_only_properties()).collect()
+        });
+        &SPECS
+    }
+
+    fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        // Ids count from 1, in the order of the rows.
+        let mut settings = lock(&self.settings);
+        if let Err(reason) = PROPERTIES[id - 1].set(&mut settings, value) {
+            gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
+        }
+    }
+
+    fn property(&self, id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        match PROPERTIES.get(id - 1) {
+            Some(property) => property.get(&lock(&self.settings)),
+            None => match spec.name() {
+                "current-port" => {
+                    let run = lock(&self.run);
+                    run.as_ref().map_or(0, |run| run.port).to_value()
+                }
+                "stats" => messages::stats(self.hub().as_deref()).to_value(),
+                name => unreachable!("{name} is not listed"),
+            },
+        }
+    }
+
+    fn constructed(&self) {
+        self.parent_constructed();
+        let obj = self.obj();
+        obj.set_live(true);
+        obj.set_format(gst::Format::Time);
+        obj.set_do_timestamp(true);
+    }
+}
+
+impl GstObjectImpl for VideoSocketSrc {}
+
+impl ElementImpl for VideoSocketSrc {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: Lazy<gst::subclass::ElementMetadata> = Lazy::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Video socket source",
+                "Source/Network",
+                "Receives length-prefixed frames over TCP and pushes each as one buffer",
+                env!("CARGO_PKG_AUTHORS"),
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: Lazy<Vec<gst::PadTemplate>> = Lazy::new(|| {
+            gst::PadTemplate::new(
+                "src",
+                gst::PadDirection::Src,
+                gst::PadPresence::Always,
+                &gst::Caps::new_any(),
+            )
+            .into_iter()
+            .collect()
+        });
+        &TEMPLATES
+    }
+}
+
+impl BaseSrcImpl for VideoSocketSrc {
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let obj = self.obj();
+        let hub = shared::open(&*obj, &settings, Role::Source)
+            .map_err(|error| error.message(Direction::Receiving))?;
+        let receiver = Receiver::new(
+            hub.clone(),
+            ReceivedBuffers,
+            settings.common.header_format(),
+            settings.common.max_frame_size,
+            settings.common.idle_timeout(),
+        )
+        .map_err(|error| fault::message(&error, Direction::Receiving))?;
+        *lock(&self.run) = Some(Run {
+            interrupt: receiver.interrupt(),
+            connection_id: settings.common.connection_id,
+            port: messages::port(hub.listening()),
+            is_discontinuous: false,
+        });
+        *lock(&self.hub) = Some(hub.clone());
+        messages::announce_listening(&*obj, hub.listening());
+        let reporter = Arc::new(Reporter(obj.downgrade()));
+        if let Some(event) = receiver.attach(reporter.clone()) {
+            reporter.notice(&event);
+        }
+        *lock(&self.receiver) = Some(receiver);
+        gst::info!(CAT, imp = self, "Started");
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let run = lock(&self.run).take();
+        if let Some(id) = run.and_then(|run| run.connection_id) {
+            shared::leave(&id, Role::Source);
+        }
+        // Out of the lock: it tells observers, who may ask for properties.
+        let receiver = lock(&self.receiver).take();
+        drop(receiver);
+        gst::info!(CAT, imp = self, "Stopped");
+        Ok(())
+    }
+
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    fn caps(&self, filter: Option<&gst::Caps>) -> Option<gst::Caps> {
+        let caps = lock(&self.settings).caps.clone();
+        let caps = caps.unwrap_or_else(gst::Caps::new_any);
+        Some(match filter {
+            Some(filter) => filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First),
+            None => caps,
+        })
+    }
+
+    fn unlock(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(run) = &*lock(&self.run) {
+            run.interrupt.raise();
+        }
+        Ok(())
+    }
+
+    fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
+        if let Some(run) = &*lock(&self.run) {
+            run.interrupt.clear();
+        }
+        Ok(())
+    }
+}
+
+impl PushSrcImpl for VideoSocketSrc {
+    fn create(
+        &self,
+        _buffer: Option<&mut gst::BufferRef>,
+    ) -> Result<CreateSuccess, gst::FlowError> {
+        // Nobody else takes it while the streaming thread runs.
+        let mut receiver = lock(&self.receiver)
+            .take()
+            .ok_or(gst::FlowError::Flushing)?;
+        let result = self.receive(&mut receiver);
+        *lock(&self.receiver) = Some(receiver);
+        result.map(CreateSuccess::NewBuffer)
+    }
+}
+
+impl VideoSocketSrc {
+    fn receive(&self, receiver: &mut FrameReceiver) -> Result<gst::Buffer, gst::FlowError> {
+        loop {
+            match receiver.next() {
+                Received::Frame(frame) => {
+                    let zero_length = lock(&self.settings).zero_length;
+                    match (frame.is_empty(), zero_length) {
+                        (true, ZeroLength::Skip) => (),
+                        (true, ZeroLength::Eos) => return Err(gst::FlowError::Eos),
+                        _ => return Ok(self.finish_buffer(frame.into_buffer())),
+                    }
+                }
+                Received::Ended { fault, goes_on } => self.connection_ended(fault, goes_on)?,
+                Received::Failed => return Err(gst::FlowError::Error),
+                Received::Interrupted => return Err(gst::FlowError::Flushing),
+            }
+        }
+    }
+
+    fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
+        let is_discontinuous = lock(&self.run)
+            .as_mut()
+            .is_some_and(|run| std::mem::take(&mut run.is_discontinuous));
+        if is_discontinuous && let Some(buffer) = buffer.get_mut() {
+            buffer.set_flags(gst::BufferFlags::DISCONT);
+        }
+        gst::trace!(CAT, imp = self, "Received {buffer:?}");
+        buffer
+    }
+
+    fn connection_ended(
+        &self,
+        fault: Option<Arc<crate::transport::Error>>,
+        goes_on: bool,
+    ) -> Result<(), gst::FlowError> {
+        let obj = self.obj();
+        match fault {
+            Some(fault) if goes_on => {
+                fault::post_warning(&*obj, &fault, Direction::Receiving);
+            }
+            Some(fault) => {
+                fault::post_error(&*obj, &fault, Direction::Receiving);
+                return Err(gst::FlowError::Error);
+            }
+            None if goes_on => (),
+            None => return Err(gst::FlowError::Eos),
+        }
+        if let Some(run) = &mut *lock(&self.run) {
+            run.is_discontinuous = true;
+        }
+        Ok(())
+    }
+
+    fn hub(&self) -> Option<Arc<Hub<SentBuffer>>> {
+        lock(&self.hub).clone()
+    }
+}
+
+impl URIHandlerImpl for VideoSocketSrc {
+    const URI_TYPE: gst::URIType = gst::URIType::Src;
+
+    fn protocols() -> &'static [&'static str] {
+        &[uri::SCHEME]
+    }
+
+    fn uri(&self) -> Option<String> {
+        Some(uri::to_string(&*lock(&self.settings)))
+    }
+
+    fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
+        uri::set(&*self.obj(), &self.settings, uri)
+    }
+}
+
+impl Observer for Reporter {
+    fn notice(&self, event: &Event) {
+        let Some(obj) = self.0.upgrade() else { return };
+        match event {
+            Event::Connected { peer, .. } => {
+                gst::info!(CAT, obj = obj, "Connected to {peer}");
+                messages::post_connected(&obj, *peer);
+            }
+            Event::Disconnected {
+                connection, reason, ..
+            } => {
+                gst::info!(
+                    CAT,
+                    obj = obj,
+                    "Disconnected from {}: {reason:?}",
+                    connection.peer()
+                );
+                let received = messages::received(connection);
+                messages::post_disconnected(&obj, connection.peer(), (*reason).into(), received);
+            }
+            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Receiving),
+            Event::Failed(error) => fault::post_error(&obj, error, Direction::Receiving),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,60 @@
+//! # videosocketsrc
+//!
+//! Receives length-prefixed frames over TCP and pushes each as one buffer.
+//!
+//! ```text
+//! 00000005hello00000003abc        on the wire: 8 ASCII digits, then the payload
+//!         \___/        \_/        downstream: two buffers, of 5 and of 3 bytes
+//! ```
+//!
+//! Show the pictures that some program sends, and typefinding finds out what they are:
+//!
+//! ```sh
+//! gst-launch-1.0 videosocketsrc mode=listen ! decodebin3 ! autovideosink
+//! ```
+//!
+//! Receive raw video, which needs to be told what it is:
+//!
+//! ```sh
+//! gst-launch-1.0 videosocketsrc host=camera.local reconnect=true \
+//!     caps=video/x-raw,format=I420,width=640,height=480,framerate=30/1 ! videoconvert ! autovideosink
+//! ```
+//!
+//! In code:
+//!
+//! ```
+//! use gst::prelude::*;
+//!
+//! gst::init()?;
+//! gstvideosocket::plugin_register_static()?;
+//! let src = gst::ElementFactory::make("videosocketsrc")
+//!     .property_from_str("mode", "listen")
+//!     .property("port", 0u32)
+//!     .build()?;
+//! src.set_state(gst::State::Paused)?;
+//! println!("listening on port {}", src.property::<u32>("current-port"));
+//! # src.set_state(gst::State::Null)?;
+//! # Ok::<(), gst::glib::BoolError>(())
+//! ```
+
+use gst::{glib, prelude::*};
+
+mod imp;
+
+glib::wrapper! {
+    /// The element.
+    pub struct VideoSocketSrc(ObjectSubclass<imp::VideoSocketSrc>)
+        @extends gst_base::PushSrc, gst_base::BaseSrc, gst::Element, gst::Object,
+        @implements gst::URIHandler;
+}
+
+/// Makes the element known under its name.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    imp::register_types();
+    gst::Element::register(
+        Some(plugin),
+        "videosocketsrc",
+        gst::Rank::NONE,
+        VideoSocketSrc::static_type(),
+    )
+}
