@@ -276,8 +276,7 @@ impl<P: Payload> Client<P> {
             farewell.unacknowledged = unacknowledged;
             farewell.since = Instant::now();
         }
-        self.peer_ended && unacknowledged == 0
-            || (unacknowledged == 0 && !self.peer_talks)
+        (unacknowledged == 0 && (self.peer_ended || !self.peer_talks))
             || farewell.since.elapsed() >= FAREWELL_LIMIT
     }
 

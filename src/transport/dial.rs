@@ -101,10 +101,9 @@ impl Dial {
     ) -> Option<Result<Established, Error>> {
         loop {
             let next = match &mut self.phase {
-                Phase::Resolving(lookup) => match lookup.answer() {
-                    None => None,
-                    Some(answer) => Some(self.resolved(answer, now)),
-                },
+                Phase::Resolving(lookup) => {
+                    lookup.answer().map(|answer| self.resolved(answer, now))
+                }
                 Phase::Trying(round) => match round.step(registry, self.token, now) {
                     None => None,
                     Some(Ok(established)) => return Some(Ok(established)),

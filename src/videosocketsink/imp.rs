@@ -238,11 +238,7 @@ impl BaseSinkImpl for VideoSocketSink {
                     hub.forget_waiting();
                 }
             }
-            gst::EventView::Eos(_) => {
-                if !self.finish() {
-                    return false;
-                }
-            }
+            gst::EventView::Eos(_) if !self.finish() => return false,
             _ => (),
         }
         self.parent_event(event)

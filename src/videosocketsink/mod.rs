@@ -36,7 +36,7 @@
 //!     println!("client {} has joined", values[1].get::<u64>().unwrap());
 //!     None
 //! });
-//! # Ok::<(), gst::glib::BoolError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use gst::{glib, prelude::*};

@@ -34,7 +34,7 @@
 //! src.set_state(gst::State::Paused)?;
 //! println!("listening on port {}", src.property::<u32>("current-port"));
 //! # src.set_state(gst::State::Null)?;
-//! # Ok::<(), gst::glib::BoolError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use gst::{glib, prelude::*};

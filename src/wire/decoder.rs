@@ -238,11 +238,14 @@ impl Decoder {
 mod tests {
     use super::*;
 
-    /// Feeds `stream` in the given pieces and returns the frames and the ending.
+    /// How a stream ended: in its bytes, or before them in a header.
+    type Ending = Result<Result<(), Truncated>, HeaderError>;
+
+    /// Feeds a stream in the given pieces and returns the frames and the ending.
     fn decode(
         mut decoder: Decoder,
         pieces: impl IntoIterator<Item = impl AsRef<[u8]>>,
-    ) -> (Vec<Vec<u8>>, Result<Result<(), Truncated>, HeaderError>) {
+    ) -> (Vec<Vec<u8>>, Ending) {
         let (mut frames, mut payload) = (Vec::new(), Vec::new());
         for piece in pieces {
             let mut piece = piece.as_ref();
