@@ -25,6 +25,10 @@ static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
     )
 });
 
+/// After an error of our own. The base class would post a second one, without a cause, for an error; like
+/// that, this ends the stream downstream.
+const STREAM_OVER: gst::FlowError = gst::FlowError::Eos;
+
 /// What a frame without a payload means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstVideoSocketZeroLength")]
@@ -111,6 +115,8 @@ struct Run {
     port: u32,
     /// The next buffer is the first of a connection that replaces another.
     is_discontinuous: bool,
+    /// No buffer of the connection has been asked yet what it is.
+    is_untyped: bool,
 }
 
 /// Passes on what the I/O thread tells.
@@ -217,6 +223,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             connection_id: settings.common.connection_id,
             port: messages::port(hub.listening()),
             is_discontinuous: false,
+            is_untyped: settings.caps.is_none(),
         });
         *lock(&self.hub) = Some(hub.clone());
         messages::announce_listening(&*obj, hub.listening());
@@ -297,21 +304,47 @@ impl VideoSocketSrc {
                     }
                 }
                 Received::Ended { fault, goes_on } => self.connection_ended(fault, goes_on)?,
-                Received::Failed => return Err(gst::FlowError::Error),
+                Received::Failed => return Err(STREAM_OVER),
                 Received::Interrupted => return Err(gst::FlowError::Flushing),
             }
         }
     }
 
     fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
-        let is_discontinuous = lock(&self.run)
-            .as_mut()
-            .is_some_and(|run| std::mem::take(&mut run.is_discontinuous));
+        let (mut is_discontinuous, mut is_untyped) = (false, false);
+        if let Some(run) = &mut *lock(&self.run) {
+            is_discontinuous = std::mem::take(&mut run.is_discontinuous);
+            is_untyped = run.is_untyped && buffer.size() > 0;
+            run.is_untyped &= !is_untyped;
+        }
+        if is_untyped {
+            self.find_type(&buffer);
+        }
         if is_discontinuous && let Some(buffer) = buffer.get_mut() {
             buffer.set_flags(gst::BufferFlags::DISCONT);
         }
         gst::trace!(CAT, imp = self, "Received {buffer:?}");
         buffer
+    }
+
+    /// Without caps from the user, those of the first frame, where they are beyond doubt and downstream
+    /// takes them: not everything downstream has a typefinder.
+    fn find_type(&self, buffer: &gst::Buffer) {
+        let obj = self.obj();
+        let pad = obj.src_pad();
+        let found = gst_base::functions::type_find_helper_for_buffer(Some(&*obj), buffer);
+        match found {
+            Ok((caps, probability))
+                if probability >= gst::TypeFindProbability::Likely
+                    && pad.peer_query_accept_caps(&caps) =>
+            {
+                gst::info!(CAT, imp = self, "The frames are {caps}");
+                if let Err(error) = obj.set_caps(&caps) {
+                    gst::warning!(CAT, imp = self, "Downstream refuses {caps}: {error}");
+                }
+            }
+            found => gst::debug!(CAT, imp = self, "The frames have no known type: {found:?}"),
+        }
     }
 
     fn connection_ended(
@@ -326,13 +359,15 @@ impl VideoSocketSrc {
             }
             Some(fault) => {
                 fault::post_error(&*obj, &fault, Direction::Receiving);
-                return Err(gst::FlowError::Error);
+                return Err(STREAM_OVER);
             }
             None if goes_on => (),
             None => return Err(gst::FlowError::Eos),
         }
+        let is_untyped = lock(&self.settings).caps.is_none();
         if let Some(run) = &mut *lock(&self.run) {
             run.is_discontinuous = true;
+            run.is_untyped = is_untyped;
         }
         Ok(())
     }
