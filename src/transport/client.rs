@@ -138,6 +138,7 @@ impl<P: Payload> Client<P> {
                 self.place = Place::AwaitingKeyframe;
             }
         }
+        self.take_turn();
         self.count_dropped(lost)
     }
 

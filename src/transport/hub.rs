@@ -448,6 +448,19 @@ impl<P: Payload> Hub<P> {
         Ok(sent)
     }
 
+    /// Sends a frame if that needs no wait. Returns whether it was taken.
+    pub fn try_send(&self, frame: &Frame<P>) -> bool {
+        let mut state = self.lock();
+        let is_open = matches!(state.link, Link::Opening | Link::Open(_));
+        let takes = is_open && !state.must_wait_for(frame);
+        if takes {
+            let offered = state.offer(frame);
+            self.totals.dropped.add(offered.dropped);
+            self.flush(&mut state);
+        }
+        takes
+    }
+
     /// Waits until all frames are with the kernel and the peers have been told that no more follow.
     /// `gives_up` is asked after each [`interrupt`](Self::interrupt).
     pub fn finish(&self, gives_up: impl Fn() -> bool) -> Result<(), SendError> {

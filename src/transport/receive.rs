@@ -216,6 +216,11 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
 
     /// Waits until there is something to read. `false` means that it was interrupted.
     fn wait_for_bytes(&mut self) -> Result<bool, Ending> {
+        if let Some(current) = &self.current
+            && current.decoder.is_at_boundary()
+        {
+            current.connection.acknowledge();
+        }
         let deadline = self
             .timeout
             .and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout)));

@@ -58,6 +58,8 @@ struct Stream {
     /// Whether upstream is live; asked once.
     is_live: Option<bool>,
     headers: Vec<gst::Buffer>,
+    /// The buffer that was sent before it was due.
+    sent_ahead: Option<gst::Buffer>,
     keyframe_requested: Option<Instant>,
     keyframes_requested: u32,
     /// Frames on their way into the transport; kept for its memory.
@@ -193,7 +195,21 @@ impl ElementImpl for VideoSocketSink {
 }
 
 impl BaseSinkImpl for VideoSocketSink {
+    /// On a shared connection the first frame goes out before PLAYING. The display of what the peer sends
+    /// is most often part of the same pipeline, which does not play until it has a picture to show; two
+    /// such pipelines would wait for each other.
+    fn prepare(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        if self.obj().current_state() < gst::State::Playing {
+            self.send_ahead(buffer);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let sent_ahead = lock(&self.stream).sent_ahead.take();
+        if sent_ahead.is_some_and(|sent| sent.as_ptr() == buffer.as_ptr()) {
+            return Ok(gst::FlowSuccess::Ok);
+        }
         self.send(std::iter::once(buffer))
     }
 
@@ -301,6 +317,26 @@ impl VideoSocketSink {
         *lock(&self.stream) = Stream::default();
         // Out of all locks: it tells observers, who may ask for properties.
         run.hub.detach_writer();
+    }
+
+    fn send_ahead(&self, buffer: &gst::Buffer) {
+        let run = lock(&self.run);
+        let is_shared = run.as_ref().is_some_and(|run| run.connection_id.is_some());
+        drop(run);
+        let mut stream = lock(&self.stream);
+        let was_sent = stream
+            .sent_ahead
+            .as_ref()
+            .is_some_and(|sent| sent.as_ptr() == buffer.as_ptr());
+        if !is_shared || was_sent {
+            return;
+        }
+        // A buffer that cannot be sent is reported when it is due.
+        if let (Some(hub), Ok(frame)) = (stream.hub.clone(), stream.frame(buffer))
+            && hub.try_send(&frame)
+        {
+            stream.sent_ahead = Some(buffer.clone());
+        }
     }
 
     fn send<'a>(

@@ -170,12 +170,9 @@ impl Decoder {
         );
     }
 
-    /// How many bytes are missing until the next [`Step::Head`] or [`Step::Frame`], at least.
-    pub fn missing(&self) -> usize {
-        match self.state {
-            State::Payload { len, filled } => len - filled,
-            State::Header | State::Failed(_) => 1,
-        }
+    /// Whether the last byte read ended a header or a payload, or is part of a header.
+    pub fn is_at_boundary(&self) -> bool {
+        !matches!(self.state, State::Payload { filled: 1.., .. })
     }
 
     /// The stream has ended: fine between frames, and nowhere else.
@@ -424,6 +421,8 @@ mod tests {
         assert_eq!(decoder.next(&mut payload), Ok(Step::More));
         let lens = decoder.read_slices(&mut payload).map(|slice| slice.len());
         assert_eq!(lens, [LARGE, 8]);
-        assert_eq!(decoder.missing(), LARGE);
+        assert!(decoder.is_at_boundary());
+        decoder.advance(1);
+        assert!(!decoder.is_at_boundary());
     }
 }
