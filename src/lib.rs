@@ -4,6 +4,8 @@
 //! One buffer is one frame, and one frame is 8 ASCII digits, the payload's length in bytes, followed by
 //! the payload. [`wire`] has the details, and is of use without GStreamer as well.
 
+#![deny(unsafe_code)]
+
 use gst::glib;
 
 mod fault;
