@@ -1,0 +1,30 @@
+//! Any stream in any pieces.
+
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+
+/// The stream begins with a few whole frames, so that the fuzzer need not guess each header. The
+/// numbers are small enough for many runs a second, and large enough for every path.
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    format: u8,
+    max_frame_size: u16,
+    ahead: u16,
+    frames: [u16; 3],
+    pieces: [u16; 8],
+    tail: &'a [u8],
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let format = wire_check::format(input.format);
+    let stream = wire_check::stream(format, &input.frames.map(usize::from), input.tail);
+    wire_check::decoder(
+        format,
+        input.max_frame_size.into(),
+        input.ahead.into(),
+        &stream,
+        input.pieces.map(usize::from).into_iter(),
+    );
+});
