@@ -1,11 +1,12 @@
-//! The wire module against its reference, over generated input.
+//! The wire module against its reference, over generated input, and against docs/PROTOCOL.md.
 
 #[path = "support/wire_check.rs"]
 mod wire_check;
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use gstvideosocket::wire::HeaderFormat;
+use gstvideosocket::wire::{Decoder, HeaderFormat};
+use wire_check::Ending;
 
 proptest! {
     #[test]
@@ -58,4 +59,58 @@ fn nearly_decimal() -> impl Strategy<Value = Vec<u8>> {
         1 => select(&b"+-_.\t\0\xb2"[..]),
     ];
     vec(byte, 0..24)
+}
+
+#[test]
+fn the_vectors_of_the_protocol_page() {
+    let page = include_str!("../docs/PROTOCOL.md");
+    let (_, list) = page.split_once("```vectors\n").unwrap();
+    let (list, _) = list.split_once("```").unwrap();
+    for line in list.lines() {
+        let [format, stream, payloads, ending] = line
+            .split('|')
+            .map(str::trim)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        let stream = hex(stream);
+        let payloads: Vec<_> = payloads.split_whitespace().map(hex).collect();
+        for piece in [1, stream.len()] {
+            let decoder = Decoder::new(format_named(format), 99_999_999, 4096);
+            let (frames, end) = wire_check::decode(decoder, &stream, std::iter::repeat(piece));
+            assert_eq!(frames, payloads, "{line}");
+            let end = match end {
+                Ending::Clean => "end",
+                Ending::Truncated(_) => "truncated",
+                Ending::Malformed(_) | Ending::TooLong { .. } => "bad",
+            };
+            assert_eq!(end, ending, "{line}");
+        }
+    }
+}
+
+fn format_named(name: &str) -> HeaderFormat {
+    match name {
+        "u16be" => HeaderFormat::U16Be,
+        "u16le" => HeaderFormat::U16Le,
+        "u32be" => HeaderFormat::U32Be,
+        "u32le" => HeaderFormat::U32Le,
+        "u64be" => HeaderFormat::U64Be,
+        "u64le" => HeaderFormat::U64Le,
+        "varint" => HeaderFormat::Varint,
+        decimal => {
+            HeaderFormat::Decimal(decimal.strip_prefix("decimal:").unwrap().parse().unwrap())
+        }
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<_> = text
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| (pair[0] << 4 | pair[1]) as u8)
+        .collect()
 }
