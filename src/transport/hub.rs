@@ -688,6 +688,12 @@ impl<P: Payload> State<P> {
         })
     }
 
+    /// Lets go of the buffers that were kept for clients to come.
+    pub fn forget_stream(&mut self) {
+        self.headers.frames.clear();
+        self.group.clear();
+    }
+
     pub fn wake_reader(&self) {
         if let Some(waker) = &self.reader_waker {
             // Fails only where nobody polls any more.

@@ -49,6 +49,8 @@ pub(super) struct Worker<P: Payload> {
     listeners: Vec<Door>,
     /// Accepting failed; it is tried again then.
     accept_again: Option<Instant>,
+    /// That has been told.
+    accept_has_failed: bool,
     given: Option<Socket>,
     was_given: bool,
     dial: Option<Dial>,
@@ -88,6 +90,7 @@ impl<P: Payload> Worker<P> {
                 })
                 .collect(),
             accept_again: None,
+            accept_has_failed: false,
             was_given: given.is_some(),
             given,
             dial: None,
@@ -276,7 +279,10 @@ impl<P: Payload> Worker<P> {
         for door in &mut self.listeners {
             while door.is_ready {
                 match door.listener.accept() {
-                    Ok(established) => return Some(established),
+                    Ok(established) => {
+                        self.accept_has_failed = false;
+                        return Some(established);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         door.is_ready = false
                     }
@@ -284,8 +290,10 @@ impl<P: Payload> Worker<P> {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => (),
                     Err(error) => {
                         self.accept_again = Some(now + ACCEPT_PAUSE);
-                        let error = Arc::new(Error::Accept(error));
-                        self.outbox.push(Event::Warning(error));
+                        if !std::mem::replace(&mut self.accept_has_failed, true) {
+                            let error = Arc::new(Error::Accept(error));
+                            self.outbox.push(Event::Warning(error));
+                        }
                         return None;
                     }
                 }
@@ -554,7 +562,8 @@ impl<P: Payload> Worker<P> {
         if state.num_clients() > 0 {
             let next = self.inspected + self.inspection(&state);
             no_later(next.saturating_duration_since(now));
-            if state.finishing {
+            let mut clients = state.clients.iter();
+            if state.finishing && clients.any(|(_, client)| client.farewell.is_some()) {
                 no_later(FAREWELL_CHECK);
             }
         }
@@ -598,6 +607,7 @@ impl<P: Payload> Worker<P> {
                 });
             }
         }
+        state.forget_stream();
         state.wake_reader();
         self.hub.notify(&state);
         drop(state);
