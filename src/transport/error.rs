@@ -82,7 +82,7 @@ pub enum Error {
         cut: Truncated,
     },
     /// A header that is none.
-    #[error("{peer} does not speak this framing: {source}")]
+    #[error("{peer} sent a bad header: {source}")]
     Header {
         /// The other end.
         peer: Peer,

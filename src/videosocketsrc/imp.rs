@@ -212,7 +212,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             .map_err(|error| error.message(Direction::Receiving))?;
         let receiver = Receiver::new(
             hub.clone(),
-            ReceivedBuffers,
+            ReceivedBuffers::default(),
             settings.common.header_format(),
             settings.common.max_frame_size,
             settings.common.idle_timeout(),

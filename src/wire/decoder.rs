@@ -71,12 +71,14 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Truncated {
     /// Inside a header.
-    #[error("{got} of a header's {len} bytes had come")]
+    #[error("{got} of a header's {}{len} bytes had come", if *.is_varint { "at most " } else { "" })]
     Header {
         /// The bytes that came.
         got: usize,
         /// The bytes of a header, or the most it can have.
         len: usize,
+        /// Headers vary in length.
+        is_varint: bool,
     },
     /// Inside a payload.
     #[error("{got} of a frame's {len} bytes had come")]
@@ -182,6 +184,7 @@ impl Decoder {
             State::Header if self.end > self.start => Err(Truncated::Header {
                 got: self.end - self.start,
                 len: self.format.max_header_len(),
+                is_varint: self.format == HeaderFormat::Varint,
             }),
             State::Header | State::Failed(_) => Ok(()),
         }
@@ -352,7 +355,11 @@ mod tests {
             let open = ends.iter().find(|frame| frame.0 < end && end < frame.1);
             let expected = match open.map(|&(start, _, len)| (end - start, len)) {
                 None => Ok(()),
-                Some((got, _)) if got < 8 => Err(Truncated::Header { got, len: 8 }),
+                Some((got, _)) if got < 8 => Err(Truncated::Header {
+                    got,
+                    len: 8,
+                    is_varint: false,
+                }),
                 Some((got, len)) => Err(Truncated::Payload { got: got - 8, len }),
             };
             assert_eq!(ending, Ok(expected), "cut at {end}");

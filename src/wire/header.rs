@@ -24,7 +24,9 @@ const MAX_VARINT_LEN: usize = 10;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderFormat {
-    /// That many ASCII digits, 1 to [`MAX_DIGITS`], padded with zeros. Spaces are accepted as padding.
+    /// That many ASCII digits, padded with zeros. Spaces are accepted as padding.
+    ///
+    /// There are 1 to [`MAX_DIGITS`] of them. With any other number [`encode`](Self::encode) panics.
     Decimal(u8),
     /// 16 bits, most significant byte first.
     U16Be,
@@ -238,6 +240,10 @@ impl fmt::Debug for HeaderBytes {
 }
 
 fn encode_decimal(mut number: u64, digits: usize) -> Header {
+    assert!(
+        (1..=MAX_DIGITS.into()).contains(&digits),
+        "a decimal header of {digits} digits"
+    );
     let mut bytes = [b'0'; MAX_DIGITS as usize];
     for digit in bytes[..digits].iter_mut().rev() {
         *digit += (number % 10) as u8;

@@ -243,6 +243,7 @@ fn reference_decoder(
                 break Ending::Truncated(Truncated::Header {
                     got: stream.len(),
                     len: format.max_header_len(),
+                    is_varint: format == HeaderFormat::Varint,
                 });
             }
             Err(error) => break error.into(),
