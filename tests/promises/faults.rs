@@ -1,0 +1,135 @@
+//! One error per fault, in a sentence for a person.
+
+use crate::support::*;
+
+#[test]
+fn nobody_answers() {
+    let port = ReservedPort::new();
+    let settings = format!(
+        "host=localhost port={} connect-timeout=300000000",
+        port.number()
+    );
+    let says = ["localhost", &port.number().to_string(), "refused"];
+
+    let source = Receiver::playing(&settings);
+    let error = source.expect_error().from(&source.source);
+    error
+        .is(gst::ResourceError::OpenRead)
+        .says(&says)
+        .shows(&["127.0.0.1"]);
+
+    let sink = Sender::playing(&settings);
+    let pushing = sink.in_background(|feed| while feed.try_push(buffer(b"unsent")).is_ok() {});
+    let error = sink.expect_error().from(&sink.sink);
+    error
+        .is(gst::ResourceError::OpenWrite)
+        .says(&says)
+        .shows(&["127.0.0.1"]);
+    pushing.join().expect("the sink refuses further frames");
+}
+
+#[test]
+fn no_such_host() {
+    let source = Receiver::playing("host=name.invalid connect-timeout=300000000");
+    source
+        .expect_error()
+        .is(gst::ResourceError::OpenRead)
+        .says(&["name.invalid"]);
+}
+
+#[test]
+fn no_answer_at_all() {
+    let hole = BlackHole::new();
+    let source = Receiver::playing(&format!("port={} connect-timeout=300000000", hole.port()));
+    let error = source.expect_error().is(gst::ResourceError::OpenRead);
+    error.says(&["127.0.0.1", &hole.port().to_string()]);
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = Listener::new();
+    let settings = format!("mode=listen port={}", taken.port());
+    let port = taken.port().to_string();
+
+    let source = Receiver::new(&settings);
+    let error = source.expect_refusal().from(&source.source);
+    error
+        .is(gst::ResourceError::OpenRead)
+        .says(&[&port, "in use"]);
+
+    let sink = Sender::new(&settings);
+    let error = sink.expect_refusal().from(&sink.sink);
+    error
+        .is(gst::ResourceError::OpenWrite)
+        .says(&[&port, "in use"]);
+}
+
+#[test]
+fn an_address_that_is_not_ours() {
+    for host in ["192.0.2.1", "name.invalid"] {
+        let source = Receiver::new(&format!("mode=listen port=0 host={host}"));
+        source
+            .expect_refusal()
+            .is(gst::ResourceError::OpenRead)
+            .says(&[host]);
+        let sink = Sender::new(&format!("mode=listen port=0 host={host}"));
+        sink.expect_refusal()
+            .is(gst::ResourceError::OpenWrite)
+            .says(&[host]);
+    }
+}
+
+#[test]
+fn a_frame_too_long_for_the_header_or_the_limit() {
+    for (settings, len, limit) in [
+        ("max-frame-size=1000", 1_001, "1000"),
+        ("length-digits=3", 1_000, "999"),
+        ("length-format=u16be", 65_536, "65535"),
+        ("length-format=u16le max-frame-size=70000", 65_536, "65535"),
+    ] {
+        let listener = Listener::new();
+        let sink = Sender::playing(&format!("port={} {settings}", listener.port()));
+        let refused = sink.push_buffer(buffer(&payload(1, len)));
+        assert_eq!(refused, Err(gst::FlowError::Error));
+        sink.expect_error()
+            .from(&sink.sink)
+            .says(&[&len.to_string(), limit]);
+        sink.stop();
+        listener.accept().expect_end();
+    }
+}
+
+#[test]
+fn a_frame_of_just_the_limit_passes() {
+    let listener = Listener::new();
+    let sink = Sender::playing(&format!("port={} max-frame-size=1000", listener.port()));
+    sink.push(&payload(1, 1_000));
+    assert_eq!(listener.accept().receive_frame(), payload(1, 1_000));
+}
+
+#[test]
+fn an_error_is_reported_once() {
+    let port = ReservedPort::new();
+    let source = Receiver::playing(&format!("port={} connect-timeout=100000000", port.number()));
+    source.rest();
+    once(&source, &source.source);
+
+    for torn in [&b"0000"[..], b"00000005he", b"nonsense"] {
+        let source = Receiver::playing("mode=listen port=0");
+        Peer::connect(source.port()).send(torn);
+        source.rest();
+        once(&source, &source.source);
+    }
+
+    let sink = Sender::playing("mode=listen port=0 max-frame-size=10");
+    let _peer = Peer::connect(sink.port());
+    let _ = sink.push_buffer(buffer(b"longer than ten"));
+    once(&sink, &sink.sink);
+}
+
+#[track_caller]
+fn once(pipeline: &Pipeline, element: &gst::Element) {
+    pipeline.stop();
+    let errors = pipeline.unread_errors(element);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+}

@@ -1,0 +1,25 @@
+//! What the two elements promise, checked from outside: through pipelines on one end and plain TCP programs on the
+//! other. One module per promise.
+
+#[path = "../support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a few helpers serve only the tests beside this one"
+)]
+mod support;
+
+mod addresses;
+mod bad_headers;
+mod faults;
+mod flow;
+mod many_clients;
+mod messages;
+mod properties;
+mod raw_peers;
+mod reconnect;
+mod round_trip;
+mod shared_connection;
+mod slow_clients;
+mod timeouts;
+mod uri;

@@ -1,0 +1,334 @@
+//! The properties are those of the specification: names, types, defaults, ranges.
+
+use crate::support::*;
+use gst::glib;
+use gst::prelude::*;
+
+struct Row {
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    /// Another value, to be read back.
+    other: &'static str,
+}
+
+const fn row(
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    other: &'static str,
+) -> Row {
+    Row {
+        name,
+        kind,
+        default,
+        other,
+    }
+}
+
+const BOTH: &[Row] = &[
+    row("mode", "enum", "connect", "listen"),
+    row("host", "gchararray", "localhost", "camera.local"),
+    row("port", "guint", "4953", "65535"),
+    row(
+        "uri",
+        "gchararray",
+        "videosocket://localhost:4953",
+        "videosocket://camera.local:5000",
+    ),
+    row("connection-id", "gchararray", "NULL", "chat"),
+    row("length-format", "enum", "decimal", "varint"),
+    row("length-digits", "guint", "8", "20"),
+    row("max-frame-size", "guint64", "99999999", "1000"),
+    row("connect-timeout", "guint64", "10000000000", "0"),
+    row("timeout", "guint64", "0", "5000000000"),
+    row("reconnect", "gboolean", "false", "true"),
+    row("qos-dscp", "gint", "-1", "46"),
+];
+
+const SINK: &[Row] = &[
+    row("wait-for-connection", "gboolean", "true", "false"),
+    row("lockstep", "gboolean", "false", "true"),
+    row("overflow", "enum", "auto", "disconnect"),
+    row("max-size-buffers", "guint", "0", "3"),
+    row("max-size-bytes", "guint", "0", "1000000"),
+    row("max-size-time", "guint64", "500000000", "0"),
+    row("sync-method", "enum", "next-keyframe", "latest"),
+    row("request-keyframes", "gboolean", "true", "false"),
+    row("max-clients", "guint", "0", "2"),
+];
+
+const SOURCE: &[Row] = &[row("zero-length", "enum", "frame", "eos")];
+
+fn elements() -> [(gst::Element, Vec<&'static Row>); 2] {
+    init();
+    [("videosocketsink", SINK), ("videosocketsrc", SOURCE)].map(|(name, own)| {
+        let element = gst::ElementFactory::make(name)
+            .build()
+            .expect("a registered element");
+        (element, BOTH.iter().chain(own).collect())
+    })
+}
+
+fn spec(element: &gst::Element, name: &str) -> glib::ParamSpec {
+    element
+        .find_property(name)
+        .unwrap_or_else(|| panic!("{} has {name}", element.name()))
+}
+
+/// As gst-launch would write it.
+fn written(value: &glib::Value) -> String {
+    match value.get::<Option<String>>() {
+        Ok(text) => text.unwrap_or_else(|| "NULL".into()),
+        Err(_) => value.serialize().expect("a value that prints").into(),
+    }
+}
+
+#[test]
+fn types() {
+    for (element, rows) in elements() {
+        for row in rows {
+            let kind = spec(&element, row.name).value_type();
+            match row.kind {
+                "enum" => assert!(kind.is_a(glib::Type::ENUM), "{} is an enum", row.name),
+                _ => assert_eq!(kind.name(), row.kind, "{}", row.name),
+            }
+        }
+        assert_eq!(
+            spec(&element, "socket").value_type(),
+            gio::Socket::static_type()
+        );
+        assert_eq!(
+            spec(&element, "stats").value_type(),
+            gst::Structure::static_type()
+        );
+        assert_eq!(
+            spec(&element, "current-port").value_type(),
+            u32::static_type()
+        );
+    }
+}
+
+#[test]
+fn defaults() {
+    for (element, rows) in elements() {
+        for row in rows {
+            let value = element.property_value(row.name);
+            assert_eq!(written(&value), row.default, "{}", row.name);
+            let declared = spec(&element, row.name).default_value().clone();
+            assert_eq!(written(&declared), row.default, "{}", row.name);
+        }
+        assert_eq!(number(&element, "current-port"), 0);
+        assert!(element.property::<Option<gio::Socket>>("socket").is_none());
+    }
+}
+
+#[test]
+fn defaults_of_the_base_classes() {
+    let [(sink, _), (source, _)] = elements();
+    assert!(sink.property::<bool>("sync"));
+    assert_eq!(number(&sink, "processing-deadline"), 0);
+    assert_eq!(number(&sink, "num-clients"), 0);
+    assert!(source.property::<bool>("do-timestamp"));
+    assert!(source.property::<Option<gst::Caps>>("caps").is_none());
+}
+
+#[test]
+fn what_is_set_is_read_back() {
+    for (element, rows) in elements() {
+        let factory = element.factory().expect("a factory");
+        for row in rows {
+            // The uri tells of all the others.
+            let element = factory.create().build().expect("an element");
+            element.set_property_from_str(row.name, row.other);
+            assert_eq!(
+                written(&element.property_value(row.name)),
+                row.other,
+                "{}",
+                row.name
+            );
+        }
+        let (socket, _, _peer) = wrapped_socket();
+        element.set_property("socket", &socket);
+        assert_eq!(
+            element.property::<Option<gio::Socket>>("socket"),
+            Some(socket)
+        );
+    }
+    let [_, (source, _)] = elements();
+    let caps = gst::Caps::builder("image/jpeg").build();
+    source.set_property("caps", &caps);
+    assert_eq!(source.property::<Option<gst::Caps>>("caps"), Some(caps));
+}
+
+#[test]
+fn ranges() {
+    for (element, _) in elements() {
+        let unsigned = |name: &str| {
+            let spec = spec(&element, name)
+                .downcast::<glib::ParamSpecUInt>()
+                .expect("a uint");
+            (spec.minimum(), spec.maximum())
+        };
+        assert_eq!(unsigned("port"), (0, 65535));
+        assert_eq!(unsigned("length-digits"), (1, 20));
+        let dscp = spec(&element, "qos-dscp")
+            .downcast::<glib::ParamSpecInt>()
+            .expect("an int");
+        assert_eq!((dscp.minimum(), dscp.maximum()), (-1, 63));
+    }
+}
+
+#[test]
+fn enum_values() {
+    let [(sink, _), (source, _)] = elements();
+    for element in [&sink, &source] {
+        assert_eq!(nicks(element, "mode"), ["connect", "listen"]);
+        assert_eq!(
+            nicks(element, "length-format"),
+            [
+                "decimal", "u16be", "u16le", "u32be", "u32le", "u64be", "u64le", "varint"
+            ]
+        );
+    }
+    assert_eq!(
+        nicks(&sink, "overflow"),
+        ["auto", "block", "drop", "disconnect"]
+    );
+    assert_eq!(
+        nicks(&sink, "sync-method"),
+        ["latest", "next-keyframe", "latest-keyframe"]
+    );
+    assert_eq!(nicks(&source, "zero-length"), ["frame", "skip", "eos"]);
+}
+
+fn nicks(element: &gst::Element, name: &str) -> Vec<String> {
+    let class = glib::EnumClass::with_type(spec(element, name).value_type()).expect("an enum");
+    class
+        .values()
+        .iter()
+        .map(|value| value.nick().to_owned())
+        .collect()
+}
+
+#[test]
+fn what_an_element_finds_out_is_read_only() {
+    let [(sink, _), (source, _)] = elements();
+    for (element, name) in [
+        (&sink, "current-port"),
+        (&sink, "stats"),
+        (&sink, "num-clients"),
+        (&source, "current-port"),
+        (&source, "stats"),
+    ] {
+        assert!(
+            !spec(element, name)
+                .flags()
+                .contains(glib::ParamFlags::WRITABLE),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_opens_the_connection_is_set_before_it() {
+    for (element, _) in elements() {
+        for name in [
+            "mode",
+            "host",
+            "port",
+            "uri",
+            "connection-id",
+            "socket",
+            "length-format",
+            "length-digits",
+        ] {
+            assert!(
+                spec(&element, name)
+                    .flags()
+                    .contains(gst::PARAM_FLAG_MUTABLE_READY),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_property_explains_itself() {
+    for (element, rows) in elements() {
+        let others = ["socket", "stats", "current-port"];
+        for name in rows.iter().map(|row| row.name).chain(others) {
+            let spec = spec(&element, name);
+            assert!(!spec.nick().is_empty(), "the nick of {name}");
+            assert!(
+                spec.blurb().is_some_and(|blurb| blurb.len() > 10),
+                "the blurb of {name}"
+            );
+        }
+        let zero_means_something = [
+            "port",
+            "connect-timeout",
+            "timeout",
+            "max-size-buffers",
+            "max-size-bytes",
+            "max-size-time",
+            "max-clients",
+        ];
+        for name in zero_means_something {
+            let Some(spec) = element.find_property(name) else {
+                continue;
+            };
+            let blurb = spec.blurb().expect("a blurb");
+            assert!(blurb.contains('0'), "{name} says what 0 means: {blurb}");
+        }
+    }
+}
+
+#[test]
+fn elements_introduce_themselves() {
+    for (name, class) in [
+        ("videosocketsink", "Sink/Network"),
+        ("videosocketsrc", "Source/Network"),
+    ] {
+        init();
+        let factory = gst::ElementFactory::find(name).expect("a registered element");
+        for key in ["long-name", "description", "author"] {
+            assert!(
+                factory.metadata(key).is_some_and(|text| text.len() > 5),
+                "the {key} of {name}"
+            );
+        }
+        assert!(
+            factory
+                .metadata("klass")
+                .is_some_and(|klass| klass.contains(class)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn any_caps_pass() {
+    for (name, pad) in [("videosocketsink", "sink"), ("videosocketsrc", "src")] {
+        init();
+        let element = gst::ElementFactory::make(name)
+            .build()
+            .expect("a registered element");
+        let template = element.pad_template(pad).expect("a pad template");
+        assert_eq!(template.presence(), gst::PadPresence::Always);
+        assert!(template.caps().is_any());
+    }
+}
+
+#[test]
+fn a_source_is_live() {
+    let [_, (source, _)] = elements();
+    source.set_property_from_str("mode", "listen");
+    source.set_property("host", "127.0.0.1");
+    source.set_property("port", 0u32);
+    assert_eq!(
+        source.set_state(gst::State::Paused),
+        Ok(gst::StateChangeSuccess::NoPreroll)
+    );
+    source.set_state(gst::State::Null).expect("stopped");
+}

@@ -1,0 +1,98 @@
+//! `reconnect=true`: what ends a connection does not end the stream.
+
+use crate::support::*;
+
+fn starts_anew(buffer: &gst::Buffer) -> bool {
+    buffer.flags().contains(gst::BufferFlags::DISCONT)
+}
+
+#[test]
+fn a_listening_source_serves_one_sender_after_the_other() {
+    let source = Receiver::playing("mode=listen port=0 reconnect=true");
+    for name in [b"one", b"two"] {
+        let peer = Peer::connect(source.port());
+        peer.send_frame(name);
+        peer.send_frame(b"more");
+        assert!(starts_anew(&source.buffer()));
+        assert!(!starts_anew(&source.buffer()));
+    }
+    assert_eq!(stat(&source.source, "connections"), 2);
+}
+
+#[test]
+fn the_next_sender_waits_its_turn() {
+    let source = Receiver::playing("mode=listen port=0 reconnect=true");
+    let first = Peer::connect(source.port());
+    first.send_frame(b"first");
+    assert_eq!(source.frame(), b"first");
+    let second = Peer::connect(source.port());
+    second.send_frame(b"second");
+    first.send_frame(b"first again");
+    drop(first);
+    assert_eq!(source.frames(2), [&b"first again"[..], b"second"]);
+}
+
+#[test]
+fn a_connecting_source_connects_again() {
+    let listener = Listener::new();
+    let source = Receiver::playing(&format!("port={} reconnect=true", listener.port()));
+    for name in [b"one", b"two"] {
+        let peer = listener.accept();
+        peer.send_frame(name);
+        assert_eq!(source.frame(), name);
+    }
+}
+
+#[test]
+fn a_torn_frame_is_dropped_and_counted() {
+    let source = Receiver::playing("mode=listen port=0 reconnect=true");
+    let peer = Peer::connect(source.port());
+    peer.send_frame(b"whole");
+    peer.send(b"00000005tor");
+    drop(peer);
+    source
+        .expect_warning()
+        .from(&source.source)
+        .is(gst::ResourceError::Read)
+        .counts(3, 5);
+    Peer::connect(source.port()).send_frame(b"next");
+    assert_eq!(source.frames(2), [b"whole".to_vec(), b"next".to_vec()]);
+    assert_eq!(stat(&source.source, "frames-truncated"), 1);
+    assert_eq!(stat(&source.source, "frames-received"), 2);
+    assert!(source.unread_errors(&source.source).is_empty());
+}
+
+#[test]
+fn a_connecting_sink_connects_again() {
+    let listener = Listener::new();
+    let sink = Sender::playing(&format!("port={} reconnect=true", listener.port()));
+    let pushing = sink.in_background(|feed| while feed.try_push(buffer(&[0; 100_000])).is_ok() {});
+    let lost = listener.accept();
+    assert_eq!(lost.receive_frame().len(), 100_000);
+    lost.reset();
+    sink.expect_warning()
+        .from(&sink.sink)
+        .is(gst::ResourceError::Write);
+    let peer = listener.accept();
+    assert!(
+        peer.receive_frames(10)
+            .iter()
+            .all(|frame| frame.len() == 100_000)
+    );
+    assert!(sink.unread_errors(&sink.sink).is_empty());
+    sink.stop();
+    pushing.join().expect("stopped");
+}
+
+#[test]
+fn a_listening_sink_holds_the_stream_for_the_next_client() {
+    let sink = Sender::playing("mode=listen port=0 reconnect=true");
+    for name in [b"one", b"two"] {
+        let pushing = sink.in_background(|feed| feed.push(name));
+        let peer = Peer::connect(sink.port());
+        assert_eq!(peer.receive_frame(), name);
+        pushing.join().expect("the frame was taken");
+        peer.reset();
+        await_number(&sink.sink, "num-clients", 0);
+    }
+}

@@ -1,0 +1,144 @@
+//! A client that does not keep up costs what `overflow` says, and nobody else.
+
+use crate::support::*;
+
+const FRAME: usize = 1_000_000;
+/// More than the kernel holds for a client that does not read.
+const FRAMES: u64 = 40;
+
+/// A sink, a client that reads, and one that does not yet.
+fn served(sink: Sender) -> (Sender, Peer, Peer) {
+    let reads = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    let stalls = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 2);
+    (sink, reads, stalls)
+}
+
+/// The stream goes on for the one who reads.
+#[track_caller]
+fn stream_to(sink: &Sender, reads: &Peer) -> Vec<Vec<u8>> {
+    let frames = payloads(FRAMES, FRAME);
+    for frame in &frames {
+        let next = frame.clone();
+        let pushing = sink.in_background(move |feed| feed.push(&next));
+        assert_frames(&[reads.receive_frame()], std::slice::from_ref(frame));
+        pushing.join().expect("the frame was taken");
+    }
+    frames
+}
+
+/// Some of the frames, whole and in order, up to the last.
+#[track_caller]
+fn assert_thinned(received: &[Vec<u8>], frames: &[Vec<u8>]) {
+    let mut rest = frames.iter();
+    assert!(
+        received.iter().all(|frame| rest.any(|sent| sent == frame)),
+        "whole frames in order"
+    );
+    assert!(received.len() < frames.len(), "some are dropped");
+    assert!(received.last() == frames.last(), "the newest is kept");
+}
+
+#[test]
+fn drop_thins_the_stream_of_that_client_alone() {
+    let (sink, reads, stalls) = served(Sender::playing(
+        "mode=listen port=0 overflow=drop max-size-buffers=2",
+    ));
+    let frames = stream_to(&sink, &reads);
+    let ending = sink.in_background(|feed| feed.end());
+    let received = stalls.receive_until_end();
+    assert_thinned(&received, &frames);
+    reads.expect_end();
+    ending.join().expect("the end was taken");
+    sink.expect_eos();
+    let lost = frames.len() - received.len();
+    assert_eq!(stat(&sink.sink, "frames-dropped"), lost as u64);
+}
+
+#[test]
+fn a_live_stream_is_never_held_up() {
+    let (sink, reads, stalls) = served(Sender::live("mode=listen port=0 max-size-buffers=2"));
+    let frames = stream_to(&sink, &reads);
+    let ending = sink.in_background(|feed| feed.end());
+    assert_thinned(&stalls.receive_until_end(), &frames);
+    ending.join().expect("the end was taken");
+}
+
+#[test]
+fn disconnect_removes_that_client_alone() {
+    let (sink, reads, _stalls) = served(Sender::playing(
+        "mode=listen port=0 overflow=disconnect max-size-buffers=2",
+    ));
+    stream_to(&sink, &reads);
+    await_number(&sink.sink, "num-clients", 1);
+    sink.end();
+    reads.expect_end();
+    sink.expect_eos();
+}
+
+#[test]
+fn block_holds_the_stream_and_loses_nothing() {
+    for overflow in ["block", "auto"] {
+        let sink = Sender::playing(&format!(
+            "mode=listen port=0 overflow={overflow} max-size-buffers=2"
+        ));
+        let (sink, reads, stalls) = served(sink);
+        let frames = payloads(FRAMES, FRAME);
+        let sent = frames.clone();
+        let pushing = sink.in_background(move |feed| {
+            feed.push_all(&sent);
+            feed.end();
+        });
+        let reading = std::thread::spawn(move || reads.receive_until_end());
+        // The one who reads has to wait for the one who begins to only now.
+        stalls.await_bytes();
+        assert_frames(&stalls.receive_until_end(), &frames);
+        assert_frames(&reading.join().expect("a client"), &frames);
+        pushing.join().expect("every frame was taken");
+    }
+}
+
+#[test]
+fn a_stalled_client_costs_references_not_copies() {
+    let sink = Sender::playing("mode=listen port=0 overflow=drop max-size-buffers=2");
+    let (sink, reads, _stalls) = served(sink);
+    stream_to(&sink, &reads);
+    let queued = stat(&sink.sink, "bytes-queued");
+    // Two frames, and one of which a part is already with the kernel.
+    assert!(queued <= 3 * (FRAME as u64 + 8), "{queued} bytes wait");
+}
+
+#[test]
+fn a_thinned_stream_goes_on_with_a_keyframe() {
+    const GROUP: u64 = 5;
+    let sink = Sender::playing("mode=listen port=0 overflow=drop max-size-buffers=2");
+    let (sink, reads, stalls) = served(sink);
+    for n in 0..FRAMES {
+        let mut frame = payload(n, FRAME);
+        frame[0] = n as u8;
+        let next = if n % GROUP == 0 {
+            buffer(&frame)
+        } else {
+            delta(&frame)
+        };
+        let pushing = sink.in_background(move |feed| feed.try_push(next));
+        assert_frames(&[reads.receive_frame()], &[frame]);
+        assert_eq!(pushing.join().unwrap(), Ok(gst::FlowSuccess::Ok));
+    }
+    let ending = sink.in_background(|feed| feed.end());
+    let received: Vec<u64> = stalls
+        .receive_until_end()
+        .iter()
+        .map(|frame| frame[0].into())
+        .collect();
+    ending.join().expect("the end was taken");
+    assert!(
+        received.len() < FRAMES as usize,
+        "some are dropped: {received:?}"
+    );
+    for pair in received.windows(2) {
+        let decodes = pair[1] == pair[0] + 1 || pair[1] % GROUP == 0;
+        assert!(decodes, "{pair:?} in {received:?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! videosocket://host:port?key=value
+
+use crate::support::*;
+use gst::prelude::*;
+
+fn elements() -> [gst::Element; 2] {
+    init();
+    ["videosocketsink", "videosocketsrc"].map(|name| {
+        gst::ElementFactory::make(name)
+            .build()
+            .expect("a registered element")
+    })
+}
+
+fn handler(element: &gst::Element) -> &gst::URIHandler {
+    element.dynamic_cast_ref().expect("a URI handler")
+}
+
+#[test]
+fn the_scheme_finds_the_elements() {
+    for (direction, name) in [
+        (gst::URIType::Sink, "videosocketsink"),
+        (gst::URIType::Src, "videosocketsrc"),
+    ] {
+        init();
+        let element = gst::Element::make_from_uri(direction, "videosocket://[::1]:5000", None);
+        let element = element.expect("an element for the URI");
+        assert_eq!(element.factory().expect("a factory").name(), name);
+        assert_eq!(handler(&element).uri_type(), direction);
+        assert_eq!(handler(&element).protocols(), ["videosocket"]);
+    }
+}
+
+#[test]
+fn host_and_port() {
+    for (uri, host, port) in [
+        ("videosocket://camera.local:5000", "camera.local", 5000),
+        ("videosocket://192.0.2.7:1", "192.0.2.7", 1),
+        ("videosocket://[::1]:65535", "::1", 65535),
+        ("videosocket://[fe80::1:2]:80", "fe80::1:2", 80),
+        ("videosocket://[::]:0", "::", 0),
+        ("videosocket://camera.local", "camera.local", 4953),
+    ] {
+        for element in elements() {
+            handler(&element).set_uri(uri).expect(uri);
+            assert_eq!(element.property::<String>("host"), host, "{uri}");
+            assert_eq!(element.property::<u32>("port"), port, "{uri}");
+        }
+    }
+}
+
+#[test]
+fn query_keys_set_properties() {
+    for element in elements() {
+        let uri = "videosocket://[::]:4953?mode=listen&reconnect=true&timeout=5000000000&length-format=u32le";
+        handler(&element).set_uri(uri).expect("a URI");
+        assert_eq!(
+            element.property_value("mode").serialize().unwrap(),
+            "listen"
+        );
+        assert!(element.property::<bool>("reconnect"));
+        assert_eq!(element.property::<u64>("timeout"), 5_000_000_000);
+        assert_eq!(
+            element.property_value("length-format").serialize().unwrap(),
+            "u32le"
+        );
+    }
+    let [sink, source] = elements();
+    handler(&sink)
+        .set_uri("videosocket://localhost:1?overflow=drop&max-clients=3")
+        .expect("a URI");
+    assert_eq!(sink.property::<u32>("max-clients"), 3);
+    handler(&source)
+        .set_uri("videosocket://localhost:1?zero-length=skip")
+        .expect("a URI");
+    assert_eq!(
+        source.property_value("zero-length").serialize().unwrap(),
+        "skip"
+    );
+}
+
+#[test]
+fn the_property_is_the_same_door() {
+    for element in elements() {
+        element.set_property("uri", "videosocket://[::1]:5000?mode=listen");
+        assert_eq!(element.property::<String>("host"), "::1");
+        assert_eq!(handler(&element).uri(), Some(element.property("uri")));
+    }
+}
+
+#[test]
+fn the_uri_follows_the_properties() {
+    for element in elements() {
+        element.set_property("host", "::1");
+        element.set_property("port", 5000u32);
+        let uri: String = element.property("uri");
+        assert!(uri.starts_with("videosocket://[::1]:5000"), "{uri}");
+    }
+}
+
+#[test]
+fn what_is_read_back_sets_the_same() {
+    for [first, second] in [elements(), elements()] {
+        let uri = "videosocket://[fe80::1]:5000?mode=listen&reconnect=true&connection-id=a%26b%20c";
+        handler(&first).set_uri(uri).expect("a URI");
+        assert_eq!(first.property::<String>("connection-id"), "a&b c");
+        let read = handler(&first).uri().expect("a URI");
+        handler(&second)
+            .set_uri(&read)
+            .expect("the URI of the other element");
+        for name in ["mode", "host", "port", "reconnect", "connection-id", "uri"] {
+            let value = |element: &gst::Element| element.property_value(name).serialize().unwrap();
+            assert_eq!(value(&second), value(&first), "{name} of {read}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (uri, culprit) in [
+        ("videosocket://localhost:4953?colour=red", "colour"),
+        ("videosocket://localhost:4953?mode=sideways", "mode"),
+        ("videosocket://localhost:4953?mode=sideways", "sideways"),
+        ("videosocket://localhost:4953?timeout=soon", "timeout"),
+        ("videosocket://localhost:4953?timeout=-1", "timeout"),
+        (
+            "videosocket://localhost:4953?length-digits=21",
+            "length-digits",
+        ),
+        (
+            "videosocket://localhost:4953?reconnect=perhaps",
+            "reconnect",
+        ),
+        (
+            "videosocket://localhost:4953?current-port=1",
+            "current-port",
+        ),
+        ("videosocket://localhost:4953?stats=1", "stats"),
+        ("videosocket://localhost:65536", "65536"),
+        ("videosocket://localhost:camera", "camera"),
+        ("http://localhost:4953", "http"),
+    ] {
+        for element in elements() {
+            let error = handler(&element).set_uri(uri).expect_err(uri);
+            assert!(
+                error.message().contains(culprit),
+                "{culprit} is named for {uri}: {error}"
+            );
+            assert_eq!(
+                element.property::<String>("uri"),
+                "videosocket://localhost:4953",
+                "after {uri}"
+            );
+        }
+    }
+}
+
+#[test]
+fn refused_while_running() {
+    let source = Receiver::playing("mode=listen port=0");
+    let sink = Sender::playing("mode=listen port=0");
+    for element in [&source.source, &sink.sink] {
+        let before: String = element.property("uri");
+        let error = handler(element)
+            .set_uri("videosocket://localhost:1")
+            .expect_err("running");
+        assert!(error.matches(gst::URIError::BadState), "{error:?}");
+        assert_eq!(element.property::<String>("uri"), before);
+    }
+}
