@@ -1,0 +1,295 @@
+//! The example programs, as their users run them: with each other, over loopback.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// For its own tests: as a test target it would no longer be built as a program.
+#[allow(dead_code)]
+#[path = "../examples/videochat/main.rs"]
+mod videochat;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn two_video_chats_see_each_other_until_one_hangs_up() {
+    let folder = Scratch::new("chat");
+    let side = |name: &str, call: &[&str]| {
+        let mut arguments = call.to_vec();
+        let (pictures, report) = (folder.path(name), folder.path(&format!("{name}.report")));
+        arguments.extend(["--test-picture", "ball", "--time-stamps"]);
+        arguments.extend(["--snapshots", &pictures, "--report", &report]);
+        Program::start("videochat", &arguments)
+    };
+    let mut ada = side("ada", &["listen", "localhost:0", "--duration", "1"]);
+    let mut bob = side("bob", &["connect", &format!("localhost:{}", ada.port())]);
+    assert!(ada.end().success());
+    assert!(bob.end().success());
+    for name in ["ada", "bob"] {
+        let report = fs::read_to_string(folder.path(&format!("{name}.report"))).unwrap();
+        let figure = |key: &str| {
+            report
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        };
+        let frames: u64 = figure("frames_received").unwrap().parse().unwrap();
+        assert!(frames >= 10, "{name}: {report}");
+        assert!(figure("delay_median_ms").is_some(), "{name}: {report}");
+        assert!(
+            fs::exists(folder.path(&format!("{name}/peer-00000.png"))).unwrap(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn video_chats_take_turns() {
+    let folder = Scratch::new("turns");
+    let side = |call: &[&str]| {
+        let pictures = folder.path("pictures");
+        Program::start(
+            "videochat",
+            &[
+                call,
+                &[
+                    "--test-picture",
+                    "bars",
+                    "--lockstep",
+                    "--snapshots",
+                    &pictures,
+                ],
+            ]
+            .concat(),
+        )
+    };
+    let mut ada = side(&["listen", "localhost:0"]);
+    let mut bob = side(&[
+        "connect",
+        &format!("localhost:{}", ada.port()),
+        "--duration",
+        "1",
+    ]);
+    bob.line("1.");
+    assert!(bob.end().success());
+    assert!(ada.end().success());
+}
+
+#[test]
+fn ctrl_c_ends_both_sides_of_a_chat() {
+    let folder = Scratch::new("ctrl-c");
+    let pictures = folder.path("pictures");
+    let side = |call: &[&str]| {
+        Program::start(
+            "videochat",
+            &[call, &["--test-picture", "ball", "--snapshots", &pictures]].concat(),
+        )
+    };
+    let mut ada = side(&["listen", "localhost:0"]);
+    let mut bob = side(&["connect", &format!("localhost:{}", ada.port())]);
+    ada.line("Connected to ");
+    bob.line("Connected to ");
+    bob.press_ctrl_c();
+    assert!(bob.end().success());
+    assert!(ada.end().success());
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_call() {
+    let folder = Scratch::new("wait");
+    let mut ada = Program::start(
+        "videochat",
+        &[
+            "listen",
+            "localhost:0",
+            "--snapshots",
+            &folder.path("pictures"),
+        ],
+    );
+    ada.port();
+    ada.press_ctrl_c();
+    assert!(ada.end().success());
+}
+
+#[test]
+fn a_port_in_use_is_an_error_at_once() {
+    let folder = Scratch::new("in-use");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut ada = Program::start(
+        "videochat",
+        &["listen", &address, "--snapshots", &folder.path("pictures")],
+    );
+    assert_eq!(ada.end().code(), Some(1));
+}
+
+#[test]
+fn send_sends_frames_that_are_jpeg() {
+    let (listener, uri) = listen();
+    let mut program = Program::start("send", &[&uri, "--frames", "10"]);
+    let mut bytes = Vec::new();
+    listener
+        .accept()
+        .unwrap()
+        .0
+        .read_to_end(&mut bytes)
+        .unwrap();
+    assert!(program.end().success());
+    let mut rest = &bytes[..];
+    for _ in 0..10 {
+        let (header, stream) = rest.split_at(8);
+        let length: usize = std::str::from_utf8(header).unwrap().parse().unwrap();
+        assert!(stream.starts_with(b"\xff\xd8"));
+        rest = &stream[length..];
+    }
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn receive_saves_each_frame_as_it_came() {
+    let folder = Scratch::new("receive");
+    let (listener, uri) = listen();
+    let mut program = Program::start("receive", &[&uri, "--save", &folder.path("frames")]);
+    listener
+        .accept()
+        .unwrap()
+        .0
+        .write_all(b"00000005hello0000000000000003you")
+        .unwrap();
+    assert!(program.end().success());
+    for (name, frame) in [("000001", "hello"), ("000002", ""), ("000003", "you")] {
+        let saved = fs::read_to_string(folder.path(&format!("frames/frame-{name}.jpg")));
+        assert_eq!(saved.unwrap(), frame);
+    }
+}
+
+#[test]
+fn receive_tells_what_is_wrong_and_fails() {
+    let (listener, uri) = listen();
+    let mut program = Program::start("receive", &[&uri]);
+    listener
+        .accept()
+        .unwrap()
+        .0
+        .write_all(b"00000005hell")
+        .unwrap();
+    assert_eq!(program.end().code(), Some(1));
+}
+
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("videosocket://{}", listener.local_addr().unwrap());
+    (listener, uri)
+}
+
+/// An example program that runs; killed if the test gives up on it.
+struct Program {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Program {
+    fn start(name: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(example(name))
+            .args(arguments)
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cargo test builds the examples");
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            output
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
+    }
+
+    /// Waits for a line that starts so, and returns it.
+    fn line(&self, start: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self
+                .lines
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("no line starts with {start:?}"));
+            if line.starts_with(start) {
+                return line;
+            }
+        }
+    }
+
+    fn port(&self) -> u16 {
+        let line = self.line("Listening at ");
+        line.rsplit(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .expect("the line ends with the port")
+    }
+
+    fn press_ctrl_c(&self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-INT", &id]).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the program does not end");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Examples lie beside the folder of the tests.
+fn example(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    profile
+        .join("examples")
+        .join(name)
+        .with_extension(env::consts::EXE_EXTENSION)
+}
+
+/// A folder of the test's own, gone when the test is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
