@@ -1,0 +1,33 @@
+CARGO := $(shell PATH="$$PATH:$$HOME/.cargo/bin" command -v cargo || echo cargo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
+LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
+
+.PHONY: help setup demo test lint install uninstall
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Install what is missing to build and test (apt; elsewhere, print the command)
+	@scripts/setup.sh
+
+demo: setup ## Let two video chats talk for ten seconds and show what came through (FILM=file sends a film)
+	$(CARGO) build --release --example videochat
+	@scripts/demo.sh $(TARGET)/release/examples/videochat $(if $(FILM),"$(FILM)")
+
+test: setup ## Run every test
+	$(CARGO) test --no-fail-fast
+
+lint: setup ## Check the formatting, the lints and the layers
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	scripts/layers.sh
+
+install: setup ## Build the plugin and install it for this user
+	$(CARGO) build --release --lib
+	mkdir -p "$(PLUGINS)"
+	install -m 755 "$(TARGET)/release/$(LIBRARY)" "$(PLUGINS)/"
+	@echo "Installed. To check: gst-inspect-1.0 videosocket"
+
+uninstall: ## Remove the installed plugin
+	rm -f "$(PLUGINS)/$(LIBRARY)"

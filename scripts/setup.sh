@@ -1,0 +1,77 @@
+#!/bin/sh
+# Installs what a build, the tests and the demo need and this machine lacks; silent when nothing is missing.
+# Debian and its children: by apt. Elsewhere: prints the command and fails.
+# shellcheck disable=SC2086 # the lists below are to be split
+set -euf
+
+PATH="$PATH:${HOME:-}/.cargo/bin"
+
+DEBIAN="make gcc libc6-dev pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
+gstreamer1.0-plugins-base gstreamer1.0-x gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+gstreamer1.0-plugins-ugly gstreamer1.0-libav"
+FEDORA="make gcc pkgconf-pkg-config gstreamer1-devel gstreamer1-plugins-base-devel gstreamer1-plugins-good
+gstreamer1-plugins-bad-free gstreamer1-plugins-ugly gstreamer1-plugin-libav"
+ARCH="make gcc pkgconf gstreamer gst-plugins-base gst-plugins-good gst-plugins-bad gst-plugins-ugly gst-libav"
+SUSE="make gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
+gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav"
+
+main() {
+    lack=$(missing)
+    if [ -n "$lack" ]; then
+        echo "Missing:" $lack
+        install
+        lack=$(missing)
+        [ -z "$lack" ] || fail "Still missing after the installation:" $lack
+    fi
+    has cargo || fail "Rust is missing: install it with rustup (https://rustup.rs), then come back."
+}
+
+missing() {
+    for program in make cc pkg-config gst-launch-1.0 gst-inspect-1.0; do
+        has "$program" || echo "$program"
+    done
+    for library in gstreamer-1.0 gstreamer-base-1.0 gstreamer-app-1.0; do
+        has pkg-config && pkg-config --exists "$library" || echo "$library"
+    done
+    for element in videotestsrc videoconvert videoscale clockoverlay compositor decodebin3 jpegenc jpegdec pngenc \
+        pngdec imagefreeze multifilesink autovideosink qtdemux h264parse x264enc avdec_h264; do
+        has gst-inspect-1.0 && gst-inspect-1.0 --exists "$element" || echo "$element"
+    done
+}
+
+install() {
+    if has apt-get; then
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $DEBIAN
+    elif has dnf; then
+        fail "Install it with: sudo dnf install" $FEDORA
+    elif has pacman; then
+        fail "Install it with: sudo pacman -S --needed" $ARCH
+    elif has zypper; then
+        fail "Install it with: sudo zypper install" $SUSE
+    elif has brew; then
+        fail "Install it with: brew install gstreamer pkgconf"
+    else
+        fail "Install GStreamer 1.20 or later with its development files and its base, good, bad, ugly and libav plugins."
+    fi
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        has sudo || fail "Not root, and no sudo. Have somebody run: $*"
+        sudo "$@"
+    fi
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+main
