@@ -57,11 +57,11 @@ pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
 
 /// `set_uri` of the interface: refused while the element runs.
 pub fn set<S: Settings>(
-    element: &impl IsA<gst::Element>,
     settings: &Mutex<S>,
     uri: &str,
+    is_running: bool,
 ) -> Result<(), glib::Error> {
-    if element.current_state() > gst::State::Ready {
+    if is_running {
         return Err(glib::Error::new(
             gst::URIError::BadState,
             "The URI cannot be changed while the element is PAUSED or PLAYING",

@@ -462,8 +462,7 @@ impl<P: Payload> Hub<P> {
     }
 
     /// Waits until all frames are with the kernel and the peers have been told that no more follow.
-    /// `gives_up` is asked after each [`interrupt`](Self::interrupt).
-    pub fn finish(&self, gives_up: impl Fn() -> bool) -> Result<(), SendError> {
+    pub fn finish(&self) -> Result<(), SendError> {
         let mut state = self.lock();
         state.finishing = true;
         self.wake();
@@ -472,7 +471,7 @@ impl<P: Payload> Hub<P> {
                 Link::Failed => return Err(SendError::Failed),
                 Link::Over => return Ok(()),
                 _ if state.clients.iter().all(|(_, client)| client.is_finished()) => return Ok(()),
-                _ if gives_up() => return Err(SendError::Interrupted { taken: 0 }),
+                _ if state.interrupted => return Err(SendError::Interrupted { taken: 0 }),
                 _ => state = self.wait(state),
             }
         }
@@ -492,7 +491,8 @@ impl<P: Payload> Hub<P> {
         self.wake();
     }
 
-    /// Makes [`send`](Self::send) return rather than wait, until called again with `false`.
+    /// Makes [`send`](Self::send) and [`finish`](Self::finish) return rather than wait, until called again
+    /// with `false`.
     pub fn interrupt(&self, interrupted: bool) {
         self.lock().interrupted = interrupted;
         self.progress.notify_all();

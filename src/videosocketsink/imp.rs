@@ -440,12 +440,16 @@ impl VideoSocketSink {
         let Some(hub) = self.running_hub() else {
             return false;
         };
-        let pad = self.obj().sink_pad().clone();
-        let gives_up = || pad.pad_flags().contains(gst::PadFlags::FLUSHING);
-        match hub.finish(gives_up) {
-            // A failure has been posted, and an end follows it all the same.
-            Ok(()) | Err(SendError::Failed | SendError::HungUp) => true,
-            Err(SendError::Interrupted { .. }) => false,
+        loop {
+            match hub.finish() {
+                // A failure has been posted, and an end follows it all the same.
+                Ok(()) | Err(SendError::Failed | SendError::HungUp) => return true,
+                Err(SendError::Interrupted { .. }) => {
+                    if self.obj().wait_preroll().is_err() {
+                        return false;
+                    }
+                }
+            }
         }
     }
 
@@ -530,7 +534,7 @@ impl URIHandlerImpl for VideoSocketSink {
     }
 
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
-        uri::set(&*self.obj(), &self.settings, uri)
+        uri::set(&self.settings, uri, lock(&self.run).is_some())
     }
 }
 

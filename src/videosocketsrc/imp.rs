@@ -389,7 +389,7 @@ impl URIHandlerImpl for VideoSocketSrc {
     }
 
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
-        uri::set(&*self.obj(), &self.settings, uri)
+        uri::set(&self.settings, uri, lock(&self.run).is_some())
     }
 }
 
