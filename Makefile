@@ -17,6 +17,7 @@ demo: setup ## Let two video chats talk for ten seconds and show what came throu
 
 test: setup ## Run every test
 	$(CARGO) test --no-fail-fast
+	if command -v python3 >/dev/null; then python3 -m unittest discover -s examples/python; fi
 
 lint: setup ## Check the formatting, the lints and the layers
 	$(CARGO) fmt --check
