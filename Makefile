@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
-.PHONY: help setup demo test lint install uninstall
+.PHONY: help setup demo test test-rust test-python lint install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -15,9 +15,14 @@ demo: setup ## Let two video chats talk for ten seconds and show what came throu
 	$(CARGO) build --release --example videochat
 	@scripts/demo.sh $(TARGET)/release/examples/videochat $(if $(FILM),"$(FILM)")
 
-test: setup ## Run every test
+test: test-rust test-python ## Run every test
+
+test-rust: setup
 	$(CARGO) test --no-fail-fast
 	if command -v python3 >/dev/null; then python3 -m unittest discover -s examples/python; fi
+
+test-python: setup
+	python3 -m unittest discover -s examples/python
 
 lint: setup ## Check the formatting, the lints and the layers
 	$(CARGO) fmt --check

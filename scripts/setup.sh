@@ -6,13 +6,13 @@ set -euf
 
 PATH="$PATH:${HOME:-}/.cargo/bin"
 
-DEBIAN="make gcc libc6-dev pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
+DEBIAN="make python3 gcc libc6-dev pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
 gstreamer1.0-plugins-base gstreamer1.0-x gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 gstreamer1.0-plugins-ugly gstreamer1.0-libav"
-FEDORA="make gcc pkgconf-pkg-config gstreamer1-devel gstreamer1-plugins-base-devel gstreamer1-plugins-good
+FEDORA="make python3 gcc pkgconf-pkg-config gstreamer1-devel gstreamer1-plugins-base-devel gstreamer1-plugins-good
 gstreamer1-plugins-bad-free gstreamer1-plugins-ugly gstreamer1-plugin-libav"
-ARCH="make gcc pkgconf gstreamer gst-plugins-base gst-plugins-good gst-plugins-bad gst-plugins-ugly gst-libav"
-SUSE="make gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
+ARCH="make python gcc pkgconf gstreamer gst-plugins-base gst-plugins-good gst-plugins-bad gst-plugins-ugly gst-libav"
+SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
 gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav"
 
 main() {
@@ -27,7 +27,7 @@ main() {
 }
 
 missing() {
-    for program in make cc pkg-config gst-launch-1.0 gst-inspect-1.0; do
+    for program in make python3 cc pkg-config gst-launch-1.0 gst-inspect-1.0; do
         has "$program" || echo "$program"
     done
     for library in gstreamer-1.0 gstreamer-base-1.0 gstreamer-app-1.0; do
@@ -50,7 +50,7 @@ install() {
     elif has zypper; then
         fail "Install it with: sudo zypper install" $SUSE
     elif has brew; then
-        fail "Install it with: brew install gstreamer pkgconf"
+        fail "Install it with: brew install gstreamer pkgconf python"
     else
         fail "Install GStreamer 1.20 or later with its development files and its base, good, bad, ugly and libav plugins."
     fi
