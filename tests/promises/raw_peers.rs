@@ -179,10 +179,9 @@ fn a_peer_that_vanishes_is_an_error_and_no_more() {
     pushing.join().expect("the sink refuses further frames");
 }
 
-/// Frames go one way while the peer sends too and reads neither at once nor what it is asked to: a careless close
-/// would reset away what is under way.
+/// Frames go one way while the peer sends too and reads late: a careless close would reset away what is under way.
 #[track_caller]
-fn end_after(mode: &str, count: u64, before_reading: impl FnOnce(&Sender)) {
+fn end_after(mode: &str, count: u64, before_reading: impl FnOnce(&Sender, &Peer)) {
     let listener = Listener::new();
     let sink = match mode {
         "connect" => Sender::playing(&format!("port={}", listener.port())),
@@ -202,7 +201,7 @@ fn end_after(mode: &str, count: u64, before_reading: impl FnOnce(&Sender)) {
     for frame in payloads(50, 1_000) {
         peer.send_frame(&frame);
     }
-    before_reading(&sink);
+    before_reading(&sink, &peer);
     assert_frames(&peer.receive_until_end(), &frames);
     pushing.join().expect("every frame was taken");
 }
@@ -210,16 +209,27 @@ fn end_after(mode: &str, count: u64, before_reading: impl FnOnce(&Sender)) {
 #[test]
 fn the_end_comes_after_the_last_of_a_megabyte() {
     for mode in ["connect", "listen"] {
-        end_after(mode, 100, |_| ());
+        end_after(mode, 100, |_, _| ());
     }
 }
 
 #[test]
 fn the_last_byte_arrives_after_the_sink_is_gone() {
     for mode in ["connect", "listen"] {
-        end_after(mode, 5, |sink| {
+        end_after(mode, 5, |sink, _| {
             sink.expect_eos();
             sink.stop();
         });
     }
+}
+
+#[test]
+fn the_last_byte_waits_for_a_peer_that_goes_on_sending() {
+    end_after("connect", 60, |_, peer| {
+        // Time is the matter here: a camera that looks at nothing but its own pictures for three seconds.
+        for frame in payloads(60, 1_000) {
+            peer.send_frame(&frame);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    });
 }
