@@ -85,6 +85,17 @@ fn a_connecting_sink_connects_again() {
 }
 
 #[test]
+fn the_first_connection_is_not_thrown_away() {
+    // Many times: it may be there before the element has finished starting.
+    for _ in 0..100 {
+        let listener = Listener::new();
+        let sink = Sender::playing(&format!("port={} reconnect=true", listener.port()));
+        sink.push(b"frame");
+        assert_eq!(listener.accept().receive_frame(), b"frame");
+    }
+}
+
+#[test]
 fn a_listening_sink_holds_the_stream_for_the_next_client() {
     let sink = Sender::playing("mode=listen port=0 reconnect=true");
     for name in [b"one", b"two"] {
