@@ -19,7 +19,6 @@ test: test-rust test-python ## Run every test
 
 test-rust: setup
 	$(CARGO) test --no-fail-fast
-	if command -v python3 >/dev/null; then python3 -m unittest discover -s examples/python; fi
 
 test-python: setup
 	python3 -m unittest discover -s examples/python
