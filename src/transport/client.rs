@@ -14,8 +14,12 @@ use super::{
     stats::{ClientStats, Totals},
 };
 
-/// At the end of the stream a peer has this long to show some progress in taking the rest of it.
+/// At the end of the stream a peer has this long to take more of the rest of it. What is left then, the
+/// kernel delivers.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
+/// The same where the kernel would not: what a peer sends to a closed socket is answered by a reset.
+const TALKATIVE_FAREWELL_LIMIT: Duration = Duration::from_secs(20);
 
 /// Why a connection ended, or a client is none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +144,11 @@ impl<P: Payload> Client<P> {
         }
         self.take_turn();
         self.count_dropped(lost)
+    }
+
+    /// Whether it has neither a peer nor anything for it.
+    pub fn is_unmet(&self) -> bool {
+        self.place == Place::Joining && self.connection.is_none()
     }
 
     /// Whether it has to take something before `next` can be added.
@@ -277,8 +286,13 @@ impl<P: Payload> Client<P> {
             farewell.unacknowledged = unacknowledged;
             farewell.since = Instant::now();
         }
+        let limit = if self.peer_talks && unacknowledged > 0 {
+            TALKATIVE_FAREWELL_LIMIT
+        } else {
+            FAREWELL_LIMIT
+        };
         (unacknowledged == 0 && (self.peer_ended || !self.peer_talks))
-            || farewell.since.elapsed() >= FAREWELL_LIMIT
+            || farewell.since.elapsed() >= limit
     }
 
     /// For how long it has taken nothing of what waits.

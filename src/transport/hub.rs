@@ -15,7 +15,7 @@ use socket2::Socket;
 
 use super::{
     backlog::{Frame, Limits, Payload},
-    client::{Client, Reason, StreamHeaders},
+    client::{Client, Offered, Reason, StreamHeaders},
     connection::{Connection, Peer},
     error::Error,
     listen::Listener,
@@ -221,7 +221,11 @@ pub(super) enum Link {
     Open(OpenLink),
     /// No further one follows.
     Over,
-    Failed,
+    /// Nor does one after this, of which the elements are being told.
+    Failing(Arc<Error>),
+    /// They have been told. Only now may streaming threads stop because of it: an error without a cause
+    /// would else come first.
+    Failed(Arc<Error>),
 }
 
 pub(super) struct OpenLink {
@@ -346,14 +350,14 @@ impl<P: Payload> Hub<P> {
     /// The connection to read from.
     pub fn offer(&self) -> Offer {
         match &mut self.lock().link {
-            Link::Opening => Offer::Pending,
+            Link::Opening | Link::Failing(_) => Offer::Pending,
             Link::Open(link) if link.is_offered => {
                 link.is_offered = false;
                 Offer::Connection(link.connection.clone())
             }
             Link::Open(_) => Offer::Pending,
             Link::Over => Offer::Over,
-            Link::Failed => Offer::Failed,
+            Link::Failed(_) => Offer::Failed,
         }
     }
 
@@ -401,6 +405,7 @@ impl<P: Payload> Hub<P> {
             }
             state.clients.insert(client);
         }
+        self.wake();
         state.current_event()
     }
 
@@ -438,7 +443,8 @@ impl<P: Payload> Hub<P> {
         let mut sent = Sent::default();
         for (taken, frame) in frames.iter().enumerate() {
             state = self.wait_for_room(state, frame, taken)?;
-            let offered = state.offer(frame);
+            let keeps = self.keeps_for_later(&state);
+            let offered = state.offer(frame, keeps);
             sent.dropped += offered.dropped;
             sent.wants_keyframe |= offered.wants_keyframe;
         }
@@ -448,13 +454,15 @@ impl<P: Payload> Hub<P> {
         Ok(sent)
     }
 
-    /// Sends a frame if that needs no wait. Returns whether it was taken.
+    /// Sends a frame if nothing waits before it, or leaves it for a peer that is still to come. Returns
+    /// whether it was taken.
     pub fn try_send(&self, frame: &Frame<P>) -> bool {
         let mut state = self.lock();
         let is_open = matches!(state.link, Link::Opening | Link::Open(_));
-        let takes = is_open && !state.must_wait_for(frame);
+        let mut clients = state.clients.iter();
+        let takes = is_open && clients.all(|(_, client)| client.is_idle());
         if takes {
-            let offered = state.offer(frame);
+            let offered = state.offer(frame, true);
             self.totals.dropped.add(offered.dropped);
             self.flush(&mut state);
         }
@@ -468,9 +476,13 @@ impl<P: Payload> Hub<P> {
         self.wake();
         loop {
             match &state.link {
-                Link::Failed => return Err(SendError::Failed),
+                Link::Failed(_) => return Err(SendError::Failed),
                 Link::Over => return Ok(()),
-                _ if state.clients.iter().all(|(_, client)| client.is_finished()) => return Ok(()),
+                Link::Opening | Link::Open(_)
+                    if state.clients.iter().all(|(_, client)| client.is_finished()) =>
+                {
+                    return Ok(());
+                }
                 _ if state.interrupted => return Err(SendError::Interrupted { taken: 0 }),
                 _ => state = self.wait(state),
             }
@@ -585,12 +597,14 @@ impl<P: Payload> Hub<P> {
         let mut has_flushed = false;
         loop {
             match &state.link {
-                Link::Failed => return Err(SendError::Failed),
+                Link::Failed(_) => return Err(SendError::Failed),
                 Link::Over => return Err(SendError::HungUp),
                 Link::Open(link) if link.write_done && !self.endpoint.reconnect => {
                     return Err(SendError::HungUp);
                 }
-                _ if !state.must_wait_for(frame) => return Ok(state),
+                Link::Opening | Link::Open(_) if !self.must_wait(&state, frame) => {
+                    return Ok(state);
+                }
                 _ if !has_flushed => {
                     has_flushed = true;
                     self.flush(&mut state);
@@ -602,6 +616,25 @@ impl<P: Payload> Hub<P> {
                 _ => state = self.wait(state),
             }
         }
+    }
+
+    fn must_wait(&self, state: &State<P>, frame: &Frame<P>) -> bool {
+        let flow = &state.flow;
+        let mut clients = state.clients.iter().map(|(_, client)| client);
+        if self.endpoint.mode == Mode::Listen
+            && !flow.lockstep
+            && clients.clone().all(|client| client.connection.is_none())
+        {
+            return flow.hold_without_client;
+        }
+        flow.overflow == Overflow::Block && clients.any(|client| client.has_no_room(frame, flow))
+    }
+
+    /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where
+    /// the stream is when it joins.
+    fn keeps_for_later(&self, state: &State<P>) -> bool {
+        let waits = self.endpoint.mode == Mode::Connect && state.flow.overflow == Overflow::Block;
+        waits || state.flow.lockstep
     }
 
     fn wait<'a>(&self, mut state: MutexGuard<'a, State<P>>) -> MutexGuard<'a, State<P>> {
@@ -680,12 +713,14 @@ impl<P: Payload> State<P> {
         self.clients.insert(client)
     }
 
-    pub fn observers(&self) -> impl Iterator<Item = Arc<dyn Observer>> {
-        let observers = [&self.reader, &self.writer].into_iter();
-        observers.filter_map(|side| match side {
-            Side::Active(observer) => Some(observer.clone()),
-            Side::Awaited | Side::Gone => None,
-        })
+    pub fn observers(&self) -> Vec<Arc<dyn Observer>> {
+        let sides = [&self.reader, &self.writer].into_iter();
+        sides
+            .filter_map(|side| match side {
+                Side::Active(observer) => Some(observer.clone()),
+                Side::Awaited | Side::Gone => None,
+            })
+            .collect()
     }
 
     /// Lets go of the buffers that were kept for clients to come.
@@ -701,31 +736,25 @@ impl<P: Payload> State<P> {
         }
     }
 
-    /// For one who comes later than the connection.
+    /// For one who comes later than it happened.
     fn current_event(&self) -> Option<Event> {
         match &self.link {
             Link::Open(link) => Some(Event::Connected {
                 id: link.id,
                 peer: link.connection.peer(),
             }),
-            _ => None,
+            Link::Failing(error) | Link::Failed(error) => Some(Event::Failed(error.clone())),
+            Link::Opening | Link::Over => None,
         }
     }
 
-    fn must_wait_for(&self, frame: &Frame<P>) -> bool {
-        if self.clients.is_empty() {
-            return self.flow.hold_without_client;
-        }
-        self.flow.overflow == Overflow::Block
-            && self
-                .clients
-                .iter()
-                .any(|(_, client)| client.has_no_room(frame, &self.flow))
-    }
-
-    fn offer(&mut self, frame: &Frame<P>) -> super::client::Offered {
-        let mut sum = super::client::Offered::default();
+    /// `keeps` says whether it is kept for a peer that is still to come.
+    fn offer(&mut self, frame: &Frame<P>, keeps: bool) -> Offered {
+        let mut sum = Offered::default();
         for (_, client) in &mut self.clients {
+            if !keeps && client.is_unmet() {
+                continue;
+            }
             let offered = client.offer(frame, &self.flow, &self.headers);
             sum.dropped += offered.dropped;
             sum.wants_keyframe |= offered.wants_keyframe;

@@ -14,11 +14,11 @@ use socket2::Socket;
 
 use super::{
     backlog::Payload,
-    client::Reason,
+    client::{Client, Reason},
     connection::{Connection, Established},
     dial::Dial,
     error::Error,
-    hub::{Event, Hub, Link, Mode, OpenLink, Roles, Side, State},
+    hub::{Event, Hub, Link, Mode, Observer, OpenLink, Roles, Side, State},
     listen::Listener,
     stats::ClientStats,
 };
@@ -58,7 +58,8 @@ pub(super) struct Worker<P: Payload> {
     inspected: Instant,
     /// Clients of which there was more to read.
     talkative: Vec<Token>,
-    outbox: Vec<Event>,
+    /// What happened, and who was there to be told.
+    outbox: Vec<(Event, Vec<Arc<dyn Observer>>)>,
 }
 
 struct Door {
@@ -109,8 +110,7 @@ impl<P: Payload> Worker<P> {
             Err(panic) => Some(Error::Internal(panic_message(&*panic))),
         };
         if let Some(error) = error {
-            let mut state = self.hub.lock();
-            self.outbox.push(fail(&self.hub, &mut state, error));
+            self.fail(error);
         }
         self.close();
         self.dispatch();
@@ -217,6 +217,10 @@ impl<P: Payload> Worker<P> {
         if self.accept_again.is_some_and(|again| again <= now) {
             self.accept_again = None;
         }
+        // A client has somebody to let it in, and to be told of it.
+        if self.hub.roles == Roles::Writer && !self.hub.lock().writer.is_active() {
+            return;
+        }
         if !self.hub.is_exclusive() {
             while let Some(established) = self.accept(now) {
                 self.admit(established);
@@ -227,10 +231,7 @@ impl<P: Payload> Worker<P> {
             match self.next_established(now) {
                 None => return,
                 Some(Ok(established)) => self.establish(established),
-                Some(Err(error)) => {
-                    let mut state = self.hub.lock();
-                    self.outbox.push(fail(&self.hub, &mut state, error));
-                }
+                Some(Err(error)) => self.fail(error),
             }
         }
     }
@@ -291,8 +292,9 @@ impl<P: Payload> Worker<P> {
                     Err(error) => {
                         self.accept_again = Some(now + ACCEPT_PAUSE);
                         if !std::mem::replace(&mut self.accept_has_failed, true) {
-                            let error = Arc::new(Error::Accept(error));
-                            self.outbox.push(Event::Warning(error));
+                            let event = Event::Warning(Arc::new(Error::Accept(error)));
+                            let observers = self.hub.lock().observers();
+                            self.outbox.push((event, observers));
                         }
                         return None;
                     }
@@ -316,7 +318,7 @@ impl<P: Payload> Worker<P> {
         {
             let state = self.hub.lock();
             let max = state.flow.max_clients;
-            if max.is_some_and(|max| state.num_clients() >= max) || !state.writer.is_active() {
+            if max.is_some_and(|max| state.num_clients() >= max) {
                 return;
             }
         }
@@ -329,21 +331,22 @@ impl<P: Payload> Worker<P> {
         let mut state = self.hub.lock();
         let key = state.add_client(connection.clone());
         let client = &mut state.clients[key];
-        let id = client.id;
-        self.hub.flush_client(client);
-        self.hub.totals.connections.add(1);
-        self.hub.notify(&state);
-        drop(state);
+        let (id, peer) = (client.id, connection.peer());
         let token = Token(CLIENTS + key);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(source) = register(&self.poll, connection.as_raw_fd(), token, interest) {
-            let error = Error::Accept(source);
-            let mut state = self.hub.lock();
-            state.clients[key].leaving = Some((Reason::Failed, Some(error)));
+        match register(&self.poll, connection.as_raw_fd(), token, interest) {
+            Ok(()) => {
+                self.hub.flush_client(client);
+            }
+            Err(error) => client.leaving = Some((Reason::Failed, Some(Error::Accept(error)))),
+        }
+        if client.leaving.is_some() {
             state.leaving.push(key);
         }
-        let peer = connection.peer();
-        self.outbox.push(Event::Connected { id, peer });
+        self.hub.totals.connections.add(1);
+        self.hub.notify(&state);
+        self.outbox
+            .push((Event::Connected { id, peer }, state.observers()));
     }
 
     /// Begins to use the one connection of an endpoint that has no more at a time.
@@ -380,9 +383,9 @@ impl<P: Payload> Worker<P> {
         self.watch(&mut state);
         self.hub.flush(&mut state);
         self.hub.notify(&state);
-        drop(state);
         let peer = connection.peer();
-        self.outbox.push(Event::Connected { id, peer });
+        self.outbox
+            .push((Event::Connected { id, peer }, state.observers()));
     }
 
     /// `None` when it is lost already; the next one may be better.
@@ -392,10 +395,11 @@ impl<P: Payload> Worker<P> {
             Err(error) => {
                 let error = Error::Socket(error);
                 if self.was_given {
-                    let mut state = self.hub.lock();
-                    self.outbox.push(fail(&self.hub, &mut state, error));
+                    self.fail(error);
                 } else {
-                    self.outbox.push(Event::Warning(Arc::new(error)));
+                    let event = Event::Warning(Arc::new(error));
+                    let observers = self.hub.lock().observers();
+                    self.outbox.push((event, observers));
                 }
                 None
             }
@@ -471,14 +475,15 @@ impl<P: Payload> Worker<P> {
             if let (Some(connection), Some((reason, _))) =
                 (client.connection.take(), client.leaving.take())
             {
-                self.outbox.push(Event::Disconnected {
+                let event = Event::Disconnected {
                     id: client.id,
                     stats: client.stats_of(&connection),
                     connection,
                     reason,
                     cause: None,
                     goes_on: true,
-                });
+                };
+                self.outbox.push((event, state.observers()));
             }
             self.hub.notify(state);
             return;
@@ -528,14 +533,19 @@ impl<P: Payload> Worker<P> {
         }
         let (reason, cause) = link.ending.take().unwrap_or((Reason::ClosedByPeer, None));
         let goes_on = hub.endpoint.reconnect && !self.was_given && reason != Reason::EndOfStream;
-        let has_failed = hub.roles == Roles::Writer && cause.is_some();
         let cause = cause.map(Arc::new);
-        let event = disconnected(state, reason, cause, goes_on);
-        self.outbox.push(event);
-        state.link = match (goes_on, has_failed) {
-            (true, _) => Link::Opening,
-            (false, true) => Link::Failed,
-            (false, false) => Link::Over,
+        let event = disconnected(state, reason, cause.clone(), goes_on);
+        self.outbox.push((event, state.observers()));
+        if hub.endpoint.mode == Mode::Listen {
+            // Whoever comes next has nothing to do with who has left.
+            for (_, client) in &mut state.clients {
+                *client = Client::new(0, None);
+            }
+        }
+        state.link = match cause {
+            _ if goes_on => Link::Opening,
+            Some(cause) if hub.roles == Roles::Writer => Link::Failing(cause),
+            _ => Link::Over,
         };
         state.wake_reader();
         hub.notify(state);
@@ -575,36 +585,47 @@ impl<P: Payload> Worker<P> {
         timeout.map(|timeout| timeout + Duration::from_micros(999))
     }
 
+    /// The endpoint goes no further. Whoever waits learns it from the state, the elements from the event.
+    fn fail(&mut self, error: Error) {
+        let error = Arc::new(error);
+        let mut state = self.hub.lock();
+        state.link = Link::Failing(error.clone());
+        self.outbox.push((Event::Failed(error), state.observers()));
+    }
+
     fn dispatch(&mut self) {
-        if self.outbox.is_empty() {
-            return;
-        }
-        let observers: Vec<_> = self.hub.lock().observers().collect();
-        for event in self.outbox.drain(..) {
-            for observer in &observers {
+        for (event, observers) in self.outbox.drain(..) {
+            for observer in observers {
                 observer.notice(&event);
             }
+        }
+        let mut state = self.hub.lock();
+        if let Link::Failing(error) = &state.link {
+            state.link = Link::Failed(error.clone());
+            state.wake_reader();
+            self.hub.notify(&state);
         }
     }
 
     /// The end of the thread: what is still open is closed.
     fn close(&mut self) {
         let mut state = self.hub.lock();
+        let observers = state.observers();
         if let Link::Open(_) = &state.link {
-            self.outbox
-                .push(disconnected(&mut state, Reason::Stopped, None, false));
-            state.link = Link::Over;
+            let event = disconnected(&mut state, Reason::Stopped, None, false);
+            self.outbox.push((event, observers.clone()));
         }
         for mut client in state.clients.drain() {
             if let Some(connection) = client.connection.take() {
-                self.outbox.push(Event::Disconnected {
+                let event = Event::Disconnected {
                     id: client.id,
                     stats: client.stats_of(&connection),
                     connection,
                     reason: Reason::Stopped,
                     cause: None,
                     goes_on: false,
-                });
+                };
+                self.outbox.push((event, observers.clone()));
             }
         }
         state.forget_stream();
@@ -613,14 +634,6 @@ impl<P: Payload> Worker<P> {
         drop(state);
         self.listeners.clear();
     }
-}
-
-/// The endpoint goes no further. Whoever waits learns it from the state, the elements from the event.
-fn fail<P: Payload>(hub: &Hub<P>, state: &mut State<P>, error: Error) -> Event {
-    state.link = Link::Failed;
-    state.wake_reader();
-    hub.notify(state);
-    Event::Failed(Arc::new(error))
 }
 
 /// Takes the connection out of the link, and says what was sent over it.
