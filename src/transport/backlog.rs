@@ -325,3 +325,171 @@ impl<P: Payload> Backlog<P> {
         progress
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::HeaderFormat;
+
+    /// The payload is the frame's number.
+    #[derive(Clone, Debug)]
+    struct Number(u8);
+
+    impl Payload for Number {
+        type Chunk<'a> = [u8; 1];
+
+        fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 1]>> {
+            std::iter::once(Ok([self.0]))
+        }
+    }
+
+    const WIRE_LEN: usize = 9;
+
+    fn frame(number: u8, keyframe: bool) -> Frame<Number> {
+        Frame {
+            header: HeaderFormat::default().encode(1).unwrap(),
+            payload: Number(number),
+            len: 1,
+            keyframe,
+            repeats_header: false,
+            time: Some(Duration::from_secs(number.into())),
+        }
+    }
+
+    /// A capital letter is a keyframe.
+    fn backlog(frames: &str) -> Backlog<Number> {
+        let mut backlog = Backlog::new();
+        for letter in frames.bytes() {
+            backlog.push(frame(letter, letter.is_ascii_uppercase()));
+        }
+        backlog
+    }
+
+    fn content(backlog: &Backlog<Number>) -> String {
+        let frames = backlog.frames.iter();
+        frames
+            .map(|waiting| char::from(waiting.frame.payload.0))
+            .collect()
+    }
+
+    fn frames(max: usize) -> Limits {
+        Limits {
+            frames: Some(max),
+            ..Limits::default()
+        }
+    }
+
+    #[test]
+    fn keyframes_lose_the_oldest() {
+        let mut backlog = backlog("ABCDE");
+        assert_eq!(backlog.thin(&frames(3)), 2);
+        assert_eq!(content(&backlog), "CDE");
+        assert_eq!(backlog.bytes(), 3 * WIRE_LEN);
+        assert_eq!(backlog.thin(&frames(3)), 0);
+    }
+
+    #[test]
+    fn a_stream_with_delta_units_goes_on_with_the_newest_keyframe() {
+        let mut backlog = backlog("AbcDefGh");
+        assert_eq!(backlog.thin(&frames(7)), 6);
+        assert_eq!(content(&backlog), "Gh");
+    }
+
+    #[test]
+    fn without_a_later_keyframe_nothing_is_left() {
+        for stream in ["Abcd", "abcd"] {
+            let mut backlog = backlog(stream);
+            assert_eq!(backlog.thin(&frames(3)), 4);
+            assert!(backlog.is_empty());
+            assert!(!backlog.has_keyframe_waiting());
+        }
+    }
+
+    #[test]
+    fn a_frame_begun_stays_and_does_not_count() {
+        let mut backlog = backlog("ABC");
+        backlog.advance(WIRE_LEN / 2);
+        assert_eq!(backlog.thin(&frames(2)), 0);
+        assert_eq!(backlog.thin(&frames(1)), 1);
+        assert_eq!(content(&backlog), "AC");
+        assert_eq!(backlog.drop_all_waiting(), 1);
+        assert_eq!(content(&backlog), "A");
+        assert_eq!(backlog.bytes(), WIRE_LEN - WIRE_LEN / 2);
+    }
+
+    #[test]
+    fn one_frame_may_wait_whatever_the_limits() {
+        let limits = Limits {
+            frames: Some(1),
+            bytes: Some(1),
+            time: Some(Duration::from_nanos(1)),
+        };
+        let mut backlog = backlog("");
+        assert!(!backlog.has_no_room(&frame(b'A', true), &limits));
+        backlog.push(frame(b'A', true));
+        assert!(!backlog.is_over(&limits));
+        assert!(backlog.has_no_room(&frame(b'B', true), &limits));
+    }
+
+    #[test]
+    fn every_limit_counts_by_itself() {
+        let waiting = backlog("AB");
+        let next = frame(b'C', true);
+        let bytes = |max| Limits {
+            bytes: Some(max),
+            ..Limits::default()
+        };
+        let time = |max| Limits {
+            time: Some(Duration::from_secs(max)),
+            ..Limits::default()
+        };
+        for (limits, has_room) in [
+            (frames(2), false),
+            (frames(3), true),
+            (bytes(3 * WIRE_LEN - 1), false),
+            (bytes(3 * WIRE_LEN), true),
+            (time(2), false),
+            (time(3600), true),
+            (Limits::default(), true),
+        ] {
+            assert_eq!(!waiting.has_no_room(&next, &limits), has_room, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn stream_headers_survive_every_thinning() {
+        let mut backlog = Backlog::new();
+        backlog.push_header(frame(b'#', true));
+        for letter in *b"ABCD" {
+            backlog.push(frame(letter, true));
+        }
+        assert_eq!(backlog.thin(&frames(2)), 3);
+        assert_eq!(content(&backlog), "#D");
+        assert_eq!(backlog.drop_all_waiting(), 1);
+        assert_eq!(content(&backlog), "#");
+    }
+
+    #[test]
+    fn a_new_connection_starts_with_headers_and_a_whole_keyframe() {
+        let mut keyframe_begun = backlog("Abc");
+        keyframe_begun.advance(3);
+        assert_eq!(keyframe_begun.start_over(), 0);
+        assert_eq!(content(&keyframe_begun), "Abc");
+
+        let mut delta_begun = backlog("abCd");
+        delta_begun.advance(3);
+        assert_eq!(delta_begun.start_over(), 2);
+        delta_begun.push_headers_first(&[frame(b'#', true)]);
+        assert_eq!(content(&delta_begun), "#Cd");
+        assert_eq!(delta_begun.bytes(), 3 * WIRE_LEN);
+    }
+
+    #[test]
+    fn progress_counts_whole_frames() {
+        let mut backlog = backlog("ABC");
+        let progress = backlog.advance(2 * WIRE_LEN + 4);
+        assert_eq!((progress.frames, progress.payload_bytes), (2, 2));
+        assert_eq!(content(&backlog), "C");
+        assert_eq!(backlog.bytes(), WIRE_LEN - 4);
+    }
+}
