@@ -394,7 +394,9 @@ impl<P: Payload> Hub<P> {
         state.writer = Side::Active(observer);
         state.flow = flow;
         state.finishing = false;
+        state.forget_stream();
         if self.is_exclusive() {
+            state.end_former_writing();
             state.clients.clear();
             let mut client = Client::new(0, None);
             if let Link::Open(link) = &mut state.link
@@ -424,6 +426,9 @@ impl<P: Payload> Hub<P> {
         state.writer = Side::Gone;
         for (_, client) in &mut state.clients {
             client.forget_waiting();
+        }
+        if let Link::Open(link) = &mut state.link {
+            link.write_done = true;
         }
         state.finishing = true;
         self.wake();
@@ -721,6 +726,24 @@ impl<P: Payload> State<P> {
                 Side::Awaited | Side::Gone => None,
             })
             .collect()
+    }
+
+    /// A connection over which another has sent is not sent over again. Where that one has left half a
+    /// frame behind, nothing can be made of the connection any more.
+    fn end_former_writing(&mut self) {
+        let State { clients, link, .. } = self;
+        let Link::Open(link) = link else { return };
+        for (_, client) in clients.iter_mut() {
+            if client.connection.is_none() || client.farewell.is_some() {
+                continue;
+            }
+            if client.backlog.is_empty() {
+                // Fails where there is no connection any more.
+                let _ = client.say_farewell();
+            } else {
+                link.ending.get_or_insert((Reason::Stopped, None));
+            }
+        }
     }
 
     /// Lets go of the buffers that were kept for clients to come.
