@@ -80,22 +80,27 @@ fn an_address_that_is_not_ours() {
 }
 
 #[test]
-fn a_frame_too_long_for_the_header_or_the_limit() {
-    for (settings, len, limit) in [
-        ("max-frame-size=1000", 1_001, "1000"),
-        ("length-digits=3", 1_000, "999"),
-        ("length-format=u16be", 65_536, "65535"),
-        ("length-format=u16le max-frame-size=70000", 65_536, "65535"),
-    ] {
+fn a_frame_too_long_for_the_header_or_the_limit_leaves_the_connection_usable() {
+    let cases: [(&str, usize, &str, &[u8]); 4] = [
+        ("max-frame-size=1000", 1_001, "1000", b"00000004good"),
+        ("length-digits=3", 1_000, "999", b"004good"),
+        ("length-format=u16be", 65_536, "65535", b"\0\x04good"),
+        ("length-format=u16le", 65_536, "65535", b"\x04\0good"),
+    ];
+    for (settings, len, limit, good) in cases {
         let listener = Listener::new();
         let sink = Sender::playing(&format!("port={} {settings}", listener.port()));
+        sink.push(b"good");
+        let peer = listener.accept();
+        assert_eq!(peer.receive(good.len()), good);
+
         let refused = sink.push_buffer(buffer(&payload(1, len)));
         assert_eq!(refused, Err(gst::FlowError::Error));
-        sink.expect_error()
-            .from(&sink.sink)
-            .says(&[&len.to_string(), limit]);
-        sink.stop();
-        listener.accept().expect_end();
+        let error = sink.expect_error().from(&sink.sink);
+        error.says(&[&len.to_string(), limit]);
+
+        sink.push(b"good");
+        assert_eq!(peer.receive(good.len()), good);
     }
 }
 

@@ -65,6 +65,25 @@ fn a_sink_paused_in_mid_frame_goes_on_with_that_frame() {
 }
 
 #[test]
+fn an_end_that_comes_in_a_pause_does_not_hold_up_what_follows() {
+    for mode in ["connect", "listen"] {
+        let (sink, peer) = met(mode);
+        let frame = payload(1, 16_000_000);
+        let next = frame.clone();
+        let pushing = sink.in_background(move |feed| feed.push(&next));
+        peer.await_bytes();
+        sink.pause();
+        let ending = sink.in_background(|feed| feed.end());
+        sink.await_preroll();
+        sink.play();
+        assert_frames(&peer.receive_until_end(), &[frame]);
+        pushing.join().expect("the frame was taken");
+        ending.join().expect("the end was taken");
+        sink.expect_eos();
+    }
+}
+
+#[test]
 fn a_flush_in_mid_frame_leaves_whole_frames() {
     // More than the kernel takes from a peer that does not read.
     const BIG: usize = 16_000_000;

@@ -62,6 +62,19 @@ impl Pipeline {
         self.change_state(gst::State::Paused);
     }
 
+    /// Waits until the sinks have what they need to be PAUSED.
+    #[track_caller]
+    pub fn await_preroll(&self) {
+        let patience = gst::ClockTime::try_from(PATIENCE).expect("a short time");
+        let (changed, state, _) = self.pipeline.state(patience);
+        assert_eq!(
+            (changed, state),
+            (Ok(gst::StateChangeSuccess::Success), gst::State::Paused),
+            "{}",
+            self.summary()
+        );
+    }
+
     #[track_caller]
     pub fn stop(&self) {
         self.change_state(gst::State::Null);
