@@ -65,6 +65,15 @@ pub enum Role {
     Sink,
 }
 
+impl From<Role> for Roles {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Source => Self::Reader,
+            Role::Sink => Self::Writer,
+        }
+    }
+}
+
 struct Shared {
     hub: Weak<Hub<SentBuffer>>,
     users: Vec<User>,
@@ -86,11 +95,7 @@ pub fn open<S: Settings>(
 ) -> Result<Arc<Hub<SentBuffer>>, OpenError> {
     let common = settings.common();
     let Some(id) = &common.connection_id else {
-        let roles = match role {
-            Role::Source => Roles::Reader,
-            Role::Sink => Roles::Writer,
-        };
-        return open_hub(common, roles);
+        return open_hub(common, role.into());
     };
     let user = User {
         role,
@@ -101,10 +106,14 @@ pub fn open<S: Settings>(
     if let Some(shared) = all.get_mut(id)
         && let Some(hub) = shared.hub.upgrade()
     {
-        shared.admit(id, user)?;
-        return Ok(hub);
+        shared.check(id, &user)?;
+        if hub.admit(role.into()) {
+            shared.users.push(user);
+            return Ok(hub);
+        }
     }
     let hub = open_hub(common, Roles::Both)?;
+    hub.admit(role.into());
     let shared = Shared {
         hub: Arc::downgrade(&hub),
         users: vec![user],
@@ -125,7 +134,8 @@ pub fn leave(id: &str, role: Role) {
 }
 
 impl Shared {
-    fn admit(&mut self, id: &str, user: User) -> Result<(), OpenError> {
+    /// Whether one more may use the connection.
+    fn check(&self, id: &str, user: &User) -> Result<(), OpenError> {
         for other in &self.users {
             if other.role == user.role {
                 return Err(OpenError::Taken {
@@ -150,7 +160,6 @@ impl Shared {
                 });
             }
         }
-        self.users.push(user);
         Ok(())
     }
 }

@@ -161,17 +161,25 @@ impl<P: Payload> Backlog<P> {
         if !self.is_over(limits) {
             return 0;
         }
+        let headers = self.frames.range(first..);
+        let oldest = first + headers.take_while(|waiting| waiting.is_header).count();
         let newest_keyframe = self
             .frames
             .iter()
             .rposition(|waiting| waiting.frame.keyframe && !waiting.is_header)
-            .filter(|&at| at > first);
+            .filter(|&at| at > oldest);
         self.drop_waiting(first..newest_keyframe.unwrap_or(self.frames.len()))
     }
 
     /// Drops the frames that have not been begun.
     pub fn drop_all_waiting(&mut self) -> u64 {
         self.drop_waiting(self.begun()..self.frames.len())
+    }
+
+    /// Forgets everything: a connection has replaced another, and what was begun on it is void.
+    pub fn clear(&mut self) -> u64 {
+        self.cursor = 0;
+        self.drop_waiting(0..self.frames.len())
     }
 
     /// A connection has replaced another: the frame begun is to be sent whole, and as what came before it
@@ -181,7 +189,7 @@ impl<P: Payload> Backlog<P> {
         let keyframe = self
             .frames
             .iter()
-            .position(|waiting| waiting.frame.keyframe);
+            .position(|waiting| waiting.frame.keyframe && !waiting.is_header);
         self.drop_waiting(0..keyframe.unwrap_or(self.frames.len()))
     }
 

@@ -124,6 +124,7 @@ impl<P: Payload> Client<P> {
         id: u64,
         connection: Arc<Connection>,
         turns: u64,
+        lockstep: bool,
         headers: &StreamHeaders<P>,
     ) -> u64 {
         self.id = id;
@@ -134,13 +135,18 @@ impl<P: Payload> Client<P> {
         (self.peer_talks, self.peer_ended) = (false, false);
         self.farewell = None;
         (self.sent_frames, self.sent_bytes) = (0, 0);
-        let lost = self.backlog.start_over();
+        // With lockstep a frame needs a turn of this connection; a newer one is held for it.
+        let lost = if lockstep {
+            self.backlog.clear()
+        } else {
+            self.backlog.start_over()
+        };
         if self.place != Place::Joining {
-            self.backlog.push_headers_first(&headers.frames);
-            self.headers = headers.version;
-            if lost > 0 && self.backlog.is_empty() {
+            if !self.backlog.has_keyframe_waiting() {
                 self.place = Place::AwaitingKeyframe;
             }
+            self.backlog.push_headers_first(&headers.frames);
+            self.headers = headers.version;
         }
         self.take_turn();
         self.count_dropped(lost)

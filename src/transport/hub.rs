@@ -23,6 +23,9 @@ use super::{
     worker::{WAKE, Worker},
 };
 
+/// A group of pictures that is longer is no longer kept for clients that join: they wait for the next.
+const MAX_GROUP_BYTES: usize = 64 << 20;
+
 /// Who makes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -193,7 +196,7 @@ pub struct Hub<P: Payload> {
     state: Mutex<State<P>>,
     /// Something came about that a sender may wait for.
     progress: Condvar,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<Vec<Notice>>>>,
 }
 
 pub(super) struct State<P> {
@@ -211,7 +214,13 @@ pub(super) struct State<P> {
     last_id: u64,
     pub interrupted: bool,
     pub finishing: bool,
+    /// Some clients have been told that no more follows, and are taking the rest.
+    pub parting: bool,
     pub stopping: bool,
+    /// The I/O thread has ended, but for what it has left to tell.
+    pub closed: bool,
+    /// The I/O thread is in the application's hands.
+    pub calling_out: bool,
     waiters: usize,
 }
 
@@ -245,6 +254,8 @@ pub(super) struct OpenLink {
 pub(super) enum Side {
     #[default]
     Awaited,
+    /// Is about to attach.
+    Admitted,
     Active(Arc<dyn Observer>),
     Gone,
 }
@@ -325,6 +336,17 @@ impl<P: Payload> Hub<P> {
         self.lock().num_clients()
     }
 
+    /// Keeps the endpoint open for one that is about to attach. `false` where it is too late for that.
+    pub fn admit(&self, role: Roles) -> bool {
+        let mut state = self.lock();
+        let side = match role {
+            Roles::Reader => &mut state.reader,
+            Roles::Writer | Roles::Both => &mut state.writer,
+        };
+        *side = Side::Admitted;
+        !state.stopping
+    }
+
     /// Begins to receive. `waker` is woken when there may be an [`offer`](Self::offer).
     pub fn attach_reader(&self, observer: Arc<dyn Observer>, waker: Arc<Waker>) -> Option<Event> {
         let mut state = self.lock();
@@ -337,12 +359,13 @@ impl<P: Payload> Hub<P> {
     pub fn detach_reader(&self) {
         let mut state = self.lock();
         state.reader_waker = None;
-        if !state.writer.is_active() {
+        if !state.writer.is_in_use() {
             return self.close(state);
         }
         state.reader = Side::Gone;
         if let Link::Open(link) = &mut state.link {
             link.read_done = true;
+            link.is_offered = false;
         }
         self.wake();
     }
@@ -355,6 +378,7 @@ impl<P: Payload> Hub<P> {
                 link.is_offered = false;
                 Offer::Connection(link.connection.clone())
             }
+            Link::Open(link) if link.read_done && !self.endpoint.reconnect => Offer::Over,
             Link::Open(_) => Offer::Pending,
             Link::Over => Offer::Over,
             Link::Failed(_) => Offer::Failed,
@@ -362,9 +386,11 @@ impl<P: Payload> Hub<P> {
     }
 
     /// The reader has come to the end of the peer's stream, or with a `fault`, of the connection.
-    pub fn release(&self, fault: Option<Reason>) {
+    pub fn release(&self, connection: &Arc<Connection>, fault: Option<Reason>) {
         let mut state = self.lock();
-        if let Link::Open(link) = &mut state.link {
+        if let Link::Open(link) = &mut state.link
+            && Arc::ptr_eq(&link.connection, connection)
+        {
             link.read_done = true;
             if let Some(reason) = fault {
                 link.ending.get_or_insert((reason, None));
@@ -402,8 +428,11 @@ impl<P: Payload> Hub<P> {
             if let Link::Open(link) = &mut state.link
                 && !link.write_done
             {
-                let turns = self.first_turns();
-                client.connect(link.id, link.connection.clone(), turns, &state.headers);
+                // What the reader got before is a turn as well; the newest frame answers it.
+                let received = link.connection.received().frames.get().min(1);
+                let turns = self.first_turns() + received;
+                let connection = link.connection.clone();
+                client.connect(link.id, connection, turns, flow.lockstep, &state.headers);
             }
             state.clients.insert(client);
         }
@@ -420,7 +449,7 @@ impl<P: Payload> Hub<P> {
     /// Ends sending, in mid-stream. Where the reader goes on, a frame begun is still completed.
     pub fn detach_writer(&self) {
         let mut state = self.lock();
-        if !state.reader.is_active() {
+        if !state.reader.is_in_use() {
             return self.close(state);
         }
         state.writer = Side::Gone;
@@ -450,12 +479,11 @@ impl<P: Payload> Hub<P> {
             state = self.wait_for_room(state, frame, taken)?;
             let keeps = self.keeps_for_later(&state);
             let offered = state.offer(frame, keeps);
+            self.totals.dropped.add(offered.dropped);
             sent.dropped += offered.dropped;
             sent.wants_keyframe |= offered.wants_keyframe;
         }
         self.flush(&mut state);
-        drop(state);
-        self.totals.dropped.add(sent.dropped);
         Ok(sent)
     }
 
@@ -652,26 +680,47 @@ impl<P: Payload> Hub<P> {
         state
     }
 
+    /// Ends the I/O thread. It is not waited for while it is in a handler of the application's: that may
+    /// itself be waiting for the state change that this is part of, or be the one that makes it.
     fn close(&self, mut state: MutexGuard<'_, State<P>>) {
         state.stopping = true;
-        drop(state);
         self.wake();
+        while !state.closed && !state.calling_out {
+            state = self.wait(state);
+        }
+        let has_ended = state.closed;
+        drop(state);
         let thread = lock(&self.thread).take();
-        if let Some(thread) = thread
-            // An observer may stop its element.
-            && thread.thread().id() != thread::current().id()
+        // It catches its panics.
+        if has_ended
+            && let Some(thread) = thread
+            && let Ok(notices) = thread.join()
         {
-            // It catches its panics.
-            let _ = thread.join();
+            tell(notices);
         }
         let mut state = self.lock();
         (state.reader, state.writer) = (Side::Gone, Side::Gone);
     }
 }
 
+/// What happened, and who was there to be told.
+pub(super) type Notice = (Event, Vec<Arc<dyn Observer>>);
+
+pub(super) fn tell(notices: Vec<Notice>) {
+    for (event, observers) in notices {
+        for observer in observers {
+            observer.notice(&event);
+        }
+    }
+}
+
 impl Side {
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Active(_))
+    }
+
+    fn is_in_use(&self) -> bool {
+        matches!(self, Self::Active(_) | Self::Admitted)
     }
 }
 
@@ -693,7 +742,10 @@ impl<P: Payload> State<P> {
             last_id: 0,
             interrupted: false,
             finishing: false,
+            parting: false,
             stopping: false,
+            closed: false,
+            calling_out: false,
             waiters: 0,
         }
     }
@@ -723,9 +775,20 @@ impl<P: Payload> State<P> {
         sides
             .filter_map(|side| match side {
                 Side::Active(observer) => Some(observer.clone()),
-                Side::Awaited | Side::Gone => None,
+                Side::Awaited | Side::Admitted | Side::Gone => None,
             })
             .collect()
+    }
+
+    fn keep_for_joining(&mut self, frame: &Frame<P>) {
+        let is_keyframe = frame.keyframe && !frame.repeats_header;
+        let bytes: usize = self.group.iter().map(|frame| frame.len).sum();
+        if is_keyframe || bytes + frame.len > MAX_GROUP_BYTES {
+            self.group.clear();
+        }
+        if is_keyframe || !self.group.is_empty() {
+            self.group.push(frame.clone());
+        }
     }
 
     /// A connection over which another has sent is not sent over again. Where that one has left half a
@@ -783,10 +846,7 @@ impl<P: Payload> State<P> {
             sum.wants_keyframe |= offered.wants_keyframe;
         }
         if self.flow.join == JoinAt::LatestKeyframe {
-            if frame.keyframe && !frame.repeats_header {
-                self.group.clear();
-            }
-            self.group.push(frame.clone());
+            self.keep_for_joining(frame);
         }
         sum
     }

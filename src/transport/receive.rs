@@ -155,6 +155,9 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// Waits for the next frame.
     pub fn next(&mut self) -> Received<M::Frame> {
         loop {
+            if self.is_interrupted() {
+                return Received::Interrupted;
+            }
             let Some(current) = &mut self.current else {
                 match self.take_offer() {
                     Ok(()) => continue,
@@ -249,8 +252,6 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         if self.is_interrupted() {
             return Ok(false);
         }
-        // A poll counts in milliseconds and rounds down.
-        let limit = limit.map(|limit| limit + Duration::from_micros(999));
         match self.poll.poll(&mut self.events, limit) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             Err(error) => Err(error),
@@ -277,7 +278,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             _ => (),
         }
         let (reason, fault) = ending.explain(&current.connection, &current.decoder);
-        self.hub.release(reason);
+        self.hub.release(&current.connection, reason);
         Received::Ended {
             fault: fault.map(Arc::new),
             goes_on: self.hub.endpoint().reconnect,

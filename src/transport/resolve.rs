@@ -9,7 +9,7 @@ use std::{
     collections::{HashMap, VecDeque},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::Duration,
 };
@@ -35,7 +35,7 @@ struct Pending {
 #[derive(Default)]
 struct PendingState {
     answer: Option<Answer>,
-    wakers: Vec<Arc<Waker>>,
+    wakers: Vec<Weak<Waker>>,
 }
 
 #[derive(Default)]
@@ -70,7 +70,8 @@ impl Lookup {
             if state.answer.is_some() {
                 wake(waker);
             } else {
-                state.wakers.push(waker.clone());
+                state.wakers.retain(|waker| waker.strong_count() > 0);
+                state.wakers.push(Arc::downgrade(waker));
             }
         }
         Self(pending)
@@ -121,7 +122,7 @@ impl Pending {
     fn complete(&self, answer: Answer) {
         let mut state = lock(&self.state);
         state.answer = Some(answer);
-        for waker in state.wakers.drain(..) {
+        for waker in state.wakers.drain(..).filter_map(|waker| waker.upgrade()) {
             wake(&waker);
         }
         self.done.notify_all();

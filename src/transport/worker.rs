@@ -18,7 +18,7 @@ use super::{
     connection::{Connection, Established},
     dial::Dial,
     error::Error,
-    hub::{Event, Hub, Link, Mode, Observer, OpenLink, Roles, Side, State},
+    hub::{Event, Hub, Link, Mode, Notice, OpenLink, Roles, Side, State, tell},
     listen::Listener,
     stats::ClientStats,
 };
@@ -40,6 +40,9 @@ const FAREWELL_CHECK: Duration = Duration::from_millis(2);
 /// A system without a free descriptor may have one again after this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Clients accepted before others have their turn.
+const ACCEPTS_AT_ONCE: usize = 16;
+
 /// Reads from a client that is not listened to, before others have their turn.
 const DISCARDS_AT_ONCE: usize = 16;
 
@@ -58,8 +61,7 @@ pub(super) struct Worker<P: Payload> {
     inspected: Instant,
     /// Clients of which there was more to read.
     talkative: Vec<Token>,
-    /// What happened, and who was there to be told.
-    outbox: Vec<(Event, Vec<Arc<dyn Observer>>)>,
+    outbox: Vec<Notice>,
 }
 
 struct Door {
@@ -102,7 +104,8 @@ impl<P: Payload> Worker<P> {
         })
     }
 
-    pub fn run(mut self) {
+    /// Returns what is left to tell.
+    pub fn run(mut self) -> Vec<Notice> {
         let result = catch_unwind(AssertUnwindSafe(|| self.serve()));
         let error = match result {
             Ok(Ok(())) => None,
@@ -111,9 +114,10 @@ impl<P: Payload> Worker<P> {
         };
         if let Some(error) = error {
             self.fail(error);
+            self.dispatch();
         }
         self.close();
-        self.dispatch();
+        self.outbox
     }
 
     fn serve(&mut self) -> io::Result<()> {
@@ -222,9 +226,14 @@ impl<P: Payload> Worker<P> {
             return;
         }
         if !self.hub.is_exclusive() {
-            while let Some(established) = self.accept(now) {
+            for _ in 0..ACCEPTS_AT_ONCE {
+                let Some(established) = self.accept(now) else {
+                    return;
+                };
                 self.admit(established);
             }
+            // Others first: a wake-up makes the next poll return at once.
+            self.hub.wake();
             return;
         }
         while self.is_opening() {
@@ -310,7 +319,7 @@ impl<P: Payload> Worker<P> {
             Side::Active(observer) if self.hub.endpoint.mode == Mode::Listen => observer.clone(),
             _ => return true,
         };
-        writer.admits(established.address)
+        self.call_out(|| writer.admits(established.address))
     }
 
     /// Adds a client to an endpoint with any number of them.
@@ -363,11 +372,12 @@ impl<P: Payload> Worker<P> {
         let id = state.next_id();
         let turns = self.hub.first_turns();
         let mut dropped = 0;
+        let lockstep = state.flow.lockstep;
         let State {
             clients, headers, ..
         } = &mut *state;
         for (_, client) in clients {
-            dropped += client.connect(id, connection.clone(), turns, headers);
+            dropped += client.connect(id, connection.clone(), turns, lockstep, headers);
         }
         self.hub.totals.dropped.add(dropped);
         state.link = Link::Open(OpenLink {
@@ -441,7 +451,7 @@ impl<P: Payload> Worker<P> {
             self.inspected = Instant::now();
             inspect(&mut state);
         }
-        if state.finishing {
+        if state.finishing || state.parting {
             say_farewells(&mut state);
         }
         for key in std::mem::take(&mut state.leaving) {
@@ -524,7 +534,8 @@ impl<P: Payload> Worker<P> {
         let Link::Open(link) = &mut state.link else {
             return;
         };
-        let awaits_writer = matches!(state.writer, Side::Awaited) && !hub.endpoint.reconnect;
+        let awaits_writer =
+            matches!(state.writer, Side::Awaited | Side::Admitted) && !hub.endpoint.reconnect;
         let read_over = hub.roles == Roles::Writer || link.read_done;
         let write_over = link.write_done || !(state.writer.is_active() || awaits_writer);
         let write_over = hub.roles == Roles::Reader || write_over;
@@ -572,8 +583,7 @@ impl<P: Payload> Worker<P> {
         if state.num_clients() > 0 {
             let next = self.inspected + self.inspection(&state);
             no_later(next.saturating_duration_since(now));
-            let mut clients = state.clients.iter();
-            if state.finishing && clients.any(|(_, client)| client.farewell.is_some()) {
+            if state.parting {
                 no_later(FAREWELL_CHECK);
             }
         }
@@ -581,8 +591,7 @@ impl<P: Payload> Worker<P> {
         for at in [dial, self.accept_again].into_iter().flatten() {
             no_later(at.saturating_duration_since(now));
         }
-        // A poll counts in milliseconds and rounds down.
-        timeout.map(|timeout| timeout + Duration::from_micros(999))
+        timeout
     }
 
     /// The endpoint goes no further. Whoever waits learns it from the state, the elements from the event.
@@ -594,17 +603,31 @@ impl<P: Payload> Worker<P> {
     }
 
     fn dispatch(&mut self) {
-        for (event, observers) in self.outbox.drain(..) {
-            for observer in observers {
-                observer.notice(&event);
-            }
+        if self.outbox.is_empty() {
+            return;
         }
+        let notices = std::mem::take(&mut self.outbox);
+        self.call_out(|| tell(notices));
         let mut state = self.hub.lock();
         if let Link::Failing(error) = &state.link {
             state.link = Link::Failed(error.clone());
             state.wake_reader();
             self.hub.notify(&state);
         }
+    }
+
+    /// Calls the application, without a lock.
+    fn call_out<R>(&self, call: impl FnOnce() -> R) -> R {
+        self.set_calling_out(true);
+        let result = call();
+        self.set_calling_out(false);
+        result
+    }
+
+    fn set_calling_out(&self, calling_out: bool) {
+        let mut state = self.hub.lock();
+        state.calling_out = calling_out;
+        self.hub.notify(&state);
     }
 
     /// The end of the thread: what is still open is closed.
@@ -630,9 +653,9 @@ impl<P: Payload> Worker<P> {
         }
         state.forget_stream();
         state.wake_reader();
-        self.hub.notify(&state);
-        drop(state);
         self.listeners.clear();
+        state.closed = true;
+        self.hub.notify(&state);
     }
 }
 
@@ -667,17 +690,29 @@ fn discards<P: Payload>(hub: &Hub<P>, state: &State<P>) -> bool {
     match hub.roles {
         Roles::Reader => false,
         Roles::Writer => true,
-        Roles::Both => matches!(state.reader, Side::Gone),
+        Roles::Both => {
+            matches!(state.reader, Side::Gone)
+                || matches!(&state.link, Link::Open(link) if link.is_drained)
+        }
     }
 }
 
 /// Tells each client that has got everything that no more follows, and lets go those that know.
 fn say_farewells<P: Payload>(state: &mut State<P>) {
     let State {
-        clients, leaving, ..
+        clients,
+        leaving,
+        finishing,
+        parting,
+        ..
     } = state;
+    *parting = false;
     for (key, client) in clients {
         if client.connection.is_none() || client.leaving.is_some() || !client.is_idle() {
+            continue;
+        }
+        // A flush takes back the end of the stream, not the word given to a client.
+        if !*finishing && client.farewell.is_none() {
             continue;
         }
         let parted = if client.farewell.is_some() {
@@ -689,6 +724,8 @@ fn say_farewells<P: Payload>(state: &mut State<P>) {
         if parted {
             client.leaving = Some((Reason::EndOfStream, None));
             leaving.push(key);
+        } else {
+            *parting = true;
         }
     }
 }

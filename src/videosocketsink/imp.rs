@@ -10,14 +10,17 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 use once_cell::sync::Lazy;
 
-use super::settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod};
+use super::{
+    preroll::preroll,
+    settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod},
+};
 use crate::{
     fault::{self, Direction},
     frames::SentBuffer,
     messages,
     settings::{Changeable, RemoveReason},
     shared::{self, Role},
-    transport::{Event, Frame, Hub, Observer, SendError, Sent},
+    transport::{Event, Flow, Frame, Hub, Observer, SendError, Sent},
     uri,
     wire::HeaderFormat,
 };
@@ -45,7 +48,8 @@ pub struct VideoSocketSink {
 /// What is there from READY to PAUSED and back.
 struct Run {
     hub: Arc<Hub<SentBuffer>>,
-    connection_id: Option<String>,
+    /// As they were at the start; what may be changed since is read anew.
+    settings: SinkSettings,
 }
 
 /// What the streaming thread knows of the stream.
@@ -249,12 +253,12 @@ impl BaseSinkImpl for VideoSocketSink {
                 lock(&self.stream).segment = segment.downcast_ref().cloned();
             }
             gst::EventView::StreamStart(_) => lock(&self.stream).is_live = None,
+            gst::EventView::Eos(_) if !self.finish(&event) => return false,
             gst::EventView::FlushStop(_) => {
                 if let Some(hub) = self.running_hub() {
                     hub.forget_waiting();
                 }
             }
-            gst::EventView::Eos(_) if !self.finish() => return false,
             _ => (),
         }
         self.parent_event(event)
@@ -296,7 +300,7 @@ impl VideoSocketSink {
         };
         *lock(&self.run) = Some(Run {
             hub: hub.clone(),
-            connection_id: settings.common.connection_id.clone(),
+            settings: settings.clone(),
         });
         *lock(&self.hub) = Some(hub.clone());
         messages::announce_listening(&*obj, hub.listening());
@@ -311,7 +315,7 @@ impl VideoSocketSink {
         let Some(run) = lock(&self.run).take() else {
             return;
         };
-        if let Some(id) = &run.connection_id {
+        if let Some(id) = &run.settings.common.connection_id {
             shared::leave(id, Role::Sink);
         }
         *lock(&self.stream) = Stream::default();
@@ -321,7 +325,9 @@ impl VideoSocketSink {
 
     fn send_ahead(&self, buffer: &gst::Buffer) {
         let run = lock(&self.run);
-        let is_shared = run.as_ref().is_some_and(|run| run.connection_id.is_some());
+        let is_shared = run
+            .as_ref()
+            .is_some_and(|run| run.settings.common.connection_id.is_some());
         drop(run);
         let mut stream = lock(&self.stream);
         let was_sent = stream
@@ -436,10 +442,14 @@ impl VideoSocketSink {
     }
 
     /// Sees the stream to its end. `false` when it was flushed meanwhile.
-    fn finish(&self) -> bool {
+    fn finish(&self, event: &gst::Event) -> bool {
         let Some(hub) = self.running_hub() else {
             return false;
         };
+        // A sink that is not to play yet does not wait for the network, and would hold up what makes it.
+        if preroll(&*self.obj(), event).is_err() {
+            return false;
+        }
         loop {
             match hub.finish() {
                 // A failure has been posted, and an end follows it all the same.
@@ -459,12 +469,16 @@ impl VideoSocketSink {
     }
 
     fn update_flow(&self) {
-        let Some(hub) = self.running_hub() else {
-            return;
-        };
         let is_live = lock(&self.stream).is_live.unwrap_or(false);
         let flow = lock(&self.settings).flow(is_live);
-        hub.set_flow(flow);
+        if let Some(run) = &*lock(&self.run) {
+            let at_start = run.settings.flow(is_live);
+            run.hub.set_flow(Flow {
+                lockstep: at_start.lockstep,
+                timeout: at_start.timeout,
+                ..flow
+            });
+        }
     }
 
     fn running_hub(&self) -> Option<Arc<Hub<SentBuffer>>> {

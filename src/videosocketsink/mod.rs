@@ -42,6 +42,7 @@
 use gst::{glib, prelude::*};
 
 mod imp;
+mod preroll;
 mod settings;
 
 glib::wrapper! {

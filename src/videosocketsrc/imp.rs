@@ -217,7 +217,13 @@ impl BaseSrcImpl for VideoSocketSrc {
             settings.common.max_frame_size,
             settings.common.idle_timeout(),
         )
-        .map_err(|error| fault::message(&error, Direction::Receiving))?;
+        .map_err(|error| {
+            hub.detach_reader();
+            if let Some(id) = &settings.common.connection_id {
+                shared::leave(id, Role::Source);
+            }
+            fault::message(&error, Direction::Receiving)
+        })?;
         *lock(&self.run) = Some(Run {
             interrupt: receiver.interrupt(),
             connection_id: settings.common.connection_id,
