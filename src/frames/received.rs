@@ -6,8 +6,9 @@ use super::pool::{self, Pool};
 use crate::transport::FrameMemory;
 
 /// Pools that are kept, each for one class of sizes: JPEG and H.264 vary over a few classes. The one not
-/// used for longest gives way to another.
+/// used for longest gives way to another, and earlier where the sizes add up to more than this many bytes.
 const MAX_POOLS: usize = 12;
+const MAX_SIZES: u64 = 64 << 20;
 
 /// Frames below this size share one class.
 const SMALLEST: usize = 256;
@@ -37,6 +38,10 @@ impl FrameMemory for ReceivedBuffers {
     fn bytes(frame: &mut Self::Frame) -> &mut [u8] {
         frame.as_mut_slice()
     }
+
+    fn forget(&mut self) {
+        self.pools.clear();
+    }
 }
 
 impl ReceivedBuffers {
@@ -47,9 +52,16 @@ impl ReceivedBuffers {
             None => {
                 self.pools.truncate(MAX_POOLS - 1);
                 self.pools.insert(0, Pool::new(size)?);
+                while self.pools.len() > 1 && self.sizes() > MAX_SIZES {
+                    self.pools.pop();
+                }
             }
         }
         self.pools.first()
+    }
+
+    fn sizes(&self) -> u64 {
+        self.pools.iter().map(|pool| u64::from(pool.size())).sum()
     }
 }
 
@@ -140,10 +152,27 @@ mod tests {
     #[test]
     fn many_sizes_keep_few_pools() {
         let mut memory = ReceivedBuffers::default();
-        for power in 8..26 {
+        for power in 8..24 {
             received(&mut memory, 1 << power);
         }
         assert_eq!(memory.pools.len(), MAX_POOLS);
+    }
+
+    #[test]
+    fn large_sizes_keep_fewer() {
+        let mut memory = ReceivedBuffers::default();
+        for megabytes in [20, 25, 30] {
+            received(&mut memory, megabytes << 20);
+        }
+        assert_eq!(memory.pools.len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_kept_from_one_connection_to_the_next() {
+        let mut memory = ReceivedBuffers::default();
+        received(&mut memory, 1 << 20);
+        memory.forget();
+        assert!(memory.pools.is_empty());
     }
 
     #[test]

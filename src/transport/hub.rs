@@ -478,6 +478,9 @@ impl<P: Payload> Hub<P> {
         for (taken, frame) in frames.iter().enumerate() {
             state = self.wait_for_room(state, frame, taken)?;
             let keeps = self.keeps_for_later(&state);
+            if self.is_exclusive() && self.endpoint.mode == Mode::Listen && !keeps {
+                state.forget_unmet();
+            }
             let offered = state.offer(frame, keeps);
             self.totals.dropped.add(offered.dropped);
             sent.dropped += offered.dropped;
@@ -831,6 +834,15 @@ impl<P: Payload> State<P> {
             }),
             Link::Failing(error) | Link::Failed(error) => Some(Event::Failed(error.clone())),
             Link::Opening | Link::Over => None,
+        }
+    }
+
+    /// A peer that is still to come gets no frame that the stream has left behind.
+    fn forget_unmet(&mut self) {
+        for (_, client) in &mut self.clients {
+            if client.connection.is_none() {
+                *client = Client::new(0, None);
+            }
         }
     }
 

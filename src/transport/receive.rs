@@ -40,6 +40,9 @@ pub trait FrameMemory {
 
     /// The bytes of a frame, exactly as many as were asked for.
     fn bytes(frame: &mut Self::Frame) -> &mut [u8];
+
+    /// The connection has ended: memory that was kept for its frames is of no use to others.
+    fn forget(&mut self);
 }
 
 /// What came.
@@ -271,6 +274,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         let fd = current.connection.as_raw_fd();
         // The sender of the same hub may keep it open.
         let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        self.memory.forget();
         let totals = self.hub.totals();
         match ending {
             Ending::Header(_) => totals.protocol_errors.add(1),
