@@ -57,7 +57,7 @@ pub(super) struct Client<P> {
     held: Option<Frame<P>>,
     /// With lockstep: frames that it may be sent.
     turns: u64,
-    /// The kernel took all it was offered.
+    /// The kernel may take more.
     writable: bool,
     /// When the kernel last took something, or there began to be something to take.
     progress: Instant,

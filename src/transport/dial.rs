@@ -65,13 +65,23 @@ struct Round {
 impl Dial {
     /// Begins. `token` is for the sockets under way, `waker` for the answer of a lookup: upon either,
     /// and at the [`deadline`](Self::deadline), [`step`](Self::step) is to be called.
+    ///
+    /// With `pauses` it begins with a pause: the connection before did not last.
     pub fn start(
         host: &str,
         port: u16,
         limit: Option<Duration>,
+        pauses: bool,
         token: Token,
         waker: &Arc<Waker>,
     ) -> Self {
+        let phase = if pauses {
+            Phase::Pausing {
+                until: Instant::now() + jittered(FIRST_PAUSE),
+            }
+        } else {
+            Phase::Resolving(Lookup::start(host, Some(waker)))
+        };
         Self {
             host: host.into(),
             port,
@@ -80,17 +90,9 @@ impl Dial {
             waker: waker.clone(),
             started: Instant::now(),
             pause: FIRST_PAUSE,
-            phase: Phase::Resolving(Lookup::start(host, Some(waker))),
+            phase,
             last_failure: None,
         }
-    }
-
-    /// Begins with a pause: the connection before did not last.
-    pub fn after_pause(mut self) -> Self {
-        self.phase = Phase::Pausing {
-            until: Instant::now() + jittered(self.pause),
-        };
-        self
     }
 
     /// Goes on as far as possible without waiting.

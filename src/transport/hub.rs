@@ -506,7 +506,8 @@ impl<P: Payload> Hub<P> {
     }
 
     /// Waits until all frames are with the kernel and the peers have been told that no more follow.
-    pub fn finish(&self) -> Result<(), SendError> {
+    /// After each [`interrupt`](Self::interrupt) `gives_up` is asked.
+    pub fn finish(&self, gives_up: impl Fn() -> bool) -> Result<(), SendError> {
         let mut state = self.lock();
         state.finishing = true;
         self.wake();
@@ -519,7 +520,7 @@ impl<P: Payload> Hub<P> {
                 {
                     return Ok(());
                 }
-                _ if state.interrupted => return Err(SendError::Interrupted { taken: 0 }),
+                _ if gives_up() => return Err(SendError::Interrupted { taken: 0 }),
                 _ => state = self.wait(state),
             }
         }
@@ -539,8 +540,7 @@ impl<P: Payload> Hub<P> {
         self.wake();
     }
 
-    /// Makes [`send`](Self::send) and [`finish`](Self::finish) return rather than wait, until called again
-    /// with `false`.
+    /// Makes [`send`](Self::send) return rather than wait, until called again with `false`.
     pub fn interrupt(&self, interrupted: bool) {
         self.lock().interrupted = interrupted;
         self.progress.notify_all();

@@ -223,7 +223,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// Waits until there is something to read. `false` means that it was interrupted.
     fn wait_for_bytes(&mut self) -> Result<bool, Ending> {
         if let Some(current) = &self.current
-            && current.decoder.is_at_boundary()
+            && current.decoder.is_outside_payload()
         {
             current.connection.acknowledge();
         }

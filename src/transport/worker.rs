@@ -264,18 +264,14 @@ impl<P: Payload> Worker<P> {
             return self.accept(now).map(Ok);
         }
         let dial = self.dial.get_or_insert_with(|| {
-            let dial = Dial::start(
+            Dial::start(
                 &endpoint.host,
                 endpoint.port,
                 endpoint.connect_timeout,
+                self.has_connected,
                 DIAL,
                 &self.hub.waker,
-            );
-            if self.has_connected {
-                dial.after_pause()
-            } else {
-                dial
-            }
+            )
         });
         let result = dial.step(self.poll.registry(), now)?;
         self.dial = None;

@@ -11,7 +11,7 @@ use gst_base::{prelude::*, subclass::prelude::*};
 use once_cell::sync::Lazy;
 
 use super::{
-    preroll::preroll,
+    preroll::{preroll, wait_until_playing, without_lock},
     settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod},
 };
 use crate::{
@@ -392,7 +392,7 @@ impl VideoSocketSink {
                 Ok(sent) => return Ok(sent),
                 Err(SendError::Interrupted { taken }) => {
                     frames = &frames[taken..];
-                    self.obj().wait_preroll()?;
+                    wait_until_playing(&*self.obj())?;
                 }
                 Err(SendError::HungUp) => return Err(gst::FlowError::Eos),
                 Err(SendError::Failed) => return Err(gst::FlowError::Error),
@@ -446,20 +446,16 @@ impl VideoSocketSink {
         let Some(hub) = self.running_hub() else {
             return false;
         };
-        // A sink that is not to play yet does not wait for the network, and would hold up what makes it.
-        if preroll(&*self.obj(), event).is_err() {
+        let obj = self.obj();
+        // A sink that is not to play yet does not wait for the network.
+        if preroll(&*obj, event).is_err() {
             return false;
         }
-        loop {
-            match hub.finish() {
-                // A failure has been posted, and an end follows it all the same.
-                Ok(()) | Err(SendError::Failed | SendError::HungUp) => return true,
-                Err(SendError::Interrupted { .. }) => {
-                    if self.obj().wait_preroll().is_err() {
-                        return false;
-                    }
-                }
-            }
+        let gives_up = || obj.sink_pad().pad_flags().contains(gst::PadFlags::FLUSHING);
+        match without_lock(&*obj, || hub.finish(gives_up)) {
+            // A failure has been posted, and an end follows it all the same.
+            Ok(()) | Err(SendError::Failed | SendError::HungUp) => true,
+            Err(SendError::Interrupted { .. }) => false,
         }
     }
 

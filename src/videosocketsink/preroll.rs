@@ -1,22 +1,54 @@
-//! What the bindings of the base class lack.
+//! The base class's preroll lock. It is held while the base class renders a buffer or handles an event,
+//! and whoever changes the state needs it.
 
 #![allow(unsafe_code)]
 
-use gst::{glib::translate::*, prelude::*};
-use gst_base::ffi;
+use gst::{
+    glib::{self, translate::*},
+    prelude::*,
+};
+use gst_base::{ffi, prelude::*};
 
-/// Waits, if the sink has to preroll, until it plays. For the event handler, in which the base class holds
-/// its preroll lock.
+/// After an interruption: lets a state change through, and waits until the sink plays again. For rendering.
+pub fn wait_until_playing(
+    sink: &impl IsA<gst_base::BaseSink>,
+) -> Result<gst::FlowSuccess, gst::FlowError> {
+    loop {
+        let result = sink.wait_preroll()?;
+        // It may have been made to play and to pause again before this thread got to run.
+        // SAFETY: the field of a live object, read under the lock that it is protected by.
+        let need_preroll = unsafe { (*as_ptr(sink)).need_preroll };
+        if need_preroll == glib::ffi::GFALSE {
+            return Ok(result);
+        }
+    }
+}
+
+/// Waits, if the sink has to preroll, until it plays. For the event handler.
 pub fn preroll(
     sink: &impl IsA<gst_base::BaseSink>,
     event: &gst::Event,
 ) -> Result<gst::FlowSuccess, gst::FlowError> {
-    // SAFETY: both pointers are those of live objects, which the call does not keep, and an event is a
-    // mini object. The lock that the call asks for is held around the only handler it is made in.
+    // SAFETY: both pointers are those of live objects, which the call does not keep, an event is a mini
+    // object, and the lock that the call asks for is held.
     unsafe {
         try_from_glib(ffi::gst_base_sink_do_preroll(
-            sink.upcast_ref().as_ptr(),
+            as_ptr(sink),
             event.as_mut_ptr().cast::<gst::ffi::GstMiniObject>(),
         ))
     }
+}
+
+/// Waits for something that state changes are not to wait for. For the event handler.
+pub fn without_lock<R>(sink: &impl IsA<gst_base::BaseSink>, wait: impl FnOnce() -> R) -> R {
+    // SAFETY: the lock of a live object, held by this thread, which is the one that handles the event.
+    unsafe { glib::ffi::g_mutex_unlock(&raw mut (*as_ptr(sink)).preroll_lock) };
+    let result = wait();
+    // SAFETY: as above; the base class releases it when the event is handled.
+    unsafe { glib::ffi::g_mutex_lock(&raw mut (*as_ptr(sink)).preroll_lock) };
+    result
+}
+
+fn as_ptr(sink: &impl IsA<gst_base::BaseSink>) -> *mut ffi::GstBaseSink {
+    sink.upcast_ref().as_ptr()
 }

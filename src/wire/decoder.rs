@@ -172,8 +172,8 @@ impl Decoder {
         );
     }
 
-    /// Whether the last byte read ended a header or a payload, or is part of a header.
-    pub fn is_at_boundary(&self) -> bool {
+    /// Whether no byte of a payload has come since the last header or part of one.
+    pub fn is_outside_payload(&self) -> bool {
         !matches!(self.state, State::Payload { filled: 1.., .. })
     }
 
@@ -428,8 +428,8 @@ mod tests {
         assert_eq!(decoder.next(&mut payload), Ok(Step::More));
         let lens = decoder.read_slices(&mut payload).map(|slice| slice.len());
         assert_eq!(lens, [LARGE, 8]);
-        assert!(decoder.is_at_boundary());
+        assert!(decoder.is_outside_payload());
         decoder.advance(1);
-        assert!(!decoder.is_at_boundary());
+        assert!(!decoder.is_outside_payload());
     }
 }
