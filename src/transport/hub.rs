@@ -807,6 +807,8 @@ impl<P: Payload> State<P> {
                 // Fails where there is no connection any more.
                 let _ = client.say_farewell();
             } else {
+                // The reader has it too, and is to let go of it.
+                link.connection.abort(libc::ECONNABORTED);
                 link.ending.get_or_insert((Reason::Stopped, None));
             }
         }
