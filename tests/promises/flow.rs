@@ -158,3 +158,33 @@ fn met(mode: &str) -> (Sender, Peer) {
     pushing.join().expect("the first frame was taken");
     (sink, peer)
 }
+
+#[test]
+fn a_source_stops_under_a_flood_of_empty_frames() {
+    let source = Receiver::playing("mode=listen port=0 zero-length=skip");
+    let peer = Peer::connect(source.port());
+    let flood = frame(b"").repeat(100_000);
+    // More than the kernel holds for a source that does not read.
+    (0..20).for_each(|_| peer.send(&flood));
+    let flooding = Background::run(move || peer.send_until_refused(&flood));
+    source.stop();
+    flooding.join().expect("the peer is turned away");
+}
+
+#[test]
+fn a_flush_while_clients_are_seen_off_leaves_none_behind() {
+    let (sink, peer) = met("listen");
+    // It goes on talking, so that the sink stays until it has gone.
+    peer.send(b"talk");
+    sink.push(b"last");
+    assert_eq!(peer.receive_frame(), b"last");
+    let ending = sink.in_background(|feed| feed.end());
+    peer.expect_end();
+    sink.flush();
+    ending.join().expect("the end was taken");
+    drop(peer);
+    await_number(&sink.sink, "num-clients", 0);
+    let pushing = sink.in_background(|feed| feed.push(b"next"));
+    assert_eq!(Peer::connect(sink.port()).receive_frame(), b"next");
+    pushing.join().expect("the frame was taken");
+}

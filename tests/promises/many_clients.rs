@@ -2,7 +2,11 @@
 
 use crate::support::*;
 use gst::prelude::*;
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// Connects clients one by one, so that each is served before the next.
 #[track_caller]
@@ -14,20 +18,6 @@ fn join(sink: &Sender, count: u64) -> Vec<Peer> {
         peer
     };
     (1..=count).map(join).collect()
-}
-
-/// Calls back with the arguments of each emission of a signal.
-fn listen_to<T: Send + 'static>(
-    element: &gst::Element,
-    signal: &str,
-    answer: impl Fn(&[gst::glib::Value]) -> T + Send + Sync + 'static,
-) -> mpsc::Receiver<T> {
-    let (heard, emissions) = mpsc::channel();
-    element.connect(signal, false, move |arguments| {
-        let _ = heard.send(answer(arguments));
-        None
-    });
-    emissions
 }
 
 fn address(value: &gst::glib::Value) -> std::net::SocketAddr {
@@ -332,5 +322,70 @@ fn where_a_client_starts_can_be_chosen() {
         let late = join(&sink, 1);
         sink.push_buffer(delta(b"delta 2")).expect("taken");
         assert_eq!(late[0].receive_frames(first.len()), first, "{method}");
+    }
+}
+
+#[test]
+fn no_client_starts_with_a_frame_that_needs_an_earlier_one() {
+    for method in ["next-keyframe", "latest-keyframe"] {
+        let sink = Sender::playing(&format!(
+            "mode=listen port=0 wait-for-connection=false sync-method={method}"
+        ));
+        sink.push_buffer(delta(b"delta 1")).expect("taken");
+        let peers = join(&sink, 1);
+        sink.push_buffer(delta(b"delta 2")).expect("taken");
+        sink.push(b"key");
+        assert_eq!(peers[0].receive_frame(), b"key", "{method}");
+    }
+}
+
+#[test]
+fn a_handler_may_stop_the_sink_while_it_stops() {
+    let sink = Sender::new("mode=listen port=0");
+    let removed = listen_to(&sink.sink, "client-removed", |arguments| {
+        let sink = arguments[0].get::<gst::Element>().expect("the sink");
+        let _ = sink.set_state(gst::State::Null);
+    });
+    sink.start();
+    let _peers = join(&sink, 1);
+    sink.stop();
+    removed.recv_timeout(PATIENCE).expect("the handler returns");
+    eventually("the sink has stopped", || {
+        sink.sink.current_state() == gst::State::Null
+    });
+}
+
+#[test]
+fn a_flood_of_clients_before_a_slow_handler_holds_nobody_up() {
+    let sink = Sender::new("mode=listen port=0");
+    let (asked, questions) = mpsc::channel();
+    let first = AtomicBool::new(true);
+    sink.sink.connect("client-connecting", false, move |_| {
+        let welcome = first.swap(false, Ordering::Relaxed);
+        if !welcome {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let _ = asked.send(());
+        Some(welcome.to_value())
+    });
+    let added = listen_to(&sink.sink, "client-added", |arguments| {
+        arguments[1].get::<u64>().expect("an id")
+    });
+    sink.start();
+    let peers = join(&sink, 1);
+    let id = added.recv_timeout(PATIENCE).expect("a client");
+    let address = (Ipv4Addr::LOCALHOST, sink.port());
+    let floods =
+        [(); 2].map(|()| Background::run(move || while TcpStream::connect(address).is_ok() {}));
+    for _ in 0..100 {
+        questions.recv_timeout(PATIENCE).expect("a flood");
+    }
+    let found: bool = sink.sink.emit_by_name("disconnect-client", &[&id]);
+    assert!(found);
+    await_number(&sink.sink, "num-clients", 0);
+    peers[0].expect_end();
+    sink.stop();
+    for flood in floods {
+        flood.join().expect("nobody listens any more");
     }
 }

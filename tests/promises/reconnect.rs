@@ -107,3 +107,46 @@ fn a_listening_sink_holds_the_stream_for_the_next_client() {
         await_number(&sink.sink, "num-clients", 0);
     }
 }
+
+#[test]
+fn a_sink_that_connects_again_starts_with_a_keyframe() {
+    let listener = Listener::new();
+    let sink = Sender::playing(&format!(
+        "port={} reconnect=true overflow=drop",
+        listener.port()
+    ));
+    let lost = listener.accept();
+    sink.push(b"key 1");
+    assert_eq!(lost.receive_frame(), b"key 1");
+    lost.reset();
+    let peer = listener.accept();
+    await_number(&sink.sink, "num-clients", 1);
+    sink.push_buffer(delta(b"delta")).expect("taken");
+    sink.push(b"key 2");
+    assert_eq!(peer.receive_frame(), b"key 2");
+}
+
+#[test]
+fn what_passed_between_two_connections_leaves_headers_and_a_keyframe_first() {
+    let port = ReservedPort::new();
+    let sink = Sender::new(&format!(
+        "port={} reconnect=true overflow=drop",
+        port.number()
+    ));
+    let listener = Listener::at(&port);
+    sink.start_with_caps(&caps_with_header(b"head"));
+    let lost = listener.accept();
+    sink.push(b"key 1");
+    sink.push_buffer(delta(b"delta 1")).expect("taken");
+    assert_eq!(lost.receive_frames(3), [&b"head"[..], b"key 1", b"delta 1"]);
+    drop(listener);
+    lost.reset();
+    await_number(&sink.sink, "num-clients", 0);
+    sink.push_buffer(delta(b"delta 2")).expect("taken");
+    let listener = Listener::at(&port);
+    let peer = listener.accept();
+    await_number(&sink.sink, "num-clients", 1);
+    sink.push_buffer(delta(b"delta 3")).expect("taken");
+    sink.push(b"key 2");
+    assert_eq!(peer.receive_frames(2), [&b"head"[..], b"key 2"]);
+}

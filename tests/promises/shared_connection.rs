@@ -2,6 +2,7 @@
 //! chat program.
 
 use crate::support::*;
+use gst::prelude::*;
 
 /// The element's end of a connection that both elements use.
 struct Pair {
@@ -263,4 +264,150 @@ fn lockstep_needs_a_connection_to_share() {
     sink.expect_error()
         .from(&sink.sink)
         .shows(&["lockstep", "connection-id"]);
+}
+
+/// More than the kernel holds for an element that does not read.
+const LARGE: usize = 20_000_000;
+
+#[test]
+fn a_sink_restarted_in_mid_frame_leaves_whole_frames() {
+    for mode in ["connect", "listen"] {
+        let (pair, peer) = connected("mid-frame", mode, "");
+        let large = payload(0, LARGE);
+        pair.sink.push(&large);
+        peer.await_bytes();
+        pair.sink.stop();
+        pair.sink.start();
+        let refused = pair.sink.push_buffer(buffer(b"next"));
+        assert_eq!(refused, Err(gst::FlowError::Eos));
+        assert_frames(&peer.receive_until_end(), &[large]);
+    }
+}
+
+#[test]
+fn a_restarted_source_ends_and_what_the_peer_sends_disturbs_nobody() {
+    for mode in ["connect", "listen"] {
+        let (pair, peer) = connected("restarted", mode, "");
+        peer.send_frame(b"heard");
+        assert_eq!(pair.source.frame(), b"heard");
+        pair.source.stop();
+        peer.send_frame(b"unheard");
+        pair.source.play();
+        assert!(pair.source.rest().is_empty());
+        pair.source.expect_eos();
+        peer.send_frame(&payload(0, LARGE));
+        pair.sink.push(b"there");
+        assert_eq!(peer.receive_frame(), b"there");
+    }
+}
+
+#[test]
+fn a_source_stopped_before_it_took_a_frame_ends_when_it_is_restarted() {
+    let listener = Listener::new();
+    let settings = format!("connection-id=never-took port={}", listener.port());
+    let pair = Pair::new(&settings, "");
+    pair.sink.start();
+    pair.source.pause();
+    let peer = listener.accept();
+    talk_to(&pair, &peer);
+    peer.send(b"00000010half");
+    pair.source.stop();
+    pair.source.play();
+    peer.send(b"other.");
+    peer.send_frame(b"more");
+    assert!(pair.source.rest().is_empty());
+    pair.source.expect_eos();
+    talk_to(&pair, &peer);
+}
+
+#[track_caller]
+fn talk_to(pair: &Pair, peer: &Peer) {
+    pair.sink.push(b"there");
+    assert_eq!(peer.receive_frame(), b"there");
+}
+
+#[test]
+fn without_waiting_a_stream_passes_by_and_ends() {
+    let sink = Sender::playing(
+        "connection-id=nobody mode=listen port=0 wait-for-connection=false max-size-buffers=2",
+    );
+    sink.push_all(&payloads(100, 1_000));
+    sink.end();
+    sink.expect_eos();
+}
+
+#[test]
+fn what_is_found_in_a_connection_that_has_ended_does_not_end_the_next() {
+    let settings = "connection-id=found-late mode=listen port=0 reconnect=true";
+    let pair = Pair::new(settings, "");
+    pair.source.output.set_max_buffers(1);
+    let id = |arguments: &[gst::glib::Value]| arguments[1].get::<u64>().expect("an id");
+    let added = listen_to(&pair.sink.sink, "client-added", id);
+    let removed = listen_to(&pair.sink.sink, "client-removed", id);
+    pair.start();
+    let first = Peer::connect(pair.source.port());
+    first.send(b"00000003one00000003twogarbage!");
+    let ended = added.recv_timeout(PATIENCE).expect("a client");
+    // One frame fills the output and the other waits before it, so that nothing else is read.
+    eventually("two frames are received", || {
+        stat(&pair.source.source, "frames-received") == 2
+    });
+    let second = Peer::connect(pair.source.port());
+    pair.sink
+        .sink
+        .emit_by_name::<bool>("disconnect-client", &[&ended]);
+    added.recv_timeout(PATIENCE).expect("the next client");
+    assert_eq!(pair.source.frames(2), [b"one", b"two"]);
+    second.send_frame(b"next");
+    assert_eq!(pair.source.frame(), b"next");
+    talk_to(&pair, &second);
+    assert_eq!(removed.try_iter().collect::<Vec<_>>(), [ended]);
+}
+
+#[test]
+fn a_frame_received_before_the_sink_started_grants_its_turn() {
+    let settings = "connection-id=granted mode=listen port=0";
+    let pair = Pair::new(settings, "lockstep=true");
+    pair.source.play();
+    let peer = Peer::connect(pair.source.port());
+    peer.send_frame(b"your turn");
+    assert_eq!(pair.source.frame(), b"your turn");
+    pair.sink.start();
+    pair.sink.push(b"answer");
+    assert_eq!(peer.receive_frame(), b"answer");
+}
+
+#[test]
+fn a_turn_ends_with_its_connection() {
+    let settings = "connection-id=turn-ends mode=listen port=0 reconnect=true";
+    let pair = Pair::new(settings, "lockstep=true");
+    pair.start();
+    let lost = Peer::connect(pair.source.port());
+    lost.send_frame(b"your turn");
+    assert_eq!(pair.source.frame(), b"your turn");
+    pair.sink.push(&payload(0, LARGE));
+    lost.await_bytes();
+    lost.send_frame(b"impatient");
+    assert_eq!(pair.source.frame(), b"impatient");
+    pair.sink.push(b"waits");
+    lost.reset();
+    await_number(&pair.sink.sink, "num-clients", 0);
+    pair.sink.push(b"stale");
+    let peer = Peer::connect(pair.source.port());
+    await_number(&pair.sink.sink, "num-clients", 1);
+    pair.sink.push(b"newest");
+    peer.send_frame(b"your turn");
+    assert_eq!(pair.source.frame(), b"your turn");
+    assert_eq!(peer.receive_frame(), b"newest");
+}
+
+#[test]
+fn lockstep_set_while_playing_changes_nothing() {
+    let (pair, peer) = connected("set-late", "listen", "");
+    talk_to(&pair, &peer);
+    pair.sink.sink.set_property("lockstep", true);
+    pair.sink
+        .sink
+        .set_property_from_str("max-size-buffers", "5");
+    (0..10).for_each(|_| talk_to(&pair, &peer));
 }

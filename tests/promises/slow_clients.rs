@@ -142,3 +142,25 @@ fn a_thinned_stream_goes_on_with_a_keyframe() {
         assert!(decodes, "{pair:?} in {received:?}");
     }
 }
+
+#[test]
+fn a_stream_header_that_waits_leaves_the_limits_in_force() {
+    let port = ReservedPort::new();
+    let sink = Sender::new(&format!(
+        "port={} connect-timeout=0 overflow=drop max-size-time=100000000",
+        port.number()
+    ));
+    sink.start_with_caps(&caps_with_header(b"head"));
+    for n in 0..FRAMES {
+        let mut frame = match n {
+            0 => buffer(&payload(n, FRAME)),
+            _ => delta(&payload(n, FRAME)),
+        };
+        let pts = gst::ClockTime::from_mseconds(33 * n);
+        frame.get_mut().expect("the only owner").set_pts(pts);
+        assert_eq!(sink.push_buffer(frame), Ok(gst::FlowSuccess::Ok));
+    }
+    let queued = stat(&sink.sink, "bytes-queued");
+    // What comes in 100 ms, and one frame at either end of them.
+    assert!(queued <= 6 * (FRAME as u64 + 8), "{queued} bytes wait");
+}

@@ -122,3 +122,24 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// Calls back with the arguments of each emission of a signal.
+pub fn listen_to<T: Send + 'static>(
+    element: &gst::Element,
+    signal: &str,
+    answer: impl Fn(&[gst::glib::Value]) -> T + Send + Sync + 'static,
+) -> mpsc::Receiver<T> {
+    let (heard, emissions) = mpsc::channel();
+    element.connect(signal, false, move |arguments| {
+        let _ = heard.send(answer(arguments));
+        None
+    });
+    emissions
+}
+
+/// Caps that announce one stream header.
+pub fn caps_with_header(header: &[u8]) -> gst::Caps {
+    gst::Caps::builder("video/x-test")
+        .field("streamheader", gst::Array::new([buffer(header)]))
+        .build()
+}

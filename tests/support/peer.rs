@@ -47,6 +47,11 @@ impl Peer {
             .expect("the element takes what the peer sends");
     }
 
+    /// For as long as the element takes it.
+    pub fn send_until_refused(&self, bytes: &[u8]) {
+        while (&self.0).write_all(bytes).is_ok() {}
+    }
+
     #[track_caller]
     pub fn send_frame(&self, payload: &[u8]) {
         self.send(&frame(payload));
@@ -146,7 +151,16 @@ impl Listener {
     }
 
     pub fn on(address: std::net::IpAddr) -> Self {
-        let listener = TcpListener::bind((address, 0)).expect("a free port");
+        Self::bind((address, 0).into())
+    }
+
+    /// Begins to answer on a port on which nobody did.
+    pub fn at(port: &ReservedPort) -> Self {
+        Self::bind((Ipv4Addr::LOCALHOST, port.number()).into())
+    }
+
+    fn bind(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         // On Linux this bounds accept().
         SockRef::from(&listener)
             .set_read_timeout(Some(PATIENCE))
