@@ -270,22 +270,7 @@ fn lockstep_needs_a_connection_to_share() {
 const LARGE: usize = 20_000_000;
 
 #[test]
-fn a_sink_restarted_in_mid_frame_leaves_whole_frames() {
-    for mode in ["connect", "listen"] {
-        let (pair, peer) = connected("mid-frame", mode, "");
-        let large = payload(0, LARGE);
-        pair.sink.push(&large);
-        peer.await_bytes();
-        pair.sink.stop();
-        pair.sink.start();
-        let refused = pair.sink.push_buffer(buffer(b"next"));
-        assert_eq!(refused, Err(gst::FlowError::Eos));
-        assert_frames(&peer.receive_until_end(), &[large]);
-    }
-}
-
-#[test]
-fn a_restarted_source_ends_and_what_the_peer_sends_disturbs_nobody() {
+fn a_restarted_source_ends_and_the_sink_goes_on() {
     for mode in ["connect", "listen"] {
         let (pair, peer) = connected("restarted", mode, "");
         peer.send_frame(b"heard");
@@ -295,7 +280,6 @@ fn a_restarted_source_ends_and_what_the_peer_sends_disturbs_nobody() {
         pair.source.play();
         assert!(pair.source.rest().is_empty());
         pair.source.expect_eos();
-        peer.send_frame(&payload(0, LARGE));
         pair.sink.push(b"there");
         assert_eq!(peer.receive_frame(), b"there");
     }
