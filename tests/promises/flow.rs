@@ -122,6 +122,7 @@ fn flushing_seeks_upstream_leave_whole_frames() {
         pipeline.seek_to_start();
         assert_eq!(peer.receive_frame().len(), PICTURE);
     }
+    pipeline.await_playing();
     pipeline.end();
     let rest = peer.receive_until_end();
     assert!(rest.iter().all(|picture| picture.len() == PICTURE));

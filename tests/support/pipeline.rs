@@ -62,6 +62,15 @@ impl Pipeline {
         self.change_state(gst::State::Paused);
     }
 
+    /// Waits until it plays again after a flush. GStreamer hands an event to the source with the state
+    /// locked, and so may wait for a streaming thread that itself waits for PLAYING.
+    #[track_caller]
+    pub fn await_playing(&self) {
+        let patience = gst::ClockTime::try_from(PATIENCE).expect("a short time");
+        let (_, state, _) = self.pipeline.state(patience);
+        assert_eq!(state, gst::State::Playing, "{}", self.summary());
+    }
+
     /// Waits until the sinks have what they need to be PAUSED.
     #[track_caller]
     pub fn await_preroll(&self) {
