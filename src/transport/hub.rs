@@ -6,7 +6,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mio::{Poll, Waker};
@@ -22,6 +22,9 @@ use super::{
     stats::{ClientStats, Stats, Totals},
     worker::{WAKE, Worker},
 };
+
+/// How long a state change waits for a handler of the application's to return.
+const HANDLER_LIMIT: Duration = Duration::from_millis(50);
 
 /// A group of pictures that is longer is no longer kept for clients that join: they wait for the next.
 const MAX_GROUP_BYTES: usize = 64 << 20;
@@ -683,13 +686,17 @@ impl<P: Payload> Hub<P> {
         state
     }
 
-    /// Ends the I/O thread. It is not waited for while it is in a handler of the application's: that may
+    /// Ends the I/O thread. It is not waited for long while it is in a handler of the application's: that may
     /// itself be waiting for the state change that this is part of, or be the one that makes it.
     fn close(&self, mut state: MutexGuard<'_, State<P>>) {
         state.stopping = true;
         self.wake();
-        while !state.closed && !state.calling_out {
-            state = self.wait(state);
+        let deadline = Instant::now() + HANDLER_LIMIT;
+        while !(state.closed || state.calling_out && Instant::now() >= deadline) {
+            state.waiters += 1;
+            let waited = self.progress.wait_timeout(state, HANDLER_LIMIT / 10);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiters -= 1;
         }
         let has_ended = state.closed;
         drop(state);
