@@ -11,6 +11,7 @@ use gst::glib;
 mod fault;
 mod frames;
 mod given_socket;
+mod lock;
 mod messages;
 mod settings;
 mod shared;

@@ -13,6 +13,8 @@ use mio::{Poll, Waker};
 use slab::Slab;
 use socket2::Socket;
 
+use crate::lock::lock;
+
 use super::{
     backlog::{Frame, Limits, Payload},
     client::{Client, Offered, Reason, StreamHeaders},
@@ -871,8 +873,4 @@ impl<P: Payload> State<P> {
         }
         sum
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

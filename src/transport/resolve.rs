@@ -9,13 +9,15 @@ use std::{
     collections::{HashMap, VecDeque},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
     thread,
     time::Duration,
 };
 
 use mio::Waker;
 use once_cell::sync::Lazy;
+
+use crate::lock::lock;
 
 /// Lookups at the same time; further ones wait in line.
 const MAX_THREADS: usize = 8;
@@ -172,10 +174,6 @@ fn known(host: &str) -> Option<Vec<IpAddr>> {
 fn wake(waker: &Waker) {
     // Fails only where nobody polls any more.
     let _ = waker.wake();
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

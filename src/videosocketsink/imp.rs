@@ -1,7 +1,7 @@
 use std::{
     net::SocketAddr,
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     fault::{self, Direction},
     frames::SentBuffer,
+    lock::lock,
     messages,
     settings::{Changeable, RemoveReason},
     shared::{self, Role},
@@ -659,8 +660,4 @@ fn has_same_bytes(a: &gst::Buffer, b: &gst::Buffer) -> bool {
     a.size() == b.size()
         && a.map_readable()
             .is_ok_and(|a| b.map_readable().is_ok_and(|b| a.as_slice() == b.as_slice()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

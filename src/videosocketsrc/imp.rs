@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::{
@@ -10,6 +10,7 @@ use once_cell::sync::Lazy;
 use crate::{
     fault::{self, Direction},
     frames::{ReceivedBuffers, SentBuffer},
+    lock::lock,
     messages,
     settings::{Changeable, Common, Property, Settings, common_properties},
     shared::{self, Role},
@@ -423,8 +424,4 @@ impl Observer for Reporter {
             Event::Failed(error) => fault::post_error(&obj, error, Direction::Receiving),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
