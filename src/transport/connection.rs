@@ -91,6 +91,11 @@ impl Connection {
         let _ = self.socket.set_tcp_quickack(true);
     }
 
+    /// Waiting for something to read is to end with this many bytes, no fewer, unless no more can come.
+    pub(super) fn expect(&self, bytes: usize) -> io::Result<()> {
+        sys::set_receive_low_water(&self.socket, bytes)
+    }
+
     /// Writes what the kernel takes.
     pub(super) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let sent = retry(|| self.socket.send_vectored_with_flags(slices, NO_SIGNAL));

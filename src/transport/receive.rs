@@ -27,6 +27,12 @@ const SOCKET: Token = Token(1);
 /// Small frames are read this many bytes at a time.
 const READ_AHEAD: usize = 64 * 1024;
 
+/// Of a large frame this much is waited for at a time: the kernel wakes a reader for each segment else.
+const STEP: usize = 256 * 1024;
+
+/// Less is not worth the system call that asks for it.
+const SMALLEST_STEP: usize = 64 * 1024;
+
 /// Where frames are received into.
 pub trait FrameMemory {
     /// The memory of one frame.
@@ -103,6 +109,12 @@ struct Current<F> {
     decoder: Decoder,
     /// The frame of which the header has come.
     frame: Option<F>,
+    /// The last read has taken all there was. The poll, which is edge-triggered, tells when there is more.
+    is_drained: bool,
+    /// After the bytes that are there comes the end, of which the poll does not tell again.
+    has_ended: bool,
+    /// As many bytes end a wait.
+    expected: usize,
 }
 
 /// Why a connection is not read any further.
@@ -168,13 +180,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                 }
             };
             match current.read(&mut self.memory) {
-                Ok(Some(mut frame)) => {
-                    let len = M::bytes(&mut frame).len();
-                    current.connection.received.add(len);
-                    self.hub.totals().received.add(len);
-                    self.hub.frame_received();
-                    return Received::Frame(frame);
-                }
+                Ok(Some(frame)) => return Received::Frame(self.counted(frame)),
                 Ok(None) => match self.wait_for_bytes() {
                     Ok(true) => (),
                     Ok(false) => return Received::Interrupted,
@@ -183,6 +189,21 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                 Err(ending) => return self.end(ending),
             }
         }
+    }
+
+    /// The length of the next frame, where it was read along with the last one.
+    pub fn frame_ahead(&self) -> Option<usize> {
+        self.current.as_ref()?.decoder.frame_ahead()
+    }
+
+    fn counted(&self, mut frame: M::Frame) -> M::Frame {
+        let len = M::bytes(&mut frame).len();
+        if let Some(current) = &self.current {
+            current.connection.received.add(len);
+        }
+        self.hub.totals().received.add(len);
+        self.hub.frame_received();
+        frame
     }
 
     /// Waits for a connection.
@@ -200,6 +221,9 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                         connection,
                         decoder: Decoder::new(self.format, self.max_frame_size, READ_AHEAD),
                         frame: None,
+                        is_drained: false,
+                        has_ended: false,
+                        expected: 1,
                     });
                     return registered.map_err(|error| self.end(Ending::Lost(error)));
                 }
@@ -222,10 +246,12 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
 
     /// Waits until there is something to read. `false` means that it was interrupted.
     fn wait_for_bytes(&mut self) -> Result<bool, Ending> {
-        if let Some(current) = &self.current
-            && current.decoder.is_outside_payload()
-        {
-            current.connection.acknowledge();
+        if let Some(current) = &mut self.current {
+            if current.decoder.is_outside_payload() {
+                current.connection.acknowledge();
+            }
+            // With a timeout every byte is a sign of life.
+            current.expect(if self.timeout.is_none() { STEP } else { 1 });
         }
         let deadline = self
             .timeout
@@ -258,7 +284,15 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         match self.poll.poll(&mut self.events, limit) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             Err(error) => Err(error),
-            Ok(()) => Ok(self.events.iter().any(|event| event.token() == SOCKET)),
+            Ok(()) => {
+                let mut events = self.events.iter();
+                let event = events.find(|event| event.token() == SOCKET);
+                if let (Some(event), Some(current)) = (event, &mut self.current) {
+                    current.is_drained = false;
+                    current.has_ended |= event.is_read_closed() || event.is_error();
+                }
+                Ok(event.is_some())
+            }
         }
     }
 
@@ -268,12 +302,13 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
 
     /// Lets go of the connection and says why.
     fn end(&mut self, ending: Ending) -> Received<M::Frame> {
-        let Some(current) = self.current.take() else {
+        let Some(mut current) = self.current.take() else {
             unreachable!("only the current connection ends")
         };
         let fd = current.connection.as_raw_fd();
         // The sender of the same hub may keep it open.
         let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        current.expect_anything();
         self.memory.forget();
         let totals = self.hub.totals();
         match ending {
@@ -292,6 +327,9 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
 
 impl<P: Payload, M: FrameMemory> Drop for Receiver<P, M> {
     fn drop(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.expect_anything();
+        }
         self.hub.detach_reader();
     }
 }
@@ -307,14 +345,19 @@ impl<F> Current<F> {
                     self.frame = Some(frame);
                 }
                 Step::Frame => return Ok(self.frame.take()),
+                Step::More if self.is_drained && !self.has_ended => return Ok(None),
                 Step::More => {
                     let mut slices = self.decoder.read_slices(payload);
+                    let room: usize = slices.iter().map(|slice| slice.len()).sum();
                     match self.connection.receive(&mut slices) {
                         Ok(0) => {
                             let cut = self.decoder.finish().err();
                             return Err(cut.map_or(Ending::EndOfStream, Ending::Truncated));
                         }
-                        Ok(n) => self.decoder.advance(n),
+                        Ok(n) => {
+                            self.decoder.advance(n);
+                            self.is_drained = n < room;
+                        }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                         Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {
                             return Err(Ending::Abandoned);
@@ -324,6 +367,23 @@ impl<F> Current<F> {
                 }
             }
         }
+    }
+}
+
+impl<F> Current<F> {
+    /// Lets a wait go on until `step` bytes of the frame have come, or all of it.
+    fn expect(&mut self, step: usize) {
+        let missing = self.decoder.missing().min(step);
+        let bytes = if missing < SMALLEST_STEP { 1 } else { missing };
+        // Where the system refuses, the wait ends earlier.
+        if bytes != self.expected && self.connection.expect(bytes).is_ok() {
+            self.expected = bytes;
+        }
+    }
+
+    /// Whoever reads next may expect less.
+    fn expect_anything(&mut self) {
+        self.expect(1);
     }
 }
 

@@ -73,13 +73,28 @@ pub(super) fn unacknowledged(_: &Socket) -> io::Result<usize> {
 pub(super) fn set_max_retransmission_pause(socket: &Socket, pause: Duration) -> io::Result<()> {
     const TCP_RTO_MAX_MS: c_int = 44;
     let millis = pause.as_millis() as c_int;
+    set_option(socket, libc::IPPROTO_TCP, TCP_RTO_MAX_MS, millis)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn set_max_retransmission_pause(_: &Socket, _: Duration) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How many bytes have to be there for the socket to count as readable; an end or a fault always does.
+pub(super) fn set_receive_low_water(socket: &Socket, bytes: usize) -> io::Result<()> {
+    let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, bytes)
+}
+
+fn set_option(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the pointer is that of a live local int, and the length is an int's.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            TCP_RTO_MAX_MS,
-            (&raw const millis).cast::<c_void>(),
+            level,
+            name,
+            (&raw const value).cast::<c_void>(),
             mem::size_of::<c_int>() as socklen_t,
         )
     };
@@ -88,9 +103,4 @@ pub(super) fn set_max_retransmission_pause(socket: &Socket, pause: Duration) -> 
     } else {
         Err(io::Error::last_os_error())
     }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn set_max_retransmission_pause(_: &Socket, _: Duration) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }

@@ -7,6 +7,7 @@ use gst_base::{
 };
 use once_cell::sync::Lazy;
 
+use super::batch;
 use crate::{
     fault::{self, Direction},
     frames::{ReceivedBuffers, SentBuffer},
@@ -29,6 +30,9 @@ static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
 /// After an error of our own. The base class would post a second one, without a cause, for an error; like
 /// that, this ends the stream downstream.
 const STREAM_OVER: gst::FlowError = gst::FlowError::Eos;
+
+/// Room for as many frames in a list; where there are more it grows.
+const BATCH: usize = 64;
 
 /// What a frame without a payload means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -292,9 +296,10 @@ impl PushSrcImpl for VideoSocketSrc {
         let mut receiver = lock(&self.receiver)
             .take()
             .ok_or(gst::FlowError::Flushing)?;
-        let result = self.receive(&mut receiver);
+        let first = self.receive(&mut receiver);
+        let result = first.map(|first| self.with_read_ahead(first, &mut receiver));
         *lock(&self.receiver) = Some(receiver);
-        result.map(CreateSuccess::NewBuffer)
+        result
     }
 }
 
@@ -303,18 +308,63 @@ impl VideoSocketSrc {
         loop {
             match receiver.next() {
                 Received::Frame(frame) => {
-                    let zero_length = lock(&self.settings).zero_length;
-                    match (frame.is_empty(), zero_length) {
-                        (true, ZeroLength::Skip) => (),
-                        (true, ZeroLength::Eos) => return Err(gst::FlowError::Eos),
-                        _ => return Ok(self.finish_buffer(frame.into_buffer())),
+                    if frame.is_empty() {
+                        match lock(&self.settings).zero_length {
+                            ZeroLength::Frame => (),
+                            ZeroLength::Skip => continue,
+                            ZeroLength::Eos => return Err(gst::FlowError::Eos),
+                        }
                     }
+                    return Ok(self.finish_buffer(frame.into_buffer()));
                 }
                 Received::Ended { fault, goes_on } => self.connection_ended(fault, goes_on)?,
                 Received::Failed => return Err(STREAM_OVER),
                 Received::Interrupted => return Err(gst::FlowError::Flushing),
             }
         }
+    }
+
+    /// Adds the frames that were read along with the first: small ones come many at a time.
+    fn with_read_ahead(
+        &self,
+        mut first: gst::Buffer,
+        receiver: &mut FrameReceiver,
+    ) -> CreateSuccess {
+        let obj = self.obj();
+        let is_alone = receiver.frame_ahead().is_none();
+        if is_alone || obj.num_buffers() >= 0 || !batch::is_seen(&obj.src_pad()) {
+            return CreateSuccess::NewBuffer(first);
+        }
+        // The base class does as much for a buffer, but in a list only for the first.
+        let now = obj.current_running_time().filter(|_| obj.does_timestamp());
+        let stamp = |buffer: &mut gst::Buffer| {
+            if let Some(buffer) = buffer.get_mut() {
+                buffer.set_pts(now);
+                buffer.set_dts(now);
+            }
+        };
+        stamp(&mut first);
+        let mut list = gst::BufferList::new_sized(BATCH);
+        let buffers = list.make_mut();
+        buffers.add(first);
+        // What an empty frame means is for the next call to say.
+        while receiver.frame_ahead().is_some_and(|len| len > 0) {
+            match receiver.next() {
+                Received::Frame(frame) => {
+                    let mut buffer = frame.into_buffer();
+                    stamp(&mut buffer);
+                    buffers.add(buffer);
+                }
+                // The next call meets with it as well, once it is told of.
+                Received::Ended { fault, goes_on } => {
+                    let _ = self.connection_ended(fault, goes_on);
+                    break;
+                }
+                Received::Failed | Received::Interrupted => break,
+            }
+        }
+        gst::trace!(CAT, imp = self, "Received {} frames at once", buffers.len());
+        CreateSuccess::NewBufferList(list)
     }
 
     fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {

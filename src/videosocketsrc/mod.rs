@@ -39,6 +39,7 @@
 
 use gst::{glib, prelude::*};
 
+mod batch;
 mod imp;
 
 glib::wrapper! {

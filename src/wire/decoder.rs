@@ -122,16 +122,23 @@ impl Decoder {
         }
     }
 
-    /// Whether the next frame has been read whole: it costs no read.
-    pub fn has_frame(&self) -> bool {
+    /// The length of the next frame, if that has been read whole: it costs no read.
+    pub fn frame_ahead(&self) -> Option<usize> {
+        let State::Header = self.state else {
+            return None;
+        };
         let ahead = &self.ahead[self.start..self.end];
-        matches!(self.state, State::Header)
-            && self.format.decode(ahead).is_ok_and(|head| {
-                head.is_some_and(|head| {
-                    head.payload_len <= (ahead.len() - head.header_len) as u64
-                        && head.payload_len <= self.max_frame_size
-                })
-            })
+        let head = self.format.decode(ahead).ok()??;
+        let is_whole = head.payload_len <= (ahead.len() - head.header_len) as u64;
+        (is_whole && head.payload_len <= self.max_frame_size).then_some(head.payload_len as usize)
+    }
+
+    /// How many bytes the payload that has begun still lacks; 0 between frames.
+    pub fn missing(&self) -> usize {
+        match self.state {
+            State::Payload { len, filled } => len - filled,
+            State::Header | State::Failed(_) => 0,
+        }
     }
 
     /// Where the next bytes of the stream belong, in this order. `payload` is as in
@@ -410,11 +417,12 @@ mod tests {
         let mut stream = &b"00000002ok00000002n"[..];
         let n = scatter(&mut stream, decoder.read_slices(&mut []));
         decoder.advance(n);
-        assert!(decoder.has_frame());
+        assert_eq!(decoder.frame_ahead(), Some(2));
         let mut payload = [0; 2];
         assert_eq!(decoder.next(&mut []), Ok(Step::Head(2)));
         assert_eq!(decoder.next(&mut payload), Ok(Step::Frame));
-        assert!(!decoder.has_frame());
+        assert_eq!(decoder.frame_ahead(), None);
+        assert_eq!(decoder.missing(), 0);
     }
 
     #[test]
