@@ -82,6 +82,8 @@ struct Waiting<P> {
 pub(super) struct Progress {
     pub frames: u64,
     pub payload_bytes: u64,
+    /// The kernel took less than it was given: it has no room for more.
+    pub is_short: bool,
 }
 
 impl<P: Payload> Backlog<P> {
@@ -141,6 +143,9 @@ impl<P: Payload> Backlog<P> {
     /// Drops what the limits do not allow, so that what remains can be decoded, and says how many frames
     /// that were. Nothing may remain: then the next frame to send is the next keyframe.
     pub fn thin(&mut self, limits: &Limits) -> u64 {
+        if !self.is_over(limits) {
+            return 0;
+        }
         let first = self.begun();
         if self
             .frames
@@ -157,9 +162,6 @@ impl<P: Payload> Backlog<P> {
                 dropped += self.drop_waiting(oldest..oldest + 1);
             }
             return dropped;
-        }
-        if !self.is_over(limits) {
-            return 0;
         }
         let headers = self.frames.range(first..);
         let oldest = first + headers.take_while(|waiting| waiting.is_header).count();
@@ -213,8 +215,12 @@ impl<P: Payload> Backlog<P> {
 
     /// Sends once, as much as fits one call. `WouldBlock` when the kernel takes nothing.
     pub fn send(&mut self, connection: &Connection) -> io::Result<Progress> {
-        let sent = self.send_batch(connection)?;
-        Ok(self.advance(sent))
+        let (sent, given) = self.send_batch(connection)?;
+        let is_short = sent < given;
+        Ok(Progress {
+            is_short,
+            ..self.advance(sent)
+        })
     }
 
     fn enqueue(&mut self, frame: Frame<P>, is_header: bool) {
@@ -285,7 +291,8 @@ impl<P: Payload> Backlog<P> {
         dropped
     }
 
-    fn send_batch(&self, connection: &Connection) -> io::Result<usize> {
+    /// Bytes that were sent, and that were given to the kernel.
+    fn send_batch(&self, connection: &Connection) -> io::Result<(usize, usize)> {
         let mut chunks = SmallVec::<[P::Chunk<'_>; BATCH_CHUNKS + 16]>::new();
         let mut chunk_counts = SmallVec::<[usize; BATCH_CHUNKS]>::new();
         let mut bytes = 0;
@@ -313,7 +320,8 @@ impl<P: Payload> Backlog<P> {
         }
         let mut slices = &mut slices[..];
         IoSlice::advance_slices(&mut slices, self.cursor);
-        connection.send(slices)
+        let sent = connection.send(slices)?;
+        Ok((sent, bytes - self.cursor))
     }
 
     fn advance(&mut self, sent: usize) -> Progress {

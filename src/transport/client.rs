@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::AddAssign,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -96,6 +97,13 @@ pub(super) struct Offered {
     pub wants_keyframe: bool,
 }
 
+impl AddAssign for Offered {
+    fn add_assign(&mut self, other: Self) {
+        self.dropped += other.dropped;
+        self.wants_keyframe |= other.wants_keyframe;
+    }
+}
+
 impl<P: Payload> Client<P> {
     pub fn new(id: u64, connection: Option<Arc<Connection>>) -> Self {
         Self {
@@ -159,7 +167,7 @@ impl<P: Payload> Client<P> {
 
     /// Whether it has to take something before `next` can be added.
     pub fn has_no_room(&self, next: &Frame<P>, flow: &Flow) -> bool {
-        if flow.lockstep {
+        if flow.lockstep || self.is_keeping_up() {
             return false;
         }
         let untimed = flow.limits.time.is_some() && self.backlog.is_untimed();
@@ -207,7 +215,7 @@ impl<P: Payload> Client<P> {
             self.progress = Instant::now();
         }
         self.backlog.push(frame.clone());
-        self.keep_within(flow)
+        Offered::default()
     }
 
     /// With lockstep: it may be sent one more frame.
@@ -226,6 +234,7 @@ impl<P: Payload> Client<P> {
             match self.backlog.send(&connection) {
                 Ok(progress) => {
                     any = true;
+                    self.writable = !progress.is_short;
                     self.sent_frames += progress.frames;
                     self.sent_bytes += progress.payload_bytes;
                     totals.sent.frames.add(progress.frames);
@@ -349,8 +358,12 @@ impl<P: Payload> Client<P> {
         }
     }
 
-    fn keep_within(&mut self, flow: &Flow) -> Offered {
+    /// Deals with what waits for it beyond the limits.
+    pub fn keep_within(&mut self, flow: &Flow) -> Offered {
         let mut offered = Offered::default();
+        if flow.lockstep || self.is_keeping_up() || self.leaving.is_some() {
+            return offered;
+        }
         match flow.overflow {
             Overflow::Block => (),
             Overflow::Drop => offered.dropped = self.thin(&flow.limits),
@@ -365,6 +378,11 @@ impl<P: Payload> Client<P> {
         }
         offered.wants_keyframe = self.place == Place::AwaitingKeyframe;
         offered
+    }
+
+    /// It takes what it is given: nothing waits for it but what waits for more to come.
+    fn is_keeping_up(&self) -> bool {
+        self.connection.is_some() && self.writable
     }
 
     fn thin(&mut self, limits: &Limits) -> u64 {

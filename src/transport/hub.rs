@@ -17,6 +17,7 @@ use crate::lock::lock;
 
 use super::{
     backlog::{Frame, Limits, Payload},
+    burst::Burst,
     client::{Client, Offered, Reason, StreamHeaders},
     connection::{Connection, Peer},
     error::Error,
@@ -214,6 +215,7 @@ pub(super) struct State<P> {
     /// The frames since the last keyframe, for [`JoinAt::LatestKeyframe`].
     group: Vec<Frame<P>>,
     pub clients: Slab<Client<P>>,
+    pub burst: Burst,
     /// Keys of clients that the I/O thread is to remove.
     pub leaving: Vec<usize>,
     last_id: u64,
@@ -478,21 +480,33 @@ impl<P: Payload> Hub<P> {
     /// Sends frames to all clients, or leaves them with the I/O thread to send. Waits where
     /// [`Overflow::Block`] or [`Flow::hold_without_client`] say so.
     pub fn send(&self, frames: &[Frame<P>]) -> Result<Sent, SendError> {
+        let bytes = frames.iter().map(|frame| frame.len).sum();
         let mut state = self.lock();
-        let mut sent = Sent::default();
+        let holds = state.burst.holds(bytes, Instant::now());
+        let mut offered = Offered::default();
         for (taken, frame) in frames.iter().enumerate() {
             state = self.wait_for_room(state, frame, taken)?;
             let keeps = self.keeps_for_later(&state);
             if self.is_exclusive() && self.endpoint.mode == Mode::Listen && !keeps {
                 state.forget_unmet();
             }
-            let offered = state.offer(frame, keeps);
-            self.totals.dropped.add(offered.dropped);
-            sent.dropped += offered.dropped;
-            sent.wants_keyframe |= offered.wants_keyframe;
+            let more = state.offer(frame, keeps);
+            self.totals.dropped.add(more.dropped);
+            offered += more;
         }
-        self.flush(&mut state);
-        Ok(sent)
+        if !holds {
+            self.flush(&mut state);
+        } else if state.burst.starts_ticking() {
+            self.wake();
+        }
+        let more = self.keep_within(&mut state);
+        self.totals.dropped.add(more.dropped);
+        offered += more;
+        state.burst.mark(Instant::now());
+        Ok(Sent {
+            dropped: offered.dropped,
+            wants_keyframe: offered.wants_keyframe,
+        })
     }
 
     /// Sends a frame if nothing waits before it, or leaves it for a peer that is still to come. Returns
@@ -503,8 +517,7 @@ impl<P: Payload> Hub<P> {
         let mut clients = state.clients.iter();
         let takes = is_open && clients.all(|(_, client)| client.is_idle());
         if takes {
-            let offered = state.offer(frame, true);
-            self.totals.dropped.add(offered.dropped);
+            state.offer(frame, true);
             self.flush(&mut state);
         }
         takes
@@ -515,6 +528,7 @@ impl<P: Payload> Hub<P> {
     pub fn finish(&self, gives_up: impl Fn() -> bool) -> Result<(), SendError> {
         let mut state = self.lock();
         state.finishing = true;
+        self.flush(&mut state);
         self.wake();
         loop {
             match &state.link {
@@ -547,7 +561,9 @@ impl<P: Payload> Hub<P> {
 
     /// Makes [`send`](Self::send) return rather than wait, until called again with `false`.
     pub fn interrupt(&self, interrupted: bool) {
-        self.lock().interrupted = interrupted;
+        let mut state = self.lock();
+        state.interrupted = interrupted;
+        self.flush(&mut state);
         self.progress.notify_all();
     }
 
@@ -608,6 +624,30 @@ impl<P: Payload> Hub<P> {
         if !leaving.is_empty() {
             self.wake();
         }
+    }
+
+    /// Deals with clients that are too slow.
+    fn keep_within(&self, state: &mut State<P>) -> Offered {
+        let mut sum = Offered::default();
+        let State {
+            clients,
+            leaving,
+            flow,
+            ..
+        } = state;
+        if flow.overflow == Overflow::Block {
+            return sum;
+        }
+        for (key, client) in clients {
+            sum += client.keep_within(flow);
+            if client.leaving.is_some() {
+                leaving.push(key);
+            }
+        }
+        if !leaving.is_empty() {
+            self.wake();
+        }
+        sum
     }
 
     /// Returns whether the client took anything.
@@ -750,6 +790,7 @@ impl<P: Payload> State<P> {
             },
             group: Vec::new(),
             clients: Slab::new(),
+            burst: Burst::default(),
             leaving: Vec::new(),
             last_id: 0,
             interrupted: false,
@@ -861,12 +902,9 @@ impl<P: Payload> State<P> {
     fn offer(&mut self, frame: &Frame<P>, keeps: bool) -> Offered {
         let mut sum = Offered::default();
         for (_, client) in &mut self.clients {
-            if !keeps && client.is_unmet() {
-                continue;
+            if keeps || !client.is_unmet() {
+                sum += client.offer(frame, &self.flow, &self.headers);
             }
-            let offered = client.offer(frame, &self.flow, &self.headers);
-            sum.dropped += offered.dropped;
-            sum.wants_keyframe |= offered.wants_keyframe;
         }
         if self.flow.join == JoinAt::LatestKeyframe {
             self.keep_for_joining(frame);

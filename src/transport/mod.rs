@@ -10,6 +10,7 @@
 //! connection share one hub.
 
 mod backlog;
+mod burst;
 mod client;
 mod connection;
 mod dial;

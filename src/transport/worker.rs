@@ -14,6 +14,7 @@ use socket2::Socket;
 
 use super::{
     backlog::Payload,
+    burst::TICK,
     client::{Client, Reason},
     connection::{Connection, Established},
     dial::Dial,
@@ -447,6 +448,10 @@ impl<P: Payload> Worker<P> {
             self.inspected = Instant::now();
             inspect(&mut state);
         }
+        if state.burst.is_ticking() {
+            state.burst.tick();
+            hub.flush(&mut state);
+        }
         if state.finishing || state.parting {
             say_farewells(&mut state);
         }
@@ -581,6 +586,9 @@ impl<P: Payload> Worker<P> {
             no_later(next.saturating_duration_since(now));
             if state.parting {
                 no_later(FAREWELL_CHECK);
+            }
+            if state.burst.is_ticking() {
+                no_later(TICK);
             }
         }
         let dial = self.dial.as_ref().and_then(Dial::deadline);
