@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
-.PHONY: help setup demo test test-rust test-python lint install uninstall
+.PHONY: help setup demo bench test test-rust test-python lint install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,6 +14,9 @@ setup: ## Install what is missing to build and test (apt; elsewhere, print the c
 demo: setup ## Let two video chats talk for ten seconds and show what came through (FILM=file sends a film)
 	$(CARGO) build --release --example videochat
 	@scripts/demo.sh $(TARGET)/release/examples/videochat $(if $(FILM),"$(FILM)")
+
+bench: setup ## Compare with plain sockets and with other elements, some minutes (BENCH="--quick", "--help")
+	$(CARGO) bench --bench transport -- $(BENCH)
 
 test: test-rust test-python ## Run every test
 

@@ -1,0 +1,51 @@
+//! A child process: one end of a connection.
+
+use std::{
+    io,
+    process::exit,
+    sync::mpsc::{self, Receiver},
+    thread,
+};
+
+use crate::{
+    job::{End, Job, Said, Window, write_line},
+    receiver, sender,
+};
+
+pub fn run(job: &Job) -> ! {
+    let orders = orders();
+    gst::init().unwrap_or_else(|error| fail(error));
+    gstvideosocket::plugin_register_static().unwrap_or_else(|error| fail(error));
+    match job.end {
+        End::Sender { port } => sender::run(job, port, &orders),
+        End::Receiver => receiver::run(job, &orders),
+    }
+    loop {
+        thread::park();
+    }
+}
+
+/// What the parent orders. When it hangs up or is gone, this process ends.
+fn orders() -> Receiver<Window> {
+    let (order, orders) = mpsc::channel();
+    thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                Ok(window) => order.send(window).expect("somebody who measures"),
+                Err(error) => fail(error),
+            }
+        }
+        exit(0);
+    });
+    orders
+}
+
+pub fn say(said: Said) {
+    // A parent that is gone is told nothing.
+    let _ = write_line(io::stdout(), &said);
+}
+
+pub fn fail(reason: impl std::fmt::Display) -> ! {
+    say(Said::Failed(reason.to_string()));
+    exit(1);
+}

@@ -1,0 +1,229 @@
+//! Pipelines whose ends are bare pads: a source or sink element would cost as much as what is measured.
+
+use std::{
+    mem,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use gst::prelude::*;
+
+use crate::{
+    child::fail,
+    clock,
+    meter::{Meter, STAMP_LEN},
+    rows::Row,
+    sender::Outlet,
+};
+
+pub struct PadSender {
+    _pipeline: gst::Pipeline,
+    pad: gst::Pad,
+    row: Row,
+    /// What every frame holds.
+    payload: gst::Memory,
+    /// For frames with a time stamp, in turn: one that is on its way must not change.
+    stamped: Vec<gst::Memory>,
+    frames: u64,
+}
+
+impl PadSender {
+    pub fn connect(row: Row, size: usize, port: u16) -> Result<Self, String> {
+        let elements = elements(row.sending(), port)?;
+        let pipeline = pipeline(&elements)?;
+        let head = &elements[0];
+        let entry = head
+            .static_pad("sink")
+            .or_else(|| head.request_pad_simple("video_%u"))
+            .ok_or("no pad to push to")?;
+        let pad = gst::Pad::builder(gst::PadDirection::Src).build();
+        pad.link(&entry).map_err(|error| error.to_string())?;
+        pad.set_active(true).map_err(|error| error.to_string())?;
+        play(&pipeline)?;
+        let caps: gst::Caps = row.caps().parse().expect("caps");
+        pad.push_event(gst::event::StreamStart::new("transport"));
+        pad.push_event(gst::event::Caps::new(&caps));
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        pad.push_event(gst::event::Segment::new(&segment));
+        Ok(Self {
+            _pipeline: pipeline,
+            pad,
+            row,
+            payload: gst::Memory::from_slice(vec![7; size]),
+            stamped: Vec::new(),
+            frames: 0,
+        })
+    }
+
+    fn buffer(&mut self, payload: gst::Memory) -> gst::Buffer {
+        let mut buffer = gst::Buffer::new();
+        let frame = buffer.get_mut().expect("a new buffer");
+        frame.append_memory(payload);
+        if self.row.is_timed() {
+            frame.set_pts(FRAME_DURATION * self.frames);
+        }
+        self.frames += 1;
+        buffer
+    }
+
+    fn push(&mut self, payload: gst::Memory) -> Result<(), String> {
+        let buffer = self.buffer(payload);
+        checked(self.pad.push(buffer))
+    }
+}
+
+impl Outlet for PadSender {
+    fn send(&mut self) -> Result<(), String> {
+        if self.row.batch() == 1 {
+            return self.push(self.payload.clone());
+        }
+        let mut list = gst::BufferList::new_sized(self.row.batch());
+        let frames = list.get_mut().expect("a new list");
+        for _ in 0..self.row.batch() {
+            frames.add(self.buffer(self.payload.clone()));
+        }
+        checked(self.pad.push_list(list))
+    }
+
+    fn send_stamped(&mut self) -> Result<(), String> {
+        let free = self.stamped.iter_mut().position(|m| m.get_mut().is_some());
+        let index = free.unwrap_or_else(|| {
+            let payload = vec![7; self.payload.size()];
+            self.stamped.push(gst::Memory::from_mut_slice(payload));
+            self.stamped.len() - 1
+        });
+        let memory = &mut self.stamped[index];
+        let mut bytes = memory
+            .get_mut()
+            .expect("memory that is free")
+            .map_writable()
+            .map_err(|error| error.to_string())?;
+        bytes[..STAMP_LEN].copy_from_slice(&clock::now().to_ne_bytes());
+        drop(bytes);
+        let memory = memory.clone();
+        self.push(memory)
+    }
+}
+
+/// Waits for the sender at the port that it returns.
+pub fn receive(row: Row, meter: Arc<Meter>) -> Result<u16, String> {
+    let elements = elements(row.receiving(), 0)?;
+    let pipeline = pipeline(&elements)?;
+    let pad = counting_pad(row, meter);
+    pad.set_active(true).map_err(|error| error.to_string())?;
+    let tail = elements.last().expect("an element");
+    if let Some(exit) = tail.static_pad("src") {
+        exit.link(&pad).map_err(|error| error.to_string())?;
+    }
+    let end = pad.clone();
+    tail.connect_pad_added(move |_, exit| {
+        if let Err(error) = exit.link(&end) {
+            fail(format!("receiver: {error}"));
+        }
+    });
+    play(&pipeline)?;
+    // They work until the process ends.
+    mem::forget((pipeline, pad));
+    listening_port(&elements[0])
+}
+
+fn counting_pad(row: Row, meter: Arc<Meter>) -> gst::Pad {
+    let take = move |buffer: &gst::BufferRef| {
+        let len = buffer.size();
+        if row.keeps_frames() && len != meter.size {
+            fail(format!("receiver: {len} bytes for {}", meter.size));
+        }
+        meter.arrived(len, |place, part| {
+            buffer.copy_to_slice(place, part).expect("so many bytes");
+        });
+    };
+    let take_list = take.clone();
+    gst::Pad::builder(gst::PadDirection::Sink)
+        .chain_function(move |_, _, buffer| {
+            take(&buffer);
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .chain_list_function(move |_, _, list| {
+            list.iter().for_each(&take_list);
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .event_function(|_, _, _| true)
+        .build()
+}
+
+fn elements(names: &[&str], port: u16) -> Result<Vec<gst::Element>, String> {
+    let make = |name: &&str| {
+        let element = gst::ElementFactory::make(name)
+            .build()
+            .map_err(|error| error.to_string())?;
+        for (property, value) in settings(name) {
+            element.set_property_from_str(property, value);
+        }
+        if element.has_property("port") {
+            element.set_property_from_str("port", &port.to_string());
+        }
+        Ok(element)
+    };
+    names.iter().map(make).collect()
+}
+
+/// The defaults, but for what makes an address and what would wait for a time to show a frame.
+fn settings(element: &str) -> &'static [(&'static str, &'static str)] {
+    match element {
+        "videosocketsink" | "tcpclientsink" => &[("host", "127.0.0.1"), ("sync", "false")],
+        "videosocketsrc" => &[
+            ("host", "127.0.0.1"),
+            ("mode", "listen"),
+            ("caps", "application/octet-stream"),
+        ],
+        "tcpserversrc" => &[("host", "127.0.0.1")],
+        "matroskamux" => &[("streamable", "true")],
+        _ => &[],
+    }
+}
+
+/// A fault of its elements ends this process.
+fn pipeline(elements: &[gst::Element]) -> Result<gst::Pipeline, String> {
+    let pipeline = gst::Pipeline::new();
+    pipeline.add_many(elements).map_err(|e| e.to_string())?;
+    gst::Element::link_many(elements).map_err(|e| e.to_string())?;
+    let bus = pipeline.bus().expect("a bus");
+    bus.set_sync_handler(|_, message| {
+        if let gst::MessageView::Error(error) = message.view() {
+            let from = error.src().map(|source| source.name()).unwrap_or_default();
+            fail(format!("{from}: {}", error.error()));
+        }
+        gst::BusSyncReply::Drop
+    });
+    Ok(pipeline)
+}
+
+fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
+    pipeline
+        .set_state(gst::State::Playing)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+fn listening_port(source: &gst::Element) -> Result<u16, String> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        let port = source.property_value("current-port");
+        let port = port
+            .transform::<u32>()
+            .ok()
+            .and_then(|p| p.get::<u32>().ok());
+        match port.and_then(|port| u16::try_from(port).ok()) {
+            Some(port) if port != 0 => return Ok(port),
+            _ => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    Err("receiver: it listens nowhere".into())
+}
+
+fn checked(pushed: Result<gst::FlowSuccess, gst::FlowError>) -> Result<(), String> {
+    pushed.map(drop).map_err(|error| error.to_string())
+}
+
+const FRAME_DURATION: gst::ClockTime = gst::ClockTime::from_mseconds(33);

@@ -1,0 +1,110 @@
+//! What is compared.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+pub enum Row {
+    /// A loop of plain system calls with the framing of this crate: the limit
+    Raw,
+    /// videosocketsink, videosocketsrc
+    Videosocket,
+    /// The same, given lists of buffers
+    VideosocketLists,
+    /// tcpclientsink, tcpserversrc: bytes without frames
+    Tcp,
+    /// The same, with gdppay and gdpdepay
+    Gdp,
+    /// The same, with matroskamux and matroskademux
+    Matroska,
+}
+
+pub const ALL: [Row; 6] = [
+    Row::Raw,
+    Row::Videosocket,
+    Row::VideosocketLists,
+    Row::Tcp,
+    Row::Gdp,
+    Row::Matroska,
+];
+
+/// From a voice packet to raw 4K video.
+pub const SIZES: [usize; 6] = [1_000, 10_000, 60_000, 1_000_000, 3_110_400, 12_441_600];
+
+impl Row {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Videosocket => "videosocket",
+            Self::VideosocketLists => "videosocket lists",
+            Self::Tcp => "tcp",
+            Self::Gdp => "gdp",
+            Self::Matroska => "matroska",
+        }
+    }
+
+    /// From what pushes frames to the network.
+    pub fn sending(self) -> &'static [&'static str] {
+        match self {
+            Self::Raw => &[],
+            Self::Videosocket | Self::VideosocketLists => &["videosocketsink"],
+            Self::Tcp => &["tcpclientsink"],
+            Self::Gdp => &["gdppay", "tcpclientsink"],
+            Self::Matroska => &["matroskamux", "tcpclientsink"],
+        }
+    }
+
+    /// From the network to what takes frames.
+    pub fn receiving(self) -> &'static [&'static str] {
+        match self {
+            Self::Raw => &[],
+            Self::Videosocket | Self::VideosocketLists => &["videosocketsrc"],
+            Self::Tcp => &["tcpserversrc"],
+            Self::Gdp => &["tcpserversrc", "gdpdepay"],
+            Self::Matroska => &["tcpserversrc", "matroskademux"],
+        }
+    }
+
+    pub fn elements(self) -> impl Iterator<Item = &'static str> {
+        self.sending().iter().chain(self.receiving()).copied()
+    }
+
+    /// Frames that are pushed at once.
+    pub fn batch(self) -> usize {
+        match self {
+            Self::VideosocketLists => 64,
+            _ => 1,
+        }
+    }
+
+    /// Lists are for what is small.
+    pub fn takes(self, size: usize) -> bool {
+        self.batch() == 1 || size <= 10_000
+    }
+
+    /// Whether what arrives is frames again.
+    pub fn keeps_frames(self) -> bool {
+        self != Self::Tcp
+    }
+
+    /// Matroska takes no unknown bytes, but looks into no JPEG, and wants to know when to show it.
+    pub fn caps(self) -> &'static str {
+        match self {
+            Self::Matroska => "image/jpeg,width=1920,height=1080,framerate=30/1",
+            _ => "application/octet-stream",
+        }
+    }
+
+    pub fn is_timed(self) -> bool {
+        self == Self::Matroska
+    }
+}
+
+pub fn size_name(size: usize) -> String {
+    let (number, unit) = match size {
+        1_000_000.. => (size as f64 / 1e6, "MB"),
+        _ => (size as f64 / 1e3, "kB"),
+    };
+    let text = format!("{number:.1}");
+    format!("{} {unit}", text.trim_end_matches(".0"))
+}

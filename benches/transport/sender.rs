@@ -1,0 +1,63 @@
+//! The sending process.
+
+use std::{sync::mpsc::Receiver, thread};
+
+use crate::{
+    child::{fail, say},
+    clock::{self, Usage},
+    job::{Job, Said, Task, Window},
+    pads::PadSender,
+    raw::RawSender,
+    rows::Row,
+};
+
+/// How a frame leaves.
+pub trait Outlet {
+    /// As many as are pushed at once.
+    fn send(&mut self) -> Result<(), String>;
+
+    /// One frame that starts with the time.
+    fn send_stamped(&mut self) -> Result<(), String>;
+}
+
+pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
+    let task = job.task;
+    let batch = job.row.batch() as u64;
+    let mut outlet = outlet(job, port).unwrap_or_else(|reason| fail(reason));
+    thread::spawn(move || {
+        let failed = match task {
+            Task::Flood => (0..).try_for_each(|_: u64| outlet.send()),
+            Task::Paced => paced(&mut *outlet),
+            Task::Count(frames) => (0..frames / batch).try_for_each(|_| outlet.send()),
+        };
+        if let Err(reason) = failed {
+            fail(format!("sender: {reason}"));
+        }
+        // What was sent may not have left: the elements live on.
+        thread::park();
+    });
+    let window = orders.recv().expect("an order");
+    clock::sleep_until(window.from);
+    let start = Usage::now();
+    clock::sleep_until(window.to);
+    say(Said::Sent(Usage::now().since(start)));
+}
+
+fn outlet(job: &Job, port: u16) -> Result<Box<dyn Outlet + Send>, String> {
+    Ok(match job.row {
+        Row::Raw => Box::new(RawSender::connect(port, job.size).map_err(|e| e.to_string())?),
+        row => Box::new(PadSender::connect(row, job.size, port)?),
+    })
+}
+
+fn paced(outlet: &mut dyn Outlet) -> Result<(), String> {
+    let mut next = clock::now();
+    loop {
+        clock::sleep_until(next);
+        outlet.send_stamped()?;
+        next += PERIOD;
+    }
+}
+
+/// Nanoseconds between frames that are paced.
+pub const PERIOD: u64 = 2_000_000;
