@@ -16,7 +16,7 @@ use memmap2::MmapMut;
 const LARGE: usize = 256 * 1024;
 
 /// Free buffers that are kept, in number and in bytes; two are kept whatever their size.
-const MAX_FREE: usize = 64;
+const MAX_FREE: usize = 256;
 const MAX_FREE_BYTES: usize = 64 << 20;
 const MIN_FREE: usize = 2;
 

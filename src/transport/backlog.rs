@@ -95,12 +95,12 @@ impl<P: Payload> Backlog<P> {
         }
     }
 
-    pub fn push(&mut self, frame: Frame<P>) {
-        self.enqueue(frame, false);
+    pub fn push(&mut self, frame: Frame<P>, now: Instant) {
+        self.enqueue(frame, false, now);
     }
 
     pub fn push_header(&mut self, frame: Frame<P>) {
-        self.enqueue(frame, true);
+        self.enqueue(frame, true, Instant::now());
     }
 
     pub fn is_empty(&self) -> bool {
@@ -223,11 +223,11 @@ impl<P: Payload> Backlog<P> {
         })
     }
 
-    fn enqueue(&mut self, frame: Frame<P>, is_header: bool) {
+    fn enqueue(&mut self, frame: Frame<P>, is_header: bool, since: Instant) {
         self.bytes += frame.wire_len();
         self.frames.push_back(Waiting {
             frame,
-            since: Instant::now(),
+            since,
             is_header,
         });
     }
@@ -376,7 +376,7 @@ mod tests {
     fn backlog(frames: &str) -> Backlog<Number> {
         let mut backlog = Backlog::new();
         for letter in frames.bytes() {
-            backlog.push(frame(letter, letter.is_ascii_uppercase()));
+            backlog.push(frame(letter, letter.is_ascii_uppercase()), Instant::now());
         }
         backlog
     }
@@ -442,7 +442,7 @@ mod tests {
         };
         let mut backlog = backlog("");
         assert!(!backlog.has_no_room(&frame(b'A', true), &limits));
-        backlog.push(frame(b'A', true));
+        backlog.push(frame(b'A', true), Instant::now());
         assert!(!backlog.is_over(&limits));
         assert!(backlog.has_no_room(&frame(b'B', true), &limits));
     }
@@ -477,7 +477,7 @@ mod tests {
         let mut backlog = Backlog::new();
         backlog.push_header(frame(b'#', true));
         for letter in *b"ABCD" {
-            backlog.push(frame(letter, true));
+            backlog.push(frame(letter, true), Instant::now());
         }
         assert_eq!(backlog.thin(&frames(2)), 3);
         assert_eq!(content(&backlog), "#D");

@@ -179,13 +179,19 @@ impl<P: Payload> Client<P> {
         if !group.is_empty() {
             self.start(headers);
             for frame in group.iter().filter(|frame| !frame.repeats_header) {
-                self.backlog.push(frame.clone());
+                self.backlog.push(frame.clone(), Instant::now());
             }
         }
     }
 
     /// Gives it the next frame of the stream.
-    pub fn offer(&mut self, frame: &Frame<P>, flow: &Flow, headers: &StreamHeaders<P>) -> Offered {
+    pub fn offer(
+        &mut self,
+        frame: &Frame<P>,
+        flow: &Flow,
+        headers: &StreamHeaders<P>,
+        now: Instant,
+    ) -> Offered {
         if self.farewell.is_some() || self.leaving.is_some() {
             return Offered::default();
         }
@@ -212,9 +218,9 @@ impl<P: Payload> Client<P> {
             };
         }
         if self.backlog.is_empty() {
-            self.progress = Instant::now();
+            self.progress = now;
         }
-        self.backlog.push(frame.clone());
+        self.backlog.push(frame.clone(), now);
         Offered::default()
     }
 
@@ -354,7 +360,7 @@ impl<P: Payload> Client<P> {
         {
             self.turns -= 1;
             self.progress = Instant::now();
-            self.backlog.push(frame);
+            self.backlog.push(frame, Instant::now());
         }
     }
 

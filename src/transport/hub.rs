@@ -482,27 +482,31 @@ impl<P: Payload> Hub<P> {
     pub fn send(&self, frames: &[Frame<P>]) -> Result<Sent, SendError> {
         let bytes = frames.iter().map(|frame| frame.len).sum();
         let mut state = self.lock();
-        let holds = state.burst.holds(bytes, Instant::now());
+        let mut now = Instant::now();
+        let holds = state.burst.holds(bytes, now);
         let mut offered = Offered::default();
         for (taken, frame) in frames.iter().enumerate() {
-            state = self.wait_for_room(state, frame, taken)?;
+            state = self.wait_for_room(state, frame, taken, &mut now)?;
             let keeps = self.keeps_for_later(&state);
             if self.is_exclusive() && self.endpoint.mode == Mode::Listen && !keeps {
                 state.forget_unmet();
             }
-            let more = state.offer(frame, keeps);
+            let more = state.offer(frame, keeps, now);
             self.totals.dropped.add(more.dropped);
             offered += more;
         }
-        if !holds {
+        if holds {
+            if state.burst.starts_ticking() {
+                self.wake();
+            }
+            state.burst.mark(now);
+        } else {
             self.flush(&mut state);
-        } else if state.burst.starts_ticking() {
-            self.wake();
+            state.burst.mark(Instant::now());
         }
         let more = self.keep_within(&mut state);
         self.totals.dropped.add(more.dropped);
         offered += more;
-        state.burst.mark(Instant::now());
         Ok(Sent {
             dropped: offered.dropped,
             wants_keyframe: offered.wants_keyframe,
@@ -517,7 +521,7 @@ impl<P: Payload> Hub<P> {
         let mut clients = state.clients.iter();
         let takes = is_open && clients.all(|(_, client)| client.is_idle());
         if takes {
-            state.offer(frame, true);
+            state.offer(frame, true, Instant::now());
             self.flush(&mut state);
         }
         takes
@@ -674,6 +678,7 @@ impl<P: Payload> Hub<P> {
         mut state: MutexGuard<'a, State<P>>,
         frame: &Frame<P>,
         taken: usize,
+        now: &mut Instant,
     ) -> Result<MutexGuard<'a, State<P>>, SendError> {
         let mut has_flushed = false;
         loop {
@@ -694,7 +699,10 @@ impl<P: Payload> Hub<P> {
                     self.flush(&mut state);
                     return Err(SendError::Interrupted { taken });
                 }
-                _ => state = self.wait(state),
+                _ => {
+                    state = self.wait(state);
+                    *now = Instant::now();
+                }
             }
         }
     }
@@ -899,11 +907,11 @@ impl<P: Payload> State<P> {
     }
 
     /// `keeps` says whether it is kept for a peer that is still to come.
-    fn offer(&mut self, frame: &Frame<P>, keeps: bool) -> Offered {
+    fn offer(&mut self, frame: &Frame<P>, keeps: bool, now: Instant) -> Offered {
         let mut sum = Offered::default();
         for (_, client) in &mut self.clients {
             if keeps || !client.is_unmet() {
-                sum += client.offer(frame, &self.flow, &self.headers);
+                sum += client.offer(frame, &self.flow, &self.headers, now);
             }
         }
         if self.flow.join == JoinAt::LatestKeyframe {

@@ -1,7 +1,7 @@
 use std::{
     net::SocketAddr,
     ops::ControlFlow,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -211,16 +211,36 @@ impl BaseSinkImpl for VideoSocketSink {
     }
 
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let sent_ahead = lock(&self.stream).sent_ahead.take();
+        let (hub, mut stream) = self.stream()?;
+        let sent_ahead = stream.sent_ahead.take();
         if sent_ahead.is_some_and(|sent| sent.as_ptr() == buffer.as_ptr()) {
             return Ok(gst::FlowSuccess::Ok);
         }
-        self.send(std::iter::once(buffer))
+        let frame = stream.frame(buffer.clone());
+        drop(stream);
+        let frame = frame.map_err(|error| self.refuse(error))?;
+        self.send(&hub, std::slice::from_ref(&frame))
     }
 
     fn render_list(&self, list: &gst::BufferList) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let buffers: Vec<gst::Buffer> = list.iter_owned().collect();
-        self.send(buffers.iter())
+        let (hub, mut stream) = self.stream()?;
+        let mut frames = std::mem::take(&mut stream.frames);
+        let mut result = Ok(gst::FlowSuccess::Ok);
+        for buffer in list.iter_owned() {
+            match stream.frame(buffer) {
+                Ok(frame) => frames.push(frame),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        drop(stream);
+        let sent = self.send(&hub, &frames);
+        frames.clear();
+        lock(&self.stream).frames = frames;
+        sent?;
+        result.map_err(|error| self.refuse(error))
     }
 
     fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
@@ -234,7 +254,7 @@ impl BaseSinkImpl for VideoSocketSink {
         let mut stream = lock(&self.stream);
         let frames = headers
             .iter()
-            .filter_map(|buffer| stream.frame(buffer).ok())
+            .filter_map(|buffer| stream.frame(buffer.clone()).ok())
             .map(|frame| Frame {
                 repeats_header: false,
                 ..frame
@@ -339,58 +359,43 @@ impl VideoSocketSink {
             return;
         }
         // A buffer that cannot be sent is reported when it is due.
-        if let (Some(hub), Ok(frame)) = (stream.hub.clone(), stream.frame(buffer))
+        if let (Some(hub), Ok(frame)) = (stream.hub.clone(), stream.frame(buffer.clone()))
             && hub.try_send(&frame)
         {
             stream.sent_ahead = Some(buffer.clone());
         }
     }
 
-    fn send<'a>(
-        &self,
-        buffers: impl Iterator<Item = &'a gst::Buffer>,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    /// What is known of the stream, and where it goes.
+    fn stream(&self) -> Result<(Arc<Hub<SentBuffer>>, MutexGuard<'_, Stream>), gst::FlowError> {
         let mut stream = lock(&self.stream);
-        let Some(hub) = stream.hub.clone() else {
-            return Err(gst::FlowError::Flushing);
-        };
+        let hub = stream.hub.clone().ok_or(gst::FlowError::Flushing)?;
         if stream.is_live.is_none() {
             stream.is_live = Some(self.upstream_is_live());
             drop(stream);
             self.update_flow();
             stream = lock(&self.stream);
         }
-        let mut frames = std::mem::take(&mut stream.frames);
-        let mut result = Ok(());
-        for buffer in buffers {
-            match stream.frame(buffer) {
-                Ok(frame) => frames.push(frame),
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-        }
-        drop(stream);
-        let sent = self.send_frames(&hub, &frames);
-        frames.clear();
-        lock(&self.stream).frames = frames;
-        self.after_sending(sent?);
-        result.map_err(|error| {
-            self.post_error_message(error);
-            gst::FlowError::Error
-        })?;
-        Ok(gst::FlowSuccess::Ok)
+        Ok((hub, stream))
     }
 
-    fn send_frames(
+    /// A buffer that no frame can carry.
+    fn refuse(&self, error: gst::ErrorMessage) -> gst::FlowError {
+        self.post_error_message(error);
+        gst::FlowError::Error
+    }
+
+    fn send(
         &self,
         hub: &Hub<SentBuffer>,
         mut frames: &[Frame<SentBuffer>],
-    ) -> Result<Sent, gst::FlowError> {
+    ) -> Result<gst::FlowSuccess, gst::FlowError> {
         loop {
             match hub.send(frames) {
-                Ok(sent) => return Ok(sent),
+                Ok(sent) => {
+                    self.after_sending(sent);
+                    return Ok(gst::FlowSuccess::Ok);
+                }
                 Err(SendError::Interrupted { taken }) => {
                     frames = &frames[taken..];
                     wait_until_playing(&*self.obj())?;
@@ -495,7 +500,7 @@ impl VideoSocketSink {
 
 impl Stream {
     /// The frame that a buffer becomes; an error where no frame can carry it.
-    fn frame(&self, buffer: &gst::Buffer) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
+    fn frame(&self, buffer: gst::Buffer) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
         let len = buffer.size();
         let max = self.max_frame_size.min(self.format.max_payload_len());
         let too_long = || {
@@ -526,9 +531,9 @@ impl Stream {
                 && self
                     .headers
                     .iter()
-                    .any(|header| has_same_bytes(header, buffer)),
+                    .any(|header| has_same_bytes(header, &buffer)),
             time: time.map(Into::into),
-            payload: SentBuffer(buffer.clone()),
+            payload: SentBuffer(buffer),
         })
     }
 }

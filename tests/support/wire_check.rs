@@ -122,7 +122,7 @@ pub fn decode(
             Ok(Step::Head(len)) => payload = vec![0; len],
             Ok(Step::Frame) => {
                 assert_eq!(was_there, !had_to_read);
-                (was_there, had_to_read) = (decoder.has_frame(), false);
+                (was_there, had_to_read) = (decoder.frame_ahead().is_some(), false);
                 frames.push(std::mem::take(&mut payload));
             }
             Ok(Step::More) => {
