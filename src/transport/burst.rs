@@ -13,7 +13,7 @@ const LEAD: u32 = 32;
 const SMALL: usize = 16 * 1024;
 
 /// Frames that wait are sent when they add up to this many bytes.
-const ENOUGH: usize = 64 * 1024;
+const ENOUGH: usize = 256 * 1024;
 
 /// No frame waits for longer than about this.
 pub(super) const TICK: Duration = Duration::from_millis(1);
@@ -83,12 +83,11 @@ mod tests {
     #[test]
     fn a_burst_is_sent_in_batches() {
         let (mut burst, mut now) = (Burst::default(), Instant::now());
-        let sent: Vec<_> = (0..200)
+        let sent: Vec<_> = (0..600)
             .filter(|_| !follow(&mut burst, &mut now, GAP / 2))
             .collect();
         let lead: Vec<_> = (0..32).collect();
-        assert_eq!(sent[..33], [&lead[..], &[97]].concat());
-        assert_eq!(sent[33..], [163]);
+        assert_eq!(sent, [&lead[..], &[294, 557]].concat());
     }
 
     #[test]

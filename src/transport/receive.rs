@@ -25,7 +25,7 @@ const WAKE: Token = Token(0);
 const SOCKET: Token = Token(1);
 
 /// Small frames are read this many bytes at a time.
-const READ_AHEAD: usize = 64 * 1024;
+const READ_AHEAD: usize = 256 * 1024;
 
 /// Of a large frame this much is waited for at a time: the kernel wakes a reader for each segment else.
 const STEP: usize = 256 * 1024;

@@ -11,6 +11,7 @@ mod support;
 
 mod addresses;
 mod bad_headers;
+mod batches;
 mod faults;
 mod flow;
 mod many_clients;
