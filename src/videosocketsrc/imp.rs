@@ -332,7 +332,7 @@ impl VideoSocketSrc {
     ) -> CreateSuccess {
         let obj = self.obj();
         let is_alone = receiver.frame_ahead().is_none();
-        if is_alone || obj.num_buffers() >= 0 || !batch::is_seen(&obj.src_pad()) {
+        if is_alone || obj.num_buffers() >= 0 || !batch::is_seen(obj.src_pad()) {
             return CreateSuccess::NewBuffer(first);
         }
         // The base class does as much for a buffer, but in a list only for the first.
