@@ -13,7 +13,7 @@ pub enum Error {
     /// No connection came about within the time allowed.
     #[error(
         "Nobody answers at {host} port {port}: {} (tried {} for {})",
-        Reason(.source), List(.tried), Seconds(*.after)
+        Reason(.source), List(.tried), Span(*.after)
     )]
     Unreachable {
         /// The host as the user wrote it.
@@ -28,7 +28,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A name without an address, within the time allowed.
-    #[error("The name {host} has no known address: {} (tried for {})", Reason(.source), Seconds(*.after))]
+    #[error("The name {host} has no known address: {} (tried for {})", Reason(.source), Span(*.after))]
     Unresolved {
         /// The host as the user wrote it.
         host: String,
@@ -90,7 +90,7 @@ pub enum Error {
         source: HeaderError,
     },
     /// A peer from which nothing came for as long as the user allowed.
-    #[error("{peer} sent nothing for {}", Seconds(*.after))]
+    #[error("{peer} sent nothing for {}", Span(*.after))]
     Silent {
         /// The other end.
         peer: Peer,
@@ -98,7 +98,7 @@ pub enum Error {
         after: Duration,
     },
     /// A peer that took nothing for as long as the user allowed.
-    #[error("{peer} took nothing for {}", Seconds(*.after))]
+    #[error("{peer} took nothing for {}", Span(*.after))]
     Stalled {
         /// The other end.
         peer: Peer,
@@ -165,12 +165,19 @@ impl fmt::Display for Cut<'_> {
     }
 }
 
-struct Seconds(Duration);
+/// "300 ms", "1.5 s", "10 s".
+struct Span(Duration);
 
-impl fmt::Display for Seconds {
+impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = (self.0.as_secs_f64() * 10.0).round() / 10.0;
-        write!(f, "{seconds} s")
+        let milliseconds = (self.0.as_secs_f64() * 1000.0).round();
+        if milliseconds < 1.0 {
+            f.write_str("less than 1 ms")
+        } else if milliseconds < 1000.0 {
+            write!(f, "{milliseconds} ms")
+        } else {
+            write!(f, "{} s", (milliseconds / 100.0).round() / 10.0)
+        }
     }
 }
 
@@ -192,6 +199,23 @@ mod tests {
             "Nobody answers at camera.local port 4953: connection refused \
              (tried 127.0.0.1 and ::1 for 10 s)"
         );
+    }
+
+    #[test]
+    fn spans_have_figures_that_say_something() {
+        for (nanoseconds, text) in [
+            (0, "less than 1 ms"),
+            (1, "less than 1 ms"),
+            (600_000, "1 ms"),
+            (200_000_000, "200 ms"),
+            (999_400_000, "999 ms"),
+            (999_600_000, "1 s"),
+            (1_500_000_000, "1.5 s"),
+            (10_004_000_000, "10 s"),
+            (3_600_000_000_000, "3600 s"),
+        ] {
+            assert_eq!(Span(Duration::from_nanos(nanoseconds)).to_string(), text);
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ fn a_silent_sender_is_given_up() {
     source
         .expect_error()
         .from(&source.source)
-        .is(gst::ResourceError::Read);
+        .is(gst::ResourceError::Read)
+        .says(&["200 ms"]);
     peer.expect_turned_away();
 }
 
