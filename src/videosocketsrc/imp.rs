@@ -207,6 +207,16 @@ impl ElementImpl for VideoSocketSrc {
         });
         &TEMPLATES
     }
+
+    fn post_message(&self, message: gst::Message) -> bool {
+        match message.view() {
+            // To the error of a start that fails the base class adds one without a cause.
+            gst::MessageView::Error(error) if error.error().matches(gst::CoreError::StateChange) => {
+                false
+            }
+            _ => self.parent_post_message(message),
+        }
+    }
 }
 
 impl BaseSrcImpl for VideoSocketSrc {

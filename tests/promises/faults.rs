@@ -126,6 +126,11 @@ fn an_error_is_reported_once() {
         once(&source, &source.source);
     }
 
+    let taken = Listener::new();
+    let source = Receiver::new(&format!("mode=listen port={}", taken.port()));
+    source.try_play();
+    once(&source, &source.source);
+
     let sink = Sender::playing("mode=listen port=0 max-frame-size=10");
     let _peer = Peer::connect(sink.port());
     let _ = sink.push_buffer(buffer(b"longer than ten"));
