@@ -41,7 +41,7 @@ impl OpenError {
     pub fn message(&self, direction: Direction) -> gst::ErrorMessage {
         match self {
             Self::Transport(error) => message(error, direction),
-            Self::Contradiction { .. } | Self::Taken { .. } => {
+            Self::Contradiction { .. } | Self::Taken { .. } | Self::Settings(_) => {
                 gst::error_msg!(gst::ResourceError::Settings, ("{self}"))
             }
         }

@@ -131,6 +131,8 @@ pub struct Common {
     pub timeout: gst::ClockTime,
     pub reconnect: bool,
     pub qos_dscp: i32,
+    /// Properties that were last set to what they cannot be, and why they cannot.
+    pub refused: Vec<(&'static str, String)>,
 }
 
 impl Default for Common {
@@ -148,6 +150,7 @@ impl Default for Common {
             timeout: gst::ClockTime::ZERO,
             reconnect: false,
             qos_dscp: -1,
+            refused: Vec::new(),
         }
     }
 }
@@ -166,6 +169,31 @@ impl Common {
             LengthFormat::U64Le => HeaderFormat::U64Le,
             LengthFormat::Varint => HeaderFormat::Varint,
         }
+    }
+
+    /// Whether they make sense together; else a sentence that says what does.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some((name, reason)) = self.refused.first() {
+            return Err(format!("The {name} was refused: {reason}"));
+        }
+        if self.mode == Mode::Listen || self.socket.is_some() {
+            return Ok(());
+        }
+        if matches!(self.host.as_str(), "" | "*") {
+            return Err(format!(
+                "The host {:?} is every interface, which can only be listened on: \
+                 set host to the peer's name or address, or mode=listen",
+                self.host
+            ));
+        }
+        if self.port == 0 {
+            return Err(
+                "The port 0 is any free one, which can only be listened on: \
+                 set port to the one that the peer listens on, or mode=listen"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 
     /// What to open.
@@ -381,6 +409,22 @@ pub trait Settings: Default + Send + 'static {
     fn common_mut(&mut self) -> &mut Common;
     /// All properties that the user sets.
     fn properties() -> &'static [Property<Self>];
+}
+
+/// Sets a property. Whoever sets one is not told that it is refused, so the next start tells.
+pub fn set<S: Settings>(
+    property: &Property<S>,
+    settings: &mut S,
+    value: &glib::Value,
+) -> Result<(), String> {
+    let name = property.spec.name();
+    let result = property.set(settings, value);
+    let refused = &mut settings.common_mut().refused;
+    refused.retain(|(other, _)| *other != name);
+    if let Err(reason) = &result {
+        refused.push((name, reason.clone()));
+    }
+    result
 }
 
 /// The property `name`.

@@ -51,6 +51,9 @@ pub enum OpenError {
         /// The element that has it.
         other: String,
     },
+    /// Settings that make no sense together, or were refused.
+    #[error("{0}")]
+    Settings(String),
     /// The transport's own reasons.
     #[error(transparent)]
     Transport(#[from] transport::Error),
@@ -94,6 +97,7 @@ pub fn open<S: Settings>(
     role: Role,
 ) -> Result<Arc<Hub<SentBuffer>>, OpenError> {
     let common = settings.common();
+    common.check().map_err(OpenError::Settings)?;
     let Some(id) = &common.connection_id else {
         return open_hub(common, role.into());
     };

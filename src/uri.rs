@@ -18,16 +18,29 @@ const NOT_IN_QUERY: [&str; 4] = ["uri", "host", "port", "socket"];
 
 /// Sets what the URI says; whatever else is not changed. On an error nothing is.
 pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
+    let explained = |reason| format!("{uri:?} {reason}");
+    for (property, value) in changes::<S>(uri).map_err(explained)? {
+        // A host can still be refused, but it comes first.
+        property
+            .set(settings, &value)
+            .map_err(|reason| explained(format!("cannot be used: {reason}")))?;
+    }
+    settings.common_mut().refused.clear();
+    Ok(())
+}
+
+/// The properties that the URI sets, the host first; or what is wrong with it.
+fn changes<S: Settings>(uri: &str) -> Result<Vec<(&'static Property<S>, glib::Value)>, String> {
     let parsed = Uri::parse(uri, UriFlags::ENCODED_QUERY)
-        .map_err(|error| format!("{uri:?} is no URI: {}", error.message()))?;
+        .map_err(|error| format!("is no URI: {}", error.message()))?;
     if parsed.scheme() != SCHEME {
-        return Err(format!("the scheme of {uri:?} is not {SCHEME}"));
+        return Err(format!("does not begin with {SCHEME}://"));
     }
     if !matches!(parsed.path().as_str(), "" | "/") {
-        return Err(format!("{uri:?} has a path, {:?}", parsed.path()));
+        return Err(format!("has a path, {:?}", parsed.path()));
     }
     if parsed.userinfo().is_some() || parsed.fragment().is_some() {
-        return Err(format!("{uri:?} has a user or a fragment"));
+        return Err("has a user or a fragment".into());
     }
     let mut changes = vec![(
         "host".to_string(),
@@ -39,20 +52,15 @@ pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
         let key = unescaped(key)?;
-        if NOT_IN_QUERY.contains(&key.as_str()) || find::<S>(&key).is_none() {
-            return Err(format!("{uri:?} has an unknown key, {key:?}"));
+        if NOT_IN_QUERY.contains(&key.as_str()) {
+            return Err(unknown(&key));
         }
         changes.push((key, unescaped(value)?));
     }
-    let parsed = changes
+    changes
         .iter()
-        .map(|(key, value)| parse(key, value).map_err(|reason| format!("{uri:?}: {reason}")))
-        .collect::<Result<Vec<_>, _>>()?;
-    // A host can still be refused, but it comes first.
-    for (property, value) in parsed {
-        property.set(settings, &value)?;
-    }
-    Ok(())
+        .map(|(key, value)| parse(key, value))
+        .collect()
 }
 
 /// `set_uri` of the interface: refused while the element runs.
@@ -107,8 +115,8 @@ fn parse<S: Settings>(
     name: &str,
     text: &str,
 ) -> Result<(&'static Property<S>, glib::Value), String> {
-    let property = find::<S>(name).ok_or_else(|| format!("unknown key {name:?}"))?;
-    let bad = || format!("{text:?} is no value for {name}");
+    let property = find::<S>(name).ok_or_else(|| unknown(name))?;
+    let bad = || format!("gives {name} the value {text:?}, which it cannot have");
     let spec = &property.spec;
     let value = if spec.value_type() == glib::Type::STRING {
         text.to_value()
@@ -120,6 +128,10 @@ fn parse<S: Settings>(
     } else {
         Err(bad())
     }
+}
+
+fn unknown(key: &str) -> String {
+    format!("has an unknown key, {key:?}")
 }
 
 fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
@@ -150,5 +162,5 @@ fn escaped(text: &str, allowed: &str) -> String {
 fn unescaped(text: &str) -> Result<String, String> {
     Uri::unescape_string(text, None)
         .map(Into::into)
-        .ok_or_else(|| format!("{text:?} is not percent-encoded UTF-8"))
+        .ok_or_else(|| format!("has {text:?}, which is not percent-encoded UTF-8"))
 }

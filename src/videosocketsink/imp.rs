@@ -19,7 +19,7 @@ use crate::{
     frames::SentBuffer,
     lock::lock,
     messages,
-    settings::{Changeable, RemoveReason},
+    settings::{self, Changeable, RemoveReason},
     shared::{self, Role},
     transport::{Event, Flow, Frame, Hub, Observer, SendError, Sent},
     uri,
@@ -114,7 +114,7 @@ impl ObjectImpl for VideoSocketSink {
         // Ids count from 1, in the order of the rows.
         let property = &PROPERTIES[id - 1];
         let mut settings = lock(&self.settings);
-        if let Err(reason) = property.set(&mut settings, value) {
+        if let Err(reason) = settings::set(property, &mut *settings, value) {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
         }
         drop(settings);

@@ -13,7 +13,7 @@ use crate::{
     frames::{ReceivedBuffers, SentBuffer},
     lock::lock,
     messages,
-    settings::{Changeable, Common, Property, Settings, common_properties},
+    settings::{self, Changeable, Common, Property, Settings, common_properties},
     shared::{self, Role},
     transport::{Event, Hub, Interrupt, Observer, Received, Receiver},
     uri,
@@ -151,7 +151,7 @@ impl ObjectImpl for VideoSocketSrc {
     fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         // Ids count from 1, in the order of the rows.
         let mut settings = lock(&self.settings);
-        if let Err(reason) = PROPERTIES[id - 1].set(&mut settings, value) {
+        if let Err(reason) = settings::set(&PROPERTIES[id - 1], &mut *settings, value) {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
         }
     }
@@ -211,7 +211,9 @@ impl ElementImpl for VideoSocketSrc {
     fn post_message(&self, message: gst::Message) -> bool {
         match message.view() {
             // To the error of a start that fails the base class adds one without a cause.
-            gst::MessageView::Error(error) if error.error().matches(gst::CoreError::StateChange) => {
+            gst::MessageView::Error(error)
+                if error.error().matches(gst::CoreError::StateChange) =>
+            {
                 false
             }
             _ => self.parent_post_message(message),

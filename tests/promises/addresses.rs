@@ -71,7 +71,8 @@ fn a_given_socket_is_used_instead_of_a_new_one() {
     assert_eq!(peer.receive_frame(), b"hello");
 
     let (socket, _, peer) = wrapped_socket();
-    let source = Receiver::new("");
+    // Nor does it need an address that makes sense.
+    let source = Receiver::new("host=* port=0");
     source.source.set_property("socket", &socket);
     source.play();
     peer.send_frame(b"hello");

@@ -65,6 +65,24 @@ fn a_port_in_use() {
 }
 
 #[test]
+fn nowhere_to_connect_to() {
+    for (settings, says) in [
+        ("port=0", ["port", "mode=listen"]),
+        ("host=*", ["host \"*\"", "mode=listen"]),
+        ("host=\"\"", ["host \"\"", "mode=listen"]),
+        ("uri=videosocket://*:4953", ["host \"*\"", "mode=listen"]),
+        ("host=a/b", ["host was refused", "'/'"]),
+    ] {
+        let source = Receiver::new(settings);
+        let error = source.expect_refusal().from(&source.source);
+        error.is(gst::ResourceError::Settings).says(&says);
+        let sink = Sender::new(settings);
+        let error = sink.expect_refusal().from(&sink.sink);
+        error.is(gst::ResourceError::Settings).says(&says);
+    }
+}
+
+#[test]
 fn an_address_that_is_not_ours() {
     for host in ["192.0.2.1", "name.invalid"] {
         let source = Receiver::new(&format!("mode=listen port=0 host={host}"));

@@ -156,6 +156,30 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_mistake_in_the_property_fails_the_start_until_it_is_mended() {
+    let (sink, source) = (Sender::new(""), Receiver::new(""));
+    let both: [(&Pipeline, _); 2] = [(&sink, &sink.sink), (&source, &source.source)];
+    for (pipeline, element) in both {
+        for (uri, culprit) in [
+            ("videosocket://localhost:4953?colour=red", "\"colour\""),
+            ("videosocket://localhost:4953?mode=sideways", "mode"),
+            ("videosocket://local%20host", "\"local host\""),
+            ("camera.local:4953", "videosocket://"),
+        ] {
+            element.set_property("uri", uri);
+            let error = pipeline.expect_refusal().from(element);
+            error
+                .is(gst::ResourceError::Settings)
+                .says(&[uri, culprit, "uri"]);
+            pipeline.stop();
+        }
+        element.set_property("uri", "videosocket://127.0.0.1:0?mode=listen");
+        pipeline.pause();
+        assert_ne!(number(element, "current-port"), 0);
+    }
+}
+
+#[test]
 fn refused_while_running() {
     let source = Receiver::playing("mode=listen port=0");
     let sink = Sender::playing("mode=listen port=0");
