@@ -208,7 +208,8 @@ impl Common {
             // The property's range is a port's.
             port: self.port as u16,
             connect_timeout: non_zero(self.connect_timeout),
-            reconnect: self.reconnect,
+            // Nobody can open a socket again that was handed over.
+            reconnect: self.reconnect && socket.is_none(),
             qos_dscp: u8::try_from(self.qos_dscp).ok(),
             socket: socket.map(GivenSocket::duplicate).transpose()?,
         })
@@ -550,7 +551,11 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
         ),
         Property::custom(
             glib::ParamSpecObject::builder::<gio::Socket>("socket")
-                .blurb("A connected socket to use instead of opening one; mode, host and port are then unused")
+                .blurb(
+                    "A connected socket to use instead of opening one (none = open one); mode, host, port, \
+                     connect-timeout and reconnect are then unused: its end is the end of the stream, or an \
+                     error",
+                )
                 .flags(InReady.flags())
                 .build(),
             |s: &S| {

@@ -80,6 +80,27 @@ fn a_given_socket_is_used_instead_of_a_new_one() {
 }
 
 #[test]
+fn a_given_socket_cannot_be_opened_again() {
+    let (socket, _, peer) = wrapped_socket();
+    let source = Receiver::new("reconnect=true");
+    source.source.set_property("socket", &socket);
+    source.play();
+    peer.send(b"00000005hello00000005tor");
+    drop(peer);
+    assert_eq!(source.rest(), [b"hello"]);
+    source.expect_error().is(gst::ResourceError::Read);
+
+    let (socket, _, peer) = wrapped_socket();
+    let sink = Sender::new("reconnect=true");
+    sink.sink.set_property("socket", &socket);
+    sink.start();
+    sink.push(b"hello");
+    assert_eq!(peer.receive_frame(), b"hello");
+    peer.reset();
+    sink.expect_error().is(gst::ResourceError::Write);
+}
+
+#[test]
 fn sockets_are_set_up_for_video() {
     let (socket, handle, peer) = wrapped_socket();
     let sink = Sender::new("qos-dscp=46");
