@@ -449,7 +449,8 @@ pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
         ),
         Property::uint(
             "length-digits",
-            "Width of a decimal header in digits",
+            "How many digits a header has with length-format=decimal; both ends must agree. They limit a \
+             frame: 8 digits to 99999999 bytes",
             InReady,
             1..=20,
             |s: &S| s.common().length_digits,
@@ -473,8 +474,9 @@ pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
         ),
         Property::boolean(
             "reconnect",
-            "What follows the end of a connection: connect, or wait for the next peer, again; \
-             false = end of stream or error",
+            "true = when a connection has ended, connect or wait again, and a fault is a warning; \
+             false = a clean end is the end of the stream, and a fault an error. A sink that listens, without a \
+             connection-id, serves the next client either way. Without effect on a given socket",
             InReady,
             |s: &S| s.common().reconnect,
             |s, reconnect| s.common_mut().reconnect = reconnect,
@@ -503,16 +505,17 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
     vec![
         Property::choice(
             "mode",
-            "Make the connection, or wait for it",
+            "Who makes the connection: this element, or the peer, for which this element then waits. A sink \
+             that listens serves any number of clients, a source one sender at a time, while the next waits",
             InReady,
             |s: &S| s.common().mode,
             |s, mode| s.common_mut().mode = mode,
         ),
         text(
             "host",
-            "mode=connect: name or address to reach, of which all addresses are tried, IPv6 and IPv4; \
-             mode=listen: address to bind, where a name binds all its addresses and * or nothing binds \
-             every interface",
+            "mode=connect: name or address of the peer; all addresses of a name are tried, IPv6 and IPv4. \
+             mode=listen: name or address of this machine to listen on; a name stands for all of its \
+             addresses, * or nothing for every interface, IPv6 and IPv4",
             |s: &S| Some(s.common().host.clone()),
             |s, host| {
                 s.common_mut().host = checked_host(&host.unwrap_or_default())?;
@@ -521,8 +524,8 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
         ),
         Property::uint(
             "port",
-            "TCP port to connect to or to listen on (0 = with mode=listen, take a free one: see \
-             current-port)",
+            "TCP port: mode=connect: the peer's, from 1 on; mode=listen: the one to listen on (0 = any free \
+             one, which current-port then tells)",
             InReady,
             0..=65535,
             |s: &S| s.common().port,
@@ -531,7 +534,9 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
         Property::custom(
             glib::ParamSpecString::builder("uri")
                 .blurb(
-                    "All settings as videosocket://HOST:PORT?PROPERTY=VALUE&...; PORT may be left out",
+                    "The settings in one: videosocket://HOST:PORT?PROPERTY=VALUE&...; it sets host, port \
+                     (4953 where it has none) and the properties it names, and leaves the others as they \
+                     are. With a mistake in it the element does not start",
                 )
                 .default_value(Some(uri::without_query(S::default().common()).as_str()))
                 .flags(InReady.flags())
@@ -541,8 +546,9 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
         ),
         text(
             "connection-id",
-            "A sink and a source of one process with the same id share one TCP connection, which the \
-             source reads and the sink writes (empty = a connection of its own)",
+            "Any text: a sink and a source of one process with the same one share one TCP connection, which \
+             the source reads and the sink writes. mode, host, port, connect-timeout, reconnect and qos-dscp \
+             of both must be the same (empty or none = a connection of its own)",
             |s: &S| s.common().connection_id.clone(),
             |s, id| {
                 s.common_mut().connection_id = id.filter(|id| !id.is_empty());

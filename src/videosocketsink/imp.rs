@@ -98,7 +98,7 @@ impl ObjectImpl for VideoSocketSink {
                 .read_only()
                 .build();
             specs
-                .chain(messages::read_only_properties())
+                .chain(messages::read_only_properties(messages::CLIENTS_BLURB))
                 .chain([num_clients])
                 .collect()
         });

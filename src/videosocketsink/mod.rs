@@ -21,6 +21,17 @@
 //!     video/x-h264,stream-format=byte-stream,alignment=au ! videosocketsink mode=listen host='*'
 //! ```
 //!
+//! Signals, emitted from a thread of the element's own; a handler may call back into the element:
+//!
+//! | signal | arguments | |
+//! |---|---|---|
+//! | `client-added` | `id`: `u64`, `address`: `GSocketAddress` | a client has joined, or the peer is connected to |
+//! | `client-removed` | `id`: `u64`, `reason`: `GstVideoSocketRemoveReason`, `stats`: `GstStructure` | it is none any more; `reason` is `closed`, `failed`, `too-slow`, `timeout`, `eos`, `removed` or `stopped`, `stats` its entry in the `clients` of the property `stats` |
+//! | `client-connecting` | `address`: `GSocketAddress` | a client wants to join: return false to refuse it |
+//! | `disconnect-client` | `id`: `u64` | an action: removes the client, returns whether there was one of this number |
+//!
+//! The number `id` counts connections from 1. The address is none where it is not known.
+//!
 //! In code:
 //!
 //! ```

@@ -16,7 +16,10 @@ use crate::{
 #[enum_type(name = "GstVideoSocketOverflow")]
 pub enum Overflow {
     #[default]
-    #[enum_value(name = "drop where upstream is live, else block", nick = "auto")]
+    #[enum_value(
+        name = "Drop where upstream is live (a camera), else block (a file)",
+        nick = "auto"
+    )]
     Auto,
     #[enum_value(name = "Hold the stream", nick = "block")]
     Block,
@@ -150,8 +153,8 @@ fn own_properties() -> [Property<SinkSettings>; 7] {
         ),
         Property::choice(
             "overflow",
-            "What happens when a client falls behind by more than max-size-buffers, max-size-bytes or \
-             max-size-time",
+            "What happens when a client is slower than the stream, so that more than max-size-buffers, \
+             max-size-bytes or max-size-time of it would wait for that client",
             Always,
             |s| s.overflow,
             |s, overflow| s.overflow = overflow,
@@ -187,7 +190,7 @@ fn limits() -> [Property<SinkSettings>; 3] {
     [
         Property::uint(
             "max-size-buffers",
-            "How many buffers may wait for a client before overflow applies (0 = no limit)",
+            "How many buffers may wait for a client before overflow applies to it (0 = no limit by number)",
             Always,
             0..=u32::MAX,
             |s| s.max_size_buffers,
@@ -195,7 +198,7 @@ fn limits() -> [Property<SinkSettings>; 3] {
         ),
         Property::uint(
             "max-size-bytes",
-            "How many bytes may wait for a client before overflow applies (0 = no limit)",
+            "How many bytes may wait for a client before overflow applies to it (0 = no limit by bytes)",
             Always,
             0..=u32::MAX,
             |s| s.max_size_bytes,
@@ -203,7 +206,8 @@ fn limits() -> [Property<SinkSettings>; 3] {
         ),
         Property::time(
             "max-size-time",
-            "How far a client may fall behind before overflow applies, in nanoseconds (0 = no limit)",
+            "How far a client may fall behind before overflow applies to it, in nanoseconds, \
+             500000000 = 0.5 s (0 = no limit by time)",
             Always,
             |s| s.max_size_time,
             |s, max| s.max_size_time = max,

@@ -66,7 +66,11 @@ static PROPERTIES: Lazy<Vec<Property<SrcSettings>>> = Lazy::new(|| {
         ),
         Property::custom(
             glib::ParamSpecBoxed::builder::<gst::Caps>("caps")
-                .blurb("Caps of the frames (none = downstream finds out by typefinding)")
+                .blurb(
+                    "Caps of the frames; raw video and audio need them, for example \
+                     video/x-raw,format=I420,width=640,height=480,framerate=30/1 (none = the first frame of \
+                     a connection tells, as JPEG does)",
+                )
                 .flags(Changeable::InReady.flags())
                 .build(),
             |s: &SrcSettings| s.caps.to_value(),
@@ -77,7 +81,7 @@ static PROPERTIES: Lazy<Vec<Property<SrcSettings>>> = Lazy::new(|| {
         ),
         Property::choice(
             "zero-length",
-            "What a frame of length 0 means",
+            "What to do with a frame of length 0, a header without a payload",
             Changeable::Always,
             |s: &SrcSettings| s.zero_length,
             |s, zero_length| s.zero_length = zero_length,
@@ -143,7 +147,7 @@ impl ObjectImpl for VideoSocketSrc {
     fn properties() -> &'static [glib::ParamSpec] {
         static SPECS: Lazy<Vec<glib::ParamSpec>> = Lazy::new(|| {
             let specs = PROPERTIES.iter().map(|property| property.spec.clone());
-            specs.chain(messages::read_only_properties()).collect()
+            specs.chain(messages::read_only_properties("")).collect()
         });
         &SPECS
     }

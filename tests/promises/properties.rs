@@ -285,6 +285,19 @@ fn every_property_explains_itself() {
 }
 
 #[test]
+fn the_blurb_of_stats_names_its_fields() {
+    for (element, _) in elements() {
+        let blurb = spec(&element, "stats")
+            .blurb()
+            .expect("a blurb")
+            .to_string();
+        for field in element.property::<gst::Structure>("stats").fields() {
+            assert!(blurb.contains(field.as_str()), "{field}: {blurb}");
+        }
+    }
+}
+
+#[test]
 fn elements_introduce_themselves() {
     for (name, class) in [
         ("videosocketsink", "Sink/Network"),
