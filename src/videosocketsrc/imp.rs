@@ -1,6 +1,10 @@
 use std::sync::{Arc, Mutex};
 
-use gst::{glib, prelude::*, subclass::prelude::*};
+use gst::{
+    glib::{self, translate::IntoGlib},
+    prelude::*,
+    subclass::prelude::*,
+};
 use gst_base::{
     prelude::*,
     subclass::{base_src::CreateSuccess, prelude::*},
@@ -126,6 +130,8 @@ struct Run {
     is_discontinuous: bool,
     /// No buffer of the connection has been asked yet what it is.
     is_untyped: bool,
+    /// The type of the frames, where downstream does not take it.
+    untaken_type: Option<String>,
 }
 
 /// Passes on what the I/O thread tells.
@@ -220,6 +226,12 @@ impl ElementImpl for VideoSocketSrc {
             {
                 false
             }
+            // Only a frame that downstream refuses shows that it does not do without caps.
+            gst::MessageView::Error(error)
+                if is_not_negotiated(error) && !self.obj().src_pad().has_current_caps() =>
+            {
+                self.parent_post_message(self.caps_are_missing(error))
+            }
             _ => self.parent_post_message(message),
         }
     }
@@ -251,6 +263,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             port: messages::port(hub.listening()),
             is_discontinuous: false,
             is_untyped: settings.caps.is_none(),
+            untaken_type: None,
         });
         *lock(&self.hub) = Some(hub.clone());
         messages::announce_listening(&*obj, hub.listening());
@@ -406,18 +419,51 @@ impl VideoSocketSrc {
         let obj = self.obj();
         let pad = obj.src_pad();
         let found = gst_base::functions::type_find_helper_for_buffer(Some(&*obj), buffer);
+        let mut untaken_type = None;
         match found {
-            Ok((caps, probability))
-                if probability >= gst::TypeFindProbability::Likely
-                    && pad.peer_query_accept_caps(&caps) =>
-            {
+            Ok((caps, probability)) if probability >= gst::TypeFindProbability::Likely => {
                 gst::info!(CAT, imp = self, "The frames are {caps}");
-                if let Err(error) = obj.set_caps(&caps) {
+                if !pad.peer_query_accept_caps(&caps) {
+                    untaken_type = caps.structure(0).map(|caps| caps.name().to_string());
+                } else if let Err(error) = obj.set_caps(&caps) {
                     gst::warning!(CAT, imp = self, "Downstream refuses {caps}: {error}");
                 }
             }
             found => gst::debug!(CAT, imp = self, "The frames have no known type: {found:?}"),
         }
+        if let Some(run) = &mut *lock(&self.run) {
+            run.untaken_type = untaken_type;
+        }
+    }
+
+    /// In place of the base class's error, which says "not-negotiated".
+    fn caps_are_missing(&self, error: &gst::message::Error) -> gst::Message {
+        let obj = self.obj();
+        let run = lock(&self.run);
+        let untaken_type = run.as_ref().and_then(|run| run.untaken_type.clone());
+        drop(run);
+        let (code, text) = match untaken_type {
+            Some(name) => (
+                gst::StreamError::WrongType,
+                format!(
+                    "The frames are {name}, which downstream does not take: put a decoder in between, \
+                     for example decodebin3, or set caps if they are something else"
+                ),
+            ),
+            None => (
+                gst::StreamError::TypeNotFound,
+                format!(
+                    "The frames have no type that can be found out, and downstream needs caps: set caps, \
+                     for example caps={}",
+                    example_caps(&obj.src_pad().peer_query_caps(None))
+                ),
+            ),
+        };
+        gst::message::Error::builder(code, &text)
+            .debug_if_some(error.debug().as_deref())
+            .details_if_some(error.details().map(ToOwned::to_owned))
+            .src(&*obj)
+            .build()
     }
 
     fn connection_ended(
@@ -489,5 +535,19 @@ impl Observer for Reporter {
             Event::Warning(error) => fault::post_warning(&obj, error, Direction::Receiving),
             Event::Failed(error) => fault::post_error(&obj, error, Direction::Receiving),
         }
+    }
+}
+
+fn is_not_negotiated(error: &gst::message::Error) -> bool {
+    let details = error.details();
+    let flow = details.and_then(|details| details.get::<i32>("flow-return").ok());
+    flow == Some(gst::FlowError::NotNegotiated.into_glib())
+}
+
+/// Caps of the kind that downstream takes, to be adapted by the user.
+fn example_caps(downstream: &gst::Caps) -> &'static str {
+    match downstream.structure(0).map(|caps| caps.name().as_str()) {
+        Some("audio/x-raw") => "audio/x-raw,format=S16LE,layout=interleaved,rate=48000,channels=1",
+        _ => "video/x-raw,format=I420,width=640,height=480,framerate=30/1",
     }
 }

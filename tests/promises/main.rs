@@ -23,4 +23,5 @@ mod round_trip;
 mod shared_connection;
 mod slow_clients;
 mod timeouts;
+mod types;
 mod uri;

@@ -1,0 +1,73 @@
+//! What the frames are, without caps from the user.
+
+use crate::support::*;
+
+const WITHOUT_CAPS: &str = "videosocketsrc name=source mode=listen host=127.0.0.1 port=0";
+
+/// What looks like no kind of file.
+const RAW: [u8; 1000] = [16; 1000];
+
+fn source_before(downstream: &str) -> (Pipeline, Peer) {
+    let pipeline = Pipeline::launch(&format!("{WITHOUT_CAPS} ! {downstream}"));
+    pipeline.play();
+    let port = number(&pipeline.element("source"), "current-port");
+    let peer = Peer::connect(port.try_into().expect("a port"));
+    (pipeline, peer)
+}
+
+#[test]
+fn raw_frames_without_caps_are_one_error_that_gives_an_example() {
+    for (downstream, example) in [
+        ("videoconvert ! fakesink", "caps=video/x-raw,format="),
+        ("audioconvert ! fakesink", "caps=audio/x-raw,format="),
+        ("identity ! videoscale ! fakesink", "caps=video/x-raw,format="),
+    ] {
+        let (pipeline, peer) = source_before(downstream);
+        let source = pipeline.element("source");
+        peer.send_frame(&RAW);
+        let error = pipeline.expect_error().from(&source);
+        error
+            .is(gst::StreamError::TypeNotFound)
+            .says(&["set caps", example])
+            .shows(&["not-negotiated"]);
+        pipeline.stop();
+        assert!(pipeline.unread_errors(&source).is_empty());
+    }
+}
+
+#[test]
+fn frames_that_downstream_does_not_take_are_called_by_name() {
+    let pipeline = Pipeline::launch(&format!("{WITHOUT_CAPS} ! videoconvert ! fakesink"));
+    pipeline.play();
+    let source = pipeline.element("source");
+    let port = number(&source, "current-port");
+    let sink = Pipeline::launch(&format!(
+        "videotestsrc num-buffers=1 ! jpegenc ! videosocketsink host=127.0.0.1 port={port}"
+    ));
+    sink.play();
+    let error = pipeline.expect_error().from(&source);
+    error
+        .is(gst::StreamError::WrongType)
+        .says(&["image/jpeg", "decode"]);
+}
+
+#[test]
+fn frames_of_unknown_type_reach_who_does_without_caps() {
+    for downstream in [
+        "appsink name=output",
+        "appsink name=output caps=video/x-raw",
+        "queue ! appsink name=output",
+        "identity ! video/x-raw,width=640 ! appsink name=output",
+        "video/x-raw,format=GRAY8,width=100,height=10,framerate=30/1 ! videoconvert ! appsink name=output",
+        "rawvideoparse format=gray8 width=100 height=10 ! videoconvert ! appsink name=output",
+    ] {
+        let source = Receiver::of(Pipeline::launch(&format!("{WITHOUT_CAPS} ! {downstream}")));
+        source.play();
+        let peer = Peer::connect(source.port());
+        peer.send_frame(&RAW);
+        peer.send_frame(&RAW);
+        drop(peer);
+        assert_eq!(source.rest(), [RAW, RAW], "{downstream}");
+        source.expect_eos();
+    }
+}
