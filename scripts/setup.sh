@@ -30,7 +30,7 @@ missing() {
     for program in make python3 cc pkg-config gst-launch-1.0 gst-inspect-1.0; do
         has "$program" || echo "$program"
     done
-    for library in gstreamer-1.0 gstreamer-base-1.0 gstreamer-app-1.0; do
+    for library in gstreamer-1.0 gstreamer-base-1.0 gstreamer-app-1.0 gstreamer-video-1.0; do
         has pkg-config && pkg-config --exists "$library" || echo "$library"
     done
     for element in videotestsrc videoconvert videoscale clockoverlay compositor decodebin3 jpegenc jpegdec pngenc \

@@ -132,6 +132,8 @@ struct Run {
     is_untyped: bool,
     /// The type of the frames, where downstream does not take it.
     untaken_type: Option<String>,
+    /// How long the frames are by the caps that the user has set, until one is not.
+    frame_size: Option<usize>,
 }
 
 /// Passes on what the I/O thread tells.
@@ -264,6 +266,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             is_discontinuous: false,
             is_untyped: settings.caps.is_none(),
             untaken_type: None,
+            frame_size: settings.caps.as_deref().and_then(raw_frame_size),
         });
         *lock(&self.hub) = Some(hub.clone());
         messages::announce_listening(&*obj, hub.listening());
@@ -397,11 +400,23 @@ impl VideoSocketSrc {
     }
 
     fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
-        let (mut is_discontinuous, mut is_untyped) = (false, false);
+        let (mut is_discontinuous, mut is_untyped, mut other_size) = (false, false, None);
         if let Some(run) = &mut *lock(&self.run) {
             is_discontinuous = std::mem::take(&mut run.is_discontinuous);
             is_untyped = run.is_untyped && buffer.size() > 0;
             run.is_untyped &= !is_untyped;
+            other_size = run.frame_size.take_if(|size| *size != buffer.size());
+        }
+        if let Some(size) = other_size {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                (
+                    "By the caps a frame has {size} bytes, but one of {} has come: \
+                  its width, height or format is another",
+                    buffer.size()
+                )
+            );
         }
         if is_untyped {
             self.find_type(&buffer);
@@ -483,10 +498,11 @@ impl VideoSocketSrc {
             None if goes_on => (),
             None => return Err(gst::FlowError::Eos),
         }
-        let is_untyped = lock(&self.settings).caps.is_none();
+        let caps = lock(&self.settings).caps.clone();
         if let Some(run) = &mut *lock(&self.run) {
             run.is_discontinuous = true;
-            run.is_untyped = is_untyped;
+            run.is_untyped = caps.is_none();
+            run.frame_size = caps.as_deref().and_then(raw_frame_size);
         }
         Ok(())
     }
@@ -536,6 +552,14 @@ impl Observer for Reporter {
             Event::Failed(error) => fault::post_error(&obj, error, Direction::Receiving),
         }
     }
+}
+
+/// The bytes of a frame, where all of this type have the same number.
+fn raw_frame_size(caps: &gst::CapsRef) -> Option<usize> {
+    if caps.structure(0)?.name() != "video/x-raw" || !caps.is_fixed() {
+        return None;
+    }
+    Some(gst_video::VideoInfo::from_caps(caps).ok()?.size())
 }
 
 fn is_not_negotiated(error: &gst::message::Error) -> bool {

@@ -20,7 +20,10 @@ fn raw_frames_without_caps_are_one_error_that_gives_an_example() {
     for (downstream, example) in [
         ("videoconvert ! fakesink", "caps=video/x-raw,format="),
         ("audioconvert ! fakesink", "caps=audio/x-raw,format="),
-        ("identity ! videoscale ! fakesink", "caps=video/x-raw,format="),
+        (
+            "identity ! videoscale ! fakesink",
+            "caps=video/x-raw,format=",
+        ),
     ] {
         let (pipeline, peer) = source_before(downstream);
         let source = pipeline.element("source");
@@ -69,5 +72,23 @@ fn frames_of_unknown_type_reach_who_does_without_caps() {
         drop(peer);
         assert_eq!(source.rest(), [RAW, RAW], "{downstream}");
         source.expect_eos();
+    }
+}
+
+#[test]
+fn a_frame_of_another_size_than_the_caps_say_is_warned_of_once_a_connection() {
+    let caps = "caps=video/x-raw,format=I420,width=640,height=480,framerate=30/1";
+    let source = Receiver::playing(&format!("mode=listen port=0 reconnect=true {caps}"));
+    for wrong in [300_000, 500_000] {
+        let peer = Peer::connect(source.port());
+        for size in [460_800, wrong, wrong - 1, 460_800] {
+            peer.send_frame(&vec![16; size]);
+            assert_eq!(source.frame().len(), size);
+        }
+        let warning = source.expect_warning().from(&source.source);
+        warning
+            .is(gst::StreamError::Format)
+            .says(&["460800", &wrong.to_string()]);
+        source.expect_no_warning();
     }
 }

@@ -161,6 +161,14 @@ impl Pipeline {
         })
     }
 
+    /// None that no test has asked for yet.
+    #[track_caller]
+    pub fn expect_no_warning(&self) {
+        let unread = self.messages.unread.lock().unwrap();
+        let mut types = unread.iter().map(|message| message.type_());
+        assert!(!types.any(|kind| kind == gst::MessageType::Warning));
+    }
+
     /// The next element message of this name.
     #[track_caller]
     pub fn expect_message(&self, name: &str) -> gst::Structure {
