@@ -18,7 +18,11 @@ demo: setup ## Let two video chats talk for ten seconds and show what came throu
 bench: setup ## Compare with plain sockets and with other elements, some minutes (BENCH="--quick", "--help")
 	$(CARGO) bench --bench transport -- $(BENCH)
 
-test: test-rust test-python ## Run every test
+test: ## Run every test
+	@status=0; \
+	$(MAKE) --no-print-directory test-rust || status=1; \
+	$(MAKE) --no-print-directory test-python || status=1; \
+	exit $$status
 
 test-rust: setup
 	$(CARGO) test --no-fail-fast
