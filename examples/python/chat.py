@@ -53,8 +53,10 @@ def parse_arguments():
     connection.add_arguments(parser)
     add_picture_arguments(parser)
     add_output_arguments(parser)
-    parser.add_argument("--turns", type=int, metavar="N", help="end after N turns")
-    return parser.parse_args()
+    parser.add_argument(
+        "--turns", type=connection.number(int, 1), metavar="N", help="end after N turns"
+    )
+    return connection.parse_arguments(parser)
 
 
 def take_turn(peer, picture, listening):
@@ -68,4 +70,4 @@ def take_turn(peer, picture, listening):
 
 
 if __name__ == "__main__":
-    main()
+    connection.run(main)

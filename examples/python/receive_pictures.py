@@ -16,6 +16,8 @@ import time
 
 import connection
 
+NO_PICTURE = "A frame has come that is no picture"
+
 
 def main():
     args = parse_arguments()
@@ -46,10 +48,16 @@ def parse_arguments():
     connection.add_arguments(parser)
     add_output_arguments(parser)
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="pass over all but each Nth picture"
+        "--every",
+        type=connection.number(int, 1),
+        default=1,
+        metavar="N",
+        help="pass over all but each Nth picture",
     )
-    parser.add_argument("--count", type=int, metavar="N", help="end after N pictures")
-    args = parser.parse_args()
+    parser.add_argument(
+        "--count", type=connection.number(int, 1), metavar="N", help="end after N pictures"
+    )
+    args = connection.parse_arguments(parser)
     if not args.show and not args.folder:
         args.folder = "pictures"
     return args
@@ -100,6 +108,8 @@ def open_opencv_window():
 
     def show(picture):
         image = cv2.imdecode(numpy.frombuffer(picture, numpy.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(NO_PICTURE)
         cv2.imshow("videosocket", image)
         cv2.waitKey(1)
 
@@ -111,14 +121,20 @@ def open_pillow_window():
 
     from PIL import Image, ImageTk
 
-    window = tkinter.Tk()
+    try:
+        window = tkinter.Tk()
+    except tkinter.TclError as error:
+        sys.exit(f"There is no window to show pictures in: {error}")
     window.title("videosocket")
     window.protocol("WM_DELETE_WINDOW", sys.exit)
     label = tkinter.Label(window)
     label.pack()
 
     def show(picture):
-        label.image = ImageTk.PhotoImage(Image.open(io.BytesIO(picture)))
+        try:
+            label.image = ImageTk.PhotoImage(Image.open(io.BytesIO(picture)))
+        except OSError:
+            raise ValueError(NO_PICTURE) from None
         label.configure(image=label.image)
         window.update()
 
@@ -126,4 +142,4 @@ def open_pillow_window():
 
 
 if __name__ == "__main__":
-    main()
+    connection.run(main)

@@ -16,6 +16,8 @@ import time
 
 import connection
 
+JPEG_START = b"\xff\xd8\xff"
+
 
 def main():
     args = parse_arguments()
@@ -30,7 +32,7 @@ def main():
             sent += 1
     except KeyboardInterrupt:
         pass
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         sys.exit(f"{error}, after {sent} pictures")
     finally:
         peer.sock.close()
@@ -45,18 +47,22 @@ def parse_arguments():
     add_picture_arguments(parser)
     parser.add_argument(
         "--rate",
-        type=float,
+        type=connection.number(float, 0),
         default=25,
         help="pictures a second from files; 0: no pause; default: %(default)s",
     )
     parser.add_argument("--loop", action="store_true", help="begin again after the last picture")
-    return parser.parse_args()
+    return connection.parse_arguments(parser)
 
 
 def add_picture_arguments(parser):
-    parser.add_argument("pictures", nargs="*", help="JPEG files, or folders of them")
-    parser.add_argument(
-        "--camera", type=int, metavar="NUMBER", help="send this camera instead, by OpenCV"
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("pictures", nargs="*", default=[], help="JPEG files, or folders of them")
+    source.add_argument(
+        "--camera",
+        type=connection.number(int, 0),
+        metavar="NUMBER",
+        help="send this camera instead, by OpenCV",
     )
 
 
@@ -66,7 +72,9 @@ def open_pictures(args, loop):
         return camera_pictures(args.camera)
     files = list(find_files(args.pictures))
     if not files:
-        sys.exit("No pictures: name JPEG files, folders of them, or a --camera")
+        sys.exit(f"There is no JPEG file in {', '.join(args.pictures)}")
+    for file in files:
+        check_picture(file)
     if loop:
         files = itertools.cycle(files)
     return (file.read_bytes() for file in files)
@@ -80,6 +88,12 @@ def find_files(names):
             )
         else:
             yield path
+
+
+def check_picture(path):
+    with path.open("rb") as file:
+        if file.read(len(JPEG_START)) != JPEG_START:
+            sys.exit(f"{path} is no JPEG file")
 
 
 def camera_pictures(number):
@@ -111,4 +125,4 @@ def paced(pictures, rate):
 
 
 if __name__ == "__main__":
-    main()
+    connection.run(main)
