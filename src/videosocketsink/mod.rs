@@ -8,10 +8,10 @@
 //! 00000005hello00000003abc        on the wire: 8 ASCII digits, then the payload
 //! ```
 //!
-//! Send JPEG pictures to a program that listens:
+//! Send JPEG pictures to a program that listens on another machine:
 //!
 //! ```sh
-//! gst-launch-1.0 v4l2src ! jpegenc ! videosocketsink host=display.local
+//! gst-launch-1.0 v4l2src ! jpegenc ! videosocketsink host=OTHER-MACHINE
 //! ```
 //!
 //! Serve H.264 to any number of clients, each of which starts with a keyframe:

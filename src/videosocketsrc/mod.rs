@@ -16,7 +16,7 @@
 //! Receive raw video, which needs to be told what it is:
 //!
 //! ```sh
-//! gst-launch-1.0 videosocketsrc host=camera.local reconnect=true \
+//! gst-launch-1.0 videosocketsrc host=OTHER-MACHINE reconnect=true \
 //!     caps=video/x-raw,format=I420,width=640,height=480,framerate=30/1 ! videoconvert ! autovideosink
 //! ```
 //!
