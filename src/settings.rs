@@ -439,6 +439,7 @@ pub fn find<S: Settings>(name: &str) -> Option<&'static Property<S>> {
 pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
     use Changeable::InReady;
     let mut properties = opening_properties();
+    properties.extend(borrowing_properties());
     properties.extend([
         Property::choice(
             "length-format",
@@ -544,6 +545,12 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
             |s: &S| uri::to_string(s).to_value(),
             |s, value| uri::apply(value.get().map_err(wrong_type)?, s),
         ),
+    ]
+}
+
+/// What stands in for a connection of the element's own.
+fn borrowing_properties<S: Settings>() -> [Property<S>; 2] {
+    [
         text(
             "connection-id",
             "Any text: a sink and a source of one process with the same one share one TCP connection, which \
@@ -562,7 +569,7 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
                      connect-timeout and reconnect are then unused: its end is the end of the stream, or an \
                      error",
                 )
-                .flags(InReady.flags())
+                .flags(Changeable::InReady.flags())
                 .build(),
             |s: &S| {
                 let socket = s.common().socket.as_ref();
