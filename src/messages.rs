@@ -6,7 +6,7 @@ use gst::{glib, prelude::*};
 
 use crate::{
     settings::RemoveReason,
-    transport::{ClientStats, Connection, Hub, Payload, Peer},
+    transport::{ClientStats, Connection, Hub, Payload, Peer, Totals},
 };
 
 /// What a sink's `stats` have besides.
@@ -86,6 +86,30 @@ pub fn post_disconnected(
     );
 }
 
+/// Frames have been dropped for a client that is too slow, while `newest` came.
+pub fn post_dropped(
+    element: &impl IsA<gst::Element>,
+    newest: &gst::BufferRef,
+    segment: &gst::FormattedSegment<gst::ClockTime>,
+    is_live: bool,
+    totals: &Totals,
+) {
+    let buffers = gst::format::Buffers::from_u64;
+    let message = gst::message::Qos::builder(is_live)
+        .src(element.upcast_ref::<gst::Element>())
+        .running_time(segment.to_running_time(newest.pts()))
+        .stream_time(segment.to_stream_time(newest.pts()))
+        .timestamp(newest.pts())
+        .duration(newest.duration())
+        .stats(
+            buffers(totals.sent.frames.get()),
+            buffers(totals.dropped.get()),
+        )
+        .build();
+    // Refused only while the element is being disposed of.
+    let _ = element.post_message(message);
+}
+
 /// What was received over a connection.
 pub fn received(connection: &Connection) -> (u64, u64) {
     let received = connection.received();
@@ -98,7 +122,7 @@ pub fn stats<P: Payload>(hub: Option<&Hub<P>>) -> gst::Structure {
         Some(hub) => (Some(hub.totals()), hub.stats()),
         None => (None, Default::default()),
     };
-    let count = |get: fn(&crate::transport::Totals) -> u64| totals.map_or(0, get);
+    let count = |get: fn(&Totals) -> u64| totals.map_or(0, get);
     gst::Structure::builder("application/x-videosocket-stats")
         .field("frames-sent", count(|totals| totals.sent.frames.get()))
         .field("bytes-sent", count(|totals| totals.sent.bytes.get()))

@@ -132,7 +132,7 @@ impl<P: Payload> Client<P> {
         id: u64,
         connection: Arc<Connection>,
         turns: u64,
-        lockstep: bool,
+        flow: &Flow,
         headers: &StreamHeaders<P>,
     ) -> u64 {
         self.id = id;
@@ -144,7 +144,7 @@ impl<P: Payload> Client<P> {
         self.farewell = None;
         (self.sent_frames, self.sent_bytes) = (0, 0);
         // With lockstep a frame needs a turn of this connection; a newer one is held for it.
-        let lost = if lockstep {
+        let lost = if flow.lockstep {
             self.backlog.clear()
         } else {
             self.backlog.start_over()
@@ -157,7 +157,15 @@ impl<P: Payload> Client<P> {
             self.headers = headers.version;
         }
         self.take_turn();
+        self.apply(flow);
         self.count_dropped(lost)
+    }
+
+    /// Frames that may be dropped are to wait here, not in the kernel.
+    pub fn apply(&self, flow: &Flow) {
+        if let Some(connection) = &self.connection {
+            connection.limit_unsent(flow.overflow != Overflow::Block);
+        }
     }
 
     /// Whether it has neither a peer nor anything for it.

@@ -26,6 +26,11 @@ const VANISHED_AFTER: Duration = Duration::from_millis(17_500);
 /// So that a peer that does not read answers often enough to tell it from one that is gone.
 const MAX_RETRANSMISSION_PAUSE: Duration = Duration::from_secs(4);
 
+/// What the kernel holds unsent when frames are to wait where they can still be dropped. Less makes a fast
+/// sender wait more often.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_LIMIT: u32 = 128 * 1024;
+
 /// A connection that both directions may use at the same time, from any thread, without blocking.
 #[derive(Debug)]
 pub struct Connection {
@@ -105,6 +110,15 @@ impl Connection {
             }
             sent => sent,
         }
+    }
+
+    /// Lets the kernel take little more than it can send, or as much as it has room for.
+    pub(super) fn limit_unsent(&self, limited: bool) {
+        // Without it everything works as well, but a slow peer gets older frames.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = self
+            .socket
+            .set_tcp_notsent_lowat(if limited { UNSENT_LIMIT } else { 0 });
     }
 
     /// Ends the sending side: the peer reads to the end of what was sent, then an end of stream.

@@ -228,6 +228,8 @@ pub(super) struct State<P> {
     pub closed: bool,
     /// The I/O thread is in the application's hands.
     pub calling_out: bool,
+    /// Nobody waits for the I/O thread any more: it tells by itself what is left to tell.
+    pub abandoned: bool,
     waiters: usize,
 }
 
@@ -439,7 +441,7 @@ impl<P: Payload> Hub<P> {
                 let received = link.connection.received().frames.get().min(1);
                 let turns = self.first_turns() + received;
                 let connection = link.connection.clone();
-                client.connect(link.id, connection, turns, flow.lockstep, &state.headers);
+                client.connect(link.id, connection, turns, &flow, &state.headers);
             }
             state.clients.insert(client);
         }
@@ -449,7 +451,14 @@ impl<P: Payload> Hub<P> {
 
     /// Changes how frames are sent.
     pub fn set_flow(&self, flow: Flow) {
-        self.lock().flow = flow;
+        let mut state = self.lock();
+        let is_other = state.flow.overflow != flow.overflow;
+        state.flow = flow;
+        for (_, client) in &state.clients {
+            if is_other {
+                client.apply(&flow);
+            }
+        }
         self.progress.notify_all();
     }
 
@@ -748,18 +757,19 @@ impl<P: Payload> Hub<P> {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.waiters -= 1;
         }
-        let has_ended = state.closed;
+        state.abandoned = !state.closed;
+        if state.abandoned {
+            return;
+        }
+        (state.reader, state.writer) = (Side::Gone, Side::Gone);
         drop(state);
         let thread = lock(&self.thread).take();
         // It catches its panics.
-        if has_ended
-            && let Some(thread) = thread
+        if let Some(thread) = thread
             && let Ok(notices) = thread.join()
         {
             tell(notices);
         }
-        let mut state = self.lock();
-        (state.reader, state.writer) = (Side::Gone, Side::Gone);
     }
 }
 
@@ -807,15 +817,22 @@ impl<P: Payload> State<P> {
             stopping: false,
             closed: false,
             calling_out: false,
+            abandoned: false,
             waiters: 0,
         }
     }
 
     pub fn num_clients(&self) -> usize {
-        let clients = self.clients.iter();
-        clients
-            .filter(|(_, client)| client.connection.is_some())
-            .count()
+        // One alone may be that of a link that is not open; of many, each is connected.
+        match self.clients.len() {
+            1 => {
+                let mut clients = self.clients.iter();
+                clients
+                    .any(|(_, client)| client.connection.is_some())
+                    .into()
+            }
+            many => many,
+        }
     }
 
     pub fn next_id(&mut self) -> u64 {
@@ -827,6 +844,7 @@ impl<P: Payload> State<P> {
     pub fn add_client(&mut self, connection: Arc<Connection>) -> usize {
         let id = self.next_id();
         let mut client = Client::new(id, Some(connection));
+        client.apply(&self.flow);
         client.join_with(&self.group, &self.headers);
         self.clients.insert(client)
     }

@@ -117,7 +117,10 @@ impl<P: Payload> Worker<P> {
             self.fail(error);
             self.dispatch();
         }
-        self.close();
+        let abandoned = self.close();
+        if abandoned {
+            tell(std::mem::take(&mut self.outbox));
+        }
         self.outbox
     }
 
@@ -369,12 +372,14 @@ impl<P: Payload> Worker<P> {
         let id = state.next_id();
         let turns = self.hub.first_turns();
         let mut dropped = 0;
-        let lockstep = state.flow.lockstep;
         let State {
-            clients, headers, ..
+            clients,
+            headers,
+            flow,
+            ..
         } = &mut *state;
         for (_, client) in clients {
-            dropped += client.connect(id, connection.clone(), turns, lockstep, headers);
+            dropped += client.connect(id, connection.clone(), turns, flow, headers);
         }
         self.hub.totals.dropped.add(dropped);
         state.link = Link::Open(OpenLink {
@@ -634,8 +639,9 @@ impl<P: Payload> Worker<P> {
         self.hub.notify(&state);
     }
 
-    /// The end of the thread: what is still open is closed.
-    fn close(&mut self) {
+    /// The end of the thread: what is still open is closed. Returns whether nobody waits for what is left to
+    /// tell.
+    fn close(&mut self) -> bool {
         let mut state = self.hub.lock();
         let observers = state.observers();
         if let Link::Open(_) = &state.link {
@@ -660,6 +666,7 @@ impl<P: Payload> Worker<P> {
         self.listeners.clear();
         state.closed = true;
         self.hub.notify(&state);
+        state.abandoned
     }
 }
 

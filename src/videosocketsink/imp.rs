@@ -393,7 +393,9 @@ impl VideoSocketSink {
         loop {
             match hub.send(frames) {
                 Ok(sent) => {
-                    self.after_sending(sent);
+                    if let Some(newest) = frames.last() {
+                        self.after_sending(hub, newest, sent);
+                    }
                     return Ok(gst::FlowSuccess::Ok);
                 }
                 Err(SendError::Interrupted { taken }) => {
@@ -406,13 +408,18 @@ impl VideoSocketSink {
         }
     }
 
-    fn after_sending(&self, sent: Sent) {
+    fn after_sending(&self, hub: &Hub<SentBuffer>, newest: &Frame<SentBuffer>, sent: Sent) {
         if sent.dropped > 0 {
-            gst::debug!(
-                CAT,
-                imp = self,
-                "{} frames dropped for slow clients",
-                sent.dropped
+            let stream = lock(&self.stream);
+            let segment = stream.segment.clone().unwrap_or_default();
+            let is_live = stream.is_live == Some(true);
+            drop(stream);
+            messages::post_dropped(
+                &*self.obj(),
+                &newest.payload.0,
+                &segment,
+                is_live,
+                hub.totals(),
             );
         }
         if sent.wants_keyframe && lock(&self.settings).request_keyframes {

@@ -4,7 +4,7 @@ use crate::support::*;
 use gst::prelude::*;
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -388,4 +388,23 @@ fn a_flood_of_clients_before_a_slow_handler_holds_nobody_up() {
     for flood in floods {
         flood.join().expect("nobody listens any more");
     }
+}
+
+#[test]
+fn a_stop_that_does_not_wait_for_a_handler_is_told_all_the_same() {
+    let sink = Sender::new("mode=listen port=0");
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let added = listen_to(&sink.sink, "client-added", |_| ());
+    sink.sink.connect("client-added", false, move |_| {
+        let _ = released.lock().unwrap().recv();
+        None
+    });
+    let removed = listen_to(&sink.sink, "client-removed", |_| ());
+    sink.start();
+    let _peer = Peer::connect(sink.port());
+    added.recv_timeout(PATIENCE).expect("a client");
+    sink.stop();
+    release.send(()).expect("the handler waits");
+    removed.recv_timeout(PATIENCE).expect("the client is gone");
 }

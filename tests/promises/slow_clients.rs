@@ -52,8 +52,15 @@ fn drop_thins_the_stream_of_that_client_alone() {
     reads.expect_end();
     ending.join().expect("the end was taken");
     sink.expect_eos();
-    let lost = frames.len() - received.len();
-    assert_eq!(stat(&sink.sink, "frames-dropped"), lost as u64);
+    let lost = (frames.len() - received.len()) as u64;
+    assert_eq!(stat(&sink.sink, "frames-dropped"), lost);
+    let mut told = 0;
+    while told < lost {
+        let more = sink.expect_drops();
+        assert!(more > told, "{more} after {told}");
+        told = more;
+    }
+    assert_eq!(told, lost);
 }
 
 #[test]

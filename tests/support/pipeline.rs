@@ -181,6 +181,15 @@ impl Pipeline {
         })
     }
 
+    /// How many frames are lost by the next QoS message.
+    #[track_caller]
+    pub fn expect_drops(&self) -> u64 {
+        self.wait("QoS message", |message| match message.view() {
+            gst::MessageView::Qos(qos) => u64::try_from(qos.stats().1.value()).ok(),
+            _ => None,
+        })
+    }
+
     /// Errors of this element that no test has asked for yet.
     pub fn unread_errors(&self, element: &gst::Element) -> Vec<Fault> {
         let unread = self.messages.unread.lock().unwrap();
