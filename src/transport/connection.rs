@@ -19,6 +19,10 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 const KEEPALIVE_RETRIES: u32 = 3;
 
+/// Where there is reason to doubt that the peer is there: it has 1 + 5 s to say so.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+const PROBE_RETRIES: u32 = 5;
+
 /// A peer that has acknowledged nothing for this long, with data under way, is gone. Keepalive is silent
 /// then, and TCP_USER_TIMEOUT would also end connections to a peer that is alive and does not read.
 const VANISHED_AFTER: Duration = Duration::from_millis(17_500);
@@ -151,6 +155,16 @@ impl Connection {
             // A peer that does not read leaves nothing unacknowledged and answers each probe.
             (info.unacked > 0 || info.probes > 1) && info.since_ack > VANISHED_AFTER
         })
+    }
+
+    /// Asks a silent peer at once whether it is there. One that has lost the connection answers by a reset.
+    pub(super) fn probe(&self) {
+        let keepalive = TcpKeepalive::new()
+            .with_time(PROBE_INTERVAL)
+            .with_interval(PROBE_INTERVAL)
+            .with_retries(PROBE_RETRIES);
+        // Without it the peer is asked a little later.
+        let _ = self.socket.set_tcp_keepalive(&keepalive);
     }
 
     /// Smoothed round-trip time.

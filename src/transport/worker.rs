@@ -2,7 +2,9 @@
 
 use std::{
     any::Any,
+    collections::VecDeque,
     io,
+    net::SocketAddr,
     os::fd::{AsRawFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -41,6 +43,9 @@ const FAREWELL_CHECK: Duration = Duration::from_millis(2);
 /// A system without a free descriptor may have one again after this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Peers that wait for the one before them, and have been looked at.
+const MAX_WAITING: usize = 16;
+
 /// Clients accepted before others have their turn.
 const ACCEPTS_AT_ONCE: usize = 16;
 
@@ -51,6 +56,8 @@ pub(super) struct Worker<P: Payload> {
     hub: Arc<Hub<P>>,
     poll: Poll,
     listeners: Vec<Door>,
+    /// Those who come while another has its turn.
+    waiting: VecDeque<Established>,
     /// Accepting failed; it is tried again then.
     accept_again: Option<Instant>,
     /// That has been told.
@@ -93,6 +100,7 @@ impl<P: Payload> Worker<P> {
                     is_ready: true,
                 })
                 .collect(),
+            waiting: VecDeque::new(),
             accept_again: None,
             accept_has_failed: false,
             was_given: given.is_some(),
@@ -247,6 +255,26 @@ impl<P: Payload> Worker<P> {
                 Some(Err(error)) => self.fail(error),
             }
         }
+        self.look_who_waits(now);
+    }
+
+    /// Where the peer seems to come anew, the connection that it has may be none any more: it lost power, or
+    /// the network, and could not say so.
+    fn look_who_waits(&mut self, now: Instant) {
+        let current = match &self.hub.lock().link {
+            Link::Open(link) if self.hub.endpoint.reconnect => link.connection.clone(),
+            _ => return,
+        };
+        let host = |address: Option<SocketAddr>| address.map(|address| address.ip().to_canonical());
+        while self.waiting.len() < MAX_WAITING {
+            let Some(established) = self.accept(now) else {
+                return;
+            };
+            if host(established.address) == host(current.peer().address()) {
+                current.probe();
+            }
+            self.waiting.push_back(established);
+        }
     }
 
     fn is_opening(&self) -> bool {
@@ -265,7 +293,8 @@ impl<P: Payload> Worker<P> {
         }
         let endpoint = &self.hub.endpoint;
         if endpoint.mode == Mode::Listen {
-            return self.accept(now).map(Ok);
+            let first = self.waiting.pop_front();
+            return first.or_else(|| self.accept(now)).map(Ok);
         }
         let dial = self.dial.get_or_insert_with(|| {
             Dial::start(

@@ -33,6 +33,21 @@ fn the_next_sender_waits_its_turn() {
 }
 
 #[test]
+fn a_sender_that_lost_power_is_served_when_it_comes_again() {
+    let source = Receiver::playing("mode=listen port=0 reconnect=true");
+    let lost = Peer::connect(source.port());
+    lost.send_frame(b"before");
+    assert_eq!(source.frame(), b"before");
+    lost.vanish();
+    let again = Peer::connect(source.port());
+    again.send_frame(b"after");
+    let buffer = source.buffer();
+    assert!(starts_anew(&buffer));
+    assert_eq!(buffer.size(), 5);
+    assert!(source.unread_errors(&source.source).is_empty());
+}
+
+#[test]
 fn a_connecting_source_connects_again() {
     let listener = Listener::new();
     let source = Receiver::playing(&format!("port={} reconnect=true", listener.port()));

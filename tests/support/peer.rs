@@ -4,6 +4,7 @@ use super::PATIENCE;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::AsRawFd;
 
 /// A payload as it goes over the wire.
 pub fn frame(payload: &[u8]) -> Vec<u8> {
@@ -140,6 +141,22 @@ impl Peer {
         SockRef::from(&self.0)
             .set_linger(Some(std::time::Duration::ZERO))
             .expect("linger");
+    }
+
+    /// Goes away without a word, as in a power cut. Where the system allows that to nobody, with a good-bye.
+    #[allow(unsafe_code, reason = "no library knows this option")]
+    pub fn vanish(self) {
+        let on: libc::c_int = 1;
+        // SAFETY: the pointer is that of a live local int, and the length is an int's.
+        unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_REPAIR,
+                (&raw const on).cast(),
+                size_of_val(&on) as libc::socklen_t,
+            )
+        };
     }
 }
 
