@@ -2,46 +2,64 @@
 
 use std::collections::BTreeMap;
 
-use crate::{measure::Figures, rows::Row};
+use crate::{Part, rows::Row};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
     Rate,
+    OfRaw,
     Frames,
     SendCpu,
     ReceiveCpu,
     SendFaults,
     ReceiveFaults,
+    SendCalls,
+    ReceiveCalls,
+    PacedFrames,
+    Delay50,
+    Delay99,
 }
 
-pub const ALL: [(Figure, &str); 6] = [
+pub const ALL: [(Figure, &str); 12] = [
     (Figure::Rate, "gb_per_s"),
+    (Figure::OfRaw, "of_raw"),
     (Figure::Frames, "frames_per_s"),
     (Figure::SendCpu, "send_cpu_s_per_gb"),
     (Figure::ReceiveCpu, "receive_cpu_s_per_gb"),
     (Figure::SendFaults, "send_faults_per_frame"),
     (Figure::ReceiveFaults, "receive_faults_per_frame"),
+    (Figure::SendCalls, "send_calls_per_frame"),
+    (Figure::ReceiveCalls, "receive_calls_per_frame"),
+    (Figure::PacedFrames, "paced_frames_per_s"),
+    (Figure::Delay50, "delay_p50_us"),
+    (Figure::Delay99, "delay_p99_us"),
 ];
 
+/// Of one measurement.
+pub type Figures = BTreeMap<Figure, f64>;
+
+/// Of all measurements.
 #[derive(Default)]
 pub struct Results {
     figures: BTreeMap<(Row, usize, Figure), Vec<f64>>,
-    failures: BTreeMap<(Row, usize), Vec<String>>,
+    failures: BTreeMap<(Part, Row, usize), Vec<String>>,
     left_out: BTreeMap<Row, String>,
 }
 
 impl Results {
-    pub fn add(&mut self, row: Row, size: usize, found: Result<Figures, String>) {
+    pub fn add(&mut self, part: Part, row: Row, size: usize, found: Result<Figures, String>) {
         match found {
             Ok(figures) => {
                 for (figure, value) in figures {
                     let values = self.figures.entry((row, size, figure)).or_default();
-                    values.push(value);
+                    let place = values.partition_point(|other| *other < value);
+                    values.insert(place, value);
                 }
             }
             Err(reason) => {
-                eprintln!("{}, {size} bytes: {reason}", row.name());
-                self.failures.entry((row, size)).or_default().push(reason);
+                eprintln!("{}, {size} bytes, {part:?}: {reason}", row.name());
+                let failures = self.failures.entry((part, row, size)).or_default();
+                failures.push(reason);
             }
         }
     }
@@ -50,9 +68,12 @@ impl Results {
         self.left_out.insert(row, reason);
     }
 
+    pub fn has(&self, figure: Figure) -> bool {
+        self.figures.keys().any(|(_, _, known)| *known == figure)
+    }
+
     pub fn median(&self, row: Row, size: usize, figure: Figure) -> Option<f64> {
-        let mut values = self.figures.get(&(row, size, figure))?.clone();
-        values.sort_by(f64::total_cmp);
+        let values = self.figures.get(&(row, size, figure))?;
         let middle = values.len() / 2;
         Some(match values.len() % 2 {
             0 => (values[middle - 1] + values[middle]) / 2.0,
@@ -60,12 +81,20 @@ impl Results {
         })
     }
 
+    /// Lowest and highest.
+    pub fn range(&self, row: Row, size: usize, figure: Figure) -> Option<(f64, f64)> {
+        let values = self.figures.get(&(row, size, figure))?;
+        Some((*values.first()?, *values.last()?))
+    }
+
     /// What went wrong, for a person.
-    pub fn remark(&self, row: Row, size: usize) -> Option<String> {
+    pub fn remark(&self, parts: &[Part], row: Row, size: usize) -> Option<String> {
         if let Some(reason) = self.left_out.get(&row) {
             return Some(reason.clone());
         }
-        let failures = self.failures.get(&(row, size))?;
-        Some(format!("{} failed: {}", failures.len(), failures[0]))
+        parts.iter().find_map(|&part| {
+            let failures = self.failures.get(&(part, row, size))?;
+            Some(format!("{} failed: {}", failures.len(), failures[0]))
+        })
     }
 }

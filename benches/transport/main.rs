@@ -1,10 +1,12 @@
 //! What it takes to move frames from one process to another: the elements of this crate beside plain
 //! sockets and beside GStreamer's own ways.
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{error::Error, fs, path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
+mod calls;
+mod chart;
 mod child;
 mod clock;
 mod figures;
@@ -20,7 +22,7 @@ mod report;
 mod rows;
 mod sender;
 
-use figures::Results;
+use figures::{Figure, Results};
 use job::Job;
 use measure::Plan;
 use rows::Row;
@@ -28,16 +30,19 @@ use rows::Row;
 /// Compare ways to move frames between two processes
 #[derive(Parser)]
 struct Cli {
-    /// How often everything is measured; the medians are reported [default: 5, quick: 1]
+    /// How often rates and delays are measured; the medians are reported [default: 5, quick: 1]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Bytes per frame
+    /// Bytes per frame, for rates and calls
     #[arg(long, value_delimiter = ',', default_values_t = rows::SIZES)]
     sizes: Vec<usize>,
     /// What to compare
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = rows::ALL)]
     rows: Vec<Row>,
-    /// How long one measurement lasts [default: 1, quick: 0.2]
+    /// What to find out
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Part::Rates, Part::Delays, Part::Calls])]
+    only: Vec<Part>,
+    /// How long a rate is measured; a delay takes twice as long [default: 1, quick: 0.2]
     #[arg(long)]
     seconds: Option<f64>,
     /// To see that it works: the figures are rough
@@ -54,6 +59,16 @@ struct Cli {
     child: Option<Job>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Part {
+    /// Frames as fast as they go, with what they cost
+    Rates,
+    /// From push to arrival, at 500 frames per second
+    Delays,
+    /// System calls per frame, by strace
+    Calls,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let cli = Cli::parse();
     if let Some(job) = cli.child {
@@ -65,7 +80,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     gst::init()?;
     gstvideosocket::plugin_register_static()?;
+    fs::create_dir_all(&cli.out)?;
 
+    let results = measure_all(&cli);
+    print!("{}", report::text(&results, &cli.rows, &cli.sizes));
+    let table = cli.out.join("transport.csv");
+    fs::write(&table, report::csv(&results, &cli.rows, &cli.sizes))?;
+    println!("\n{}", table.display());
+    if cli.only.contains(&Part::Rates) {
+        let picture = cli.out.join("transport.svg");
+        chart::draw(&picture, &results, &cli.rows, &cli.sizes)?;
+        println!("{}", picture.display());
+    }
+    Ok(())
+}
+
+/// A round has one of everything: what else the machine does is spread over all of them.
+fn measure_all(cli: &Cli) -> Results {
     let plan = Plan {
         seconds: cli.seconds.unwrap_or(if cli.quick { 0.2 } else { 1.0 }),
         warm_up: Duration::from_millis(if cli.quick { 50 } else { 200 }),
@@ -75,18 +106,52 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rounds = cli.rounds.unwrap_or(if cli.quick { 1 } else { 5 });
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
-        for &size in &cli.sizes {
-            for &row in rows.iter().filter(|row| row.takes(size)) {
-                results.add(row, size, measure::flood(row, size, &plan));
-            }
+        if cli.only.contains(&Part::Rates) {
+            rates(&rows, &cli.sizes, &plan, &mut results);
+        }
+        if cli.only.contains(&Part::Delays) {
+            delays(&rows, &plan, &mut results);
         }
     }
-    print!("{}", report::text(&results, &cli.rows, &cli.sizes));
-    std::fs::create_dir_all(&cli.out)?;
-    let table = cli.out.join("transport.csv");
-    std::fs::write(&table, report::csv(&results, &cli.rows, &cli.sizes))?;
-    println!("\n{}", table.display());
-    Ok(())
+    if cli.only.contains(&Part::Calls) && calls::are_countable() {
+        eprintln!("system calls");
+        for (row, size) in cells(&rows, &cli.sizes) {
+            results.add(Part::Calls, row, size, calls::count(row, size, &cli.out));
+        }
+    }
+    results
+}
+
+fn rates(rows: &[Row], sizes: &[usize], plan: &Plan, results: &mut Results) {
+    let mut raw = None;
+    for (row, size) in cells(rows, sizes) {
+        let mut found = measure::flood(row, size, plan);
+        if let Ok(figures) = &mut found {
+            let rate = figures[&Figure::Rate];
+            if row == Row::Raw {
+                raw = Some((size, rate));
+            }
+            // Beside what was measured just before, when the machine was as busy.
+            if let Some((_, raw)) = raw.filter(|raw| raw.0 == size) {
+                figures.insert(Figure::OfRaw, rate / raw);
+            }
+        }
+        results.add(Part::Rates, row, size, found);
+    }
+}
+
+fn delays(rows: &[Row], plan: &Plan, results: &mut Results) {
+    for (row, size) in cells(rows, &rows::PACED_SIZES).filter(|(row, _)| row.batch() == 1) {
+        results.add(Part::Delays, row, size, measure::paced(row, size, plan));
+    }
+}
+
+fn cells(rows: &[Row], sizes: &[usize]) -> impl Iterator<Item = (Row, usize)> {
+    let of_size = move |&size| rows.iter().map(move |&row| (row, size));
+    sizes
+        .iter()
+        .flat_map(of_size)
+        .filter(|(row, size)| row.takes(*size))
 }
 
 /// Those whose elements are installed.

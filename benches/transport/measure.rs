@@ -1,10 +1,10 @@
 //! One measurement of one row and size.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     clock,
-    figures::Figure::{self, *},
+    figures::{Figure, Figures},
     job::{End, Job, Received, Said, Spent, Task, Window},
     process::Pair,
     rows::Row,
@@ -16,8 +16,6 @@ pub struct Plan {
     pub warm_up: Duration,
 }
 
-pub type Figures = Vec<(Figure, f64)>;
-
 /// Frames are pushed as fast as they are taken.
 pub fn flood(row: Row, size: usize, plan: &Plan) -> Result<Figures, String> {
     let (sent, received) = window(row, size, Task::Flood, plan, plan.seconds)?;
@@ -26,14 +24,29 @@ pub fn flood(row: Row, size: usize, plan: &Plan) -> Result<Figures, String> {
     let frames = bytes / size as f64;
     // The two windows differ by the time of a frame.
     let of_sender = |figure: f64| figure / sent.seconds * seconds;
-    Ok(vec![
-        (Rate, bytes / 1e9 / seconds),
-        (Frames, frames / seconds),
-        (SendCpu, of_sender(sent.cpu_seconds) / (bytes / 1e9)),
-        (ReceiveCpu, received.spent.cpu_seconds / (bytes / 1e9)),
-        (SendFaults, of_sender(sent.faults) / frames),
-        (ReceiveFaults, received.spent.faults / frames),
-    ])
+    Ok(BTreeMap::from([
+        (Figure::Rate, bytes / 1e9 / seconds),
+        (Figure::Frames, frames / seconds),
+        (Figure::SendCpu, of_sender(sent.cpu_seconds) / (bytes / 1e9)),
+        (
+            Figure::ReceiveCpu,
+            received.spent.cpu_seconds / (bytes / 1e9),
+        ),
+        (Figure::SendFaults, of_sender(sent.faults) / frames),
+        (Figure::ReceiveFaults, received.spent.faults / frames),
+    ]))
+}
+
+/// Frames are pushed at their times.
+pub fn paced(row: Row, size: usize, plan: &Plan) -> Result<Figures, String> {
+    let (_, received) = window(row, size, Task::Paced, plan, 2.0 * plan.seconds)?;
+    let delays = received.delays.ok_or("no whole frame comes")?;
+    let frames = received.bytes as f64 / size as f64;
+    Ok(BTreeMap::from([
+        (Figure::PacedFrames, frames / received.spent.seconds),
+        (Figure::Delay50, delays.p50),
+        (Figure::Delay99, delays.p99),
+    ]))
 }
 
 fn window(
@@ -68,7 +81,7 @@ fn window(
 }
 
 /// Starts the receiver, then the sender, each by way of a program or directly.
-fn connect(
+pub fn connect(
     pair: &mut Pair,
     row: Row,
     size: usize,
@@ -99,4 +112,4 @@ fn await_flow(pair: &Pair) -> Result<(), String> {
 }
 
 /// Beyond the time of the measurement itself.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);

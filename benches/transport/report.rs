@@ -1,98 +1,120 @@
 //! The results as tables.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write, iter};
 
 use crate::{
+    Part,
     figures::{self, Figure, Results},
     machine,
-    rows::{Row, size_name},
+    rows::{PACED_SIZES, Row, size_name},
 };
 
 pub fn text(results: &Results, rows: &[Row], sizes: &[usize]) -> String {
     let mut text = format!("{}\n", machine::line());
-    for &size in sizes {
-        let mut lines = vec![heading(size)];
-        for &row in rows.iter().filter(|row| row.takes(size)) {
-            lines.push(line(results, row, size));
+    if results.has(Figure::Rate) || results.has(Figure::SendCalls) {
+        for &size in sizes {
+            let of_size = rows.iter().filter(|row| row.takes(size));
+            let lines = of_size.map(|&row| rates(results, row, size)).collect();
+            text += &table(&size_name(size), &RATES, lines);
         }
-        text.push('\n');
-        text += &table(&lines);
+    }
+    if results.has(Figure::Delay50) {
+        text.push_str(
+            "\nFrom push to arrival at 500 frames/s, in µs: half of all frames, 99 % of them\n",
+        );
+        let paced = rows.iter().filter(|row| row.batch() == 1);
+        let lines = paced.map(|&row| delays(results, row)).collect();
+        let names = PACED_SIZES.map(size_name);
+        text += &table("", &names.each_ref().map(String::as_str), lines);
     }
     text
 }
 
-fn heading(size: usize) -> Vec<String> {
-    let columns = [
-        "GB/s",
-        "of raw",
-        "frames/s",
-        "CPU s/GB, send + receive",
-        "page faults/frame",
-    ];
-    let names = columns.map(String::from);
-    [size_name(size)].into_iter().chain(names).collect()
-}
+const RATES: [&str; 7] = [
+    "GB/s",
+    "lowest-highest",
+    "of raw",
+    "frames/s",
+    "CPU s/GB",
+    "page faults/frame",
+    "system calls/frame",
+];
 
-fn line(results: &Results, row: Row, size: usize) -> Vec<String> {
-    let figure = |figure| results.median(row, size, figure);
-    let of_raw = figure(Figure::Rate)
-        .zip(results.median(Row::Raw, size, Figure::Rate))
-        .map(|(rate, raw)| rate / raw);
+fn rates(results: &Results, row: Row, size: usize) -> Vec<String> {
+    let figure = |figure| number(results.median(row, size, figure));
+    let sum = |send, receive| match (figure(send), figure(receive)) {
+        (send, receive) if send.is_empty() && receive.is_empty() => String::new(),
+        (send, receive) => format!("{send} + {receive}"),
+    };
+    let range = results.range(row, size, Figure::Rate);
     let mut cells = vec![
         row.name().into(),
-        number(figure(Figure::Rate)),
-        number(of_raw),
-        number(figure(Figure::Frames)),
-        both(figure(Figure::SendCpu), figure(Figure::ReceiveCpu)),
-        both(figure(Figure::SendFaults), figure(Figure::ReceiveFaults)),
+        figure(Figure::Rate),
+        range.map_or(String::new(), |(low, high)| {
+            format!("{}-{}", number(Some(low)), number(Some(high)))
+        }),
+        figure(Figure::OfRaw),
+        figure(Figure::Frames),
+        sum(Figure::SendCpu, Figure::ReceiveCpu),
+        sum(Figure::SendFaults, Figure::ReceiveFaults),
+        sum(Figure::SendCalls, Figure::ReceiveCalls),
     ];
-    if let Some(remark) = results.remark(row, size) {
-        cells.push(remark);
+    cells.extend(results.remark(&[Part::Rates, Part::Calls], row, size));
+    cells
+}
+
+fn delays(results: &Results, row: Row) -> Vec<String> {
+    let mut cells = vec![row.name().into()];
+    let mut remarks = Vec::new();
+    for size in PACED_SIZES {
+        let figure = |figure| results.median(row, size, figure);
+        let delays = figure(Figure::Delay50).zip(figure(Figure::Delay99));
+        cells.push(delays.map_or(String::new(), |(p50, p99)| format!("{p50:.0}, {p99:.0}")));
+        remarks.extend(results.remark(&[Part::Delays], row, size));
+        if let Some(frames) = figure(Figure::PacedFrames).filter(|frames| *frames < 475.0) {
+            remarks.push(format!("{}: only {frames:.0} frames/s", size_name(size)));
+        }
+    }
+    remarks.dedup();
+    if !remarks.is_empty() {
+        cells.push(remarks.join("; "));
     }
     cells
 }
 
-/// As Markdown that reads well as it is.
-fn table(lines: &[Vec<String>]) -> String {
-    let columns = lines[0].len();
-    let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for (index, line) in lines.iter().enumerate() {
+/// As Markdown that reads well as it is. What a line has more than the heading follows the table's edge.
+fn table(name: &str, heading: &[&str], lines: Vec<Vec<String>>) -> String {
+    let columns = 1 + heading.len();
+    let names = iter::once(name).chain(heading.iter().copied());
+    let mut all = vec![names.map(String::from).collect::<Vec<_>>()];
+    all.extend(lines);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            let lens = all.iter().map(|line| line[column].chars().count());
+            lens.max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::from("\n");
+    for (index, line) in all.iter().enumerate() {
         for (column, width) in widths.iter().enumerate() {
-            let cell = line.get(column).map_or("", String::as_str);
-            let _ = match column {
-                0 => write!(text, "| {cell:<width$} "),
-                _ => write!(text, "| {cell:>width$} "),
+            let cell = &line[column];
+            text += &match column {
+                0 => format!("| {cell:<width$} "),
+                _ => format!("| {cell:>width$} "),
             };
         }
-        text += "|";
-        if let Some(remark) = line.get(columns) {
-            let _ = write!(text, " {remark}");
-        }
+        let remark = line.get(columns).map_or("", String::as_str);
+        text += format!("| {remark}").trim_end();
         text.push('\n');
         if index == 0 {
             for (column, width) in widths.iter().enumerate() {
                 let dashes = "-".repeat(width + 1);
-                let _ = match column {
-                    0 => write!(text, "|{dashes}-"),
-                    _ => write!(text, "|{dashes}:"),
-                };
+                text += &format!("|{dashes}{}", if column == 0 { "-" } else { ":" });
             }
             text += "|\n";
         }
     }
     text
-}
-
-fn both(send: Option<f64>, receive: Option<f64>) -> String {
-    match (send, receive) {
-        (None, None) => String::new(),
-        _ => format!("{} + {}", number(send), number(receive)),
-    }
 }
 
 /// Three digits of it, or all of a large one.
@@ -111,7 +133,8 @@ pub fn csv(results: &Results, rows: &[Row], sizes: &[usize]) -> String {
         let _ = write!(text, ",{name}");
     }
     text.push('\n');
-    for &size in sizes {
+    let sizes: BTreeSet<usize> = sizes.iter().copied().chain(PACED_SIZES).collect();
+    for size in sizes {
         for &row in rows.iter().filter(|row| row.takes(size)) {
             let _ = write!(text, "{},{size}", row.name());
             for (figure, _) in figures::ALL {

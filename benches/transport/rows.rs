@@ -31,6 +31,9 @@ pub const ALL: [Row; 6] = [
 /// From a voice packet to raw 4K video.
 pub const SIZES: [usize; 6] = [1_000, 10_000, 60_000, 1_000_000, 3_110_400, 12_441_600];
 
+/// Where the delay is measured: compressed pictures, and a raw one.
+pub const PACED_SIZES: [usize; 3] = [10_000, 50_000, 1_000_000];
+
 impl Row {
     pub fn name(self) -> &'static str {
         match self {
