@@ -505,21 +505,20 @@ impl<P: Payload> Worker<P> {
         }
     }
 
-    /// Removes a client that is to leave; the one of a link stays without its connection.
+    /// Removes a client that is to leave.
     fn part(&mut self, state: &mut State<P>, key: usize) {
         // It may have been listed twice.
-        if state
-            .clients
-            .get(key)
-            .is_none_or(|client| client.leaving.is_none())
-        {
+        let Some(client) = state.clients.get_mut(key) else {
             return;
-        }
-        if !self.hub.is_exclusive() {
+        };
+        let Some((reason, cause)) = client.leaving.take() else {
+            return;
+        };
+        if self.hub.is_exclusive() {
+            self.part_from_link(state, key, reason, cause);
+        } else {
             let mut client = state.clients.remove(key);
-            if let (Some(connection), Some((reason, _))) =
-                (client.connection.take(), client.leaving.take())
-            {
+            if let Some(connection) = client.connection.take() {
                 let event = Event::Disconnected {
                     id: client.id,
                     stats: client.stats_of(&connection),
@@ -530,19 +529,24 @@ impl<P: Payload> Worker<P> {
                 };
                 self.outbox.push((event, state.observers()));
             }
-            self.hub.notify(state);
-            return;
         }
+        self.hub.notify(state);
+    }
+
+    /// The client of a link stays, without its connection.
+    fn part_from_link(
+        &self,
+        state: &mut State<P>,
+        key: usize,
+        reason: Reason,
+        cause: Option<Error>,
+    ) {
         let State {
             clients,
             link: Link::Open(link),
             ..
         } = state
         else {
-            return;
-        };
-        let client = &mut clients[key];
-        let Some((reason, cause)) = client.leaving.take() else {
             return;
         };
         let is_peers_doing = matches!(
@@ -552,12 +556,11 @@ impl<P: Payload> Worker<P> {
         if self.hub.roles == Roles::Both && state.reader.is_active() && is_peers_doing {
             // The reader learns by itself what became of the connection, and reports it.
             link.write_done = true;
-            client.connection = None;
+            clients[key].connection = None;
         } else {
             link.connection.abort(libc::ECONNABORTED);
             link.ending.get_or_insert((reason, cause));
         }
-        self.hub.notify(state);
     }
 
     /// Closes the link when both directions are done with it.
