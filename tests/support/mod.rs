@@ -11,7 +11,7 @@ mod sender;
 pub use background::Background;
 pub use peer::{BlackHole, Listener, Peer, ReservedPort, frame, has_ipv6, wrapped_socket};
 pub use pipeline::{Fault, Pipeline};
-pub use process::{Usage, peak_memory};
+pub use process::{Usage, memory_in_use, peak_memory};
 pub use receiver::Receiver;
 pub use sender::{Feed, Sender, buffer, delta};
 

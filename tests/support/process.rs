@@ -24,12 +24,24 @@ impl Usage {
 
 /// The most memory that this process ever had in use, in bytes.
 pub fn peak_memory() -> u64 {
+    memory("VmHWM:")
+}
+
+/// Bytes that were allocated in this process, by whatever language, and not freed.
+#[allow(unsafe_code, reason = "the allocator has no safe interface")]
+pub fn memory_in_use() -> u64 {
+    // SAFETY: it only reads the allocator's own counters, with its locks.
+    let counters = unsafe { libc::mallinfo2() };
+    (counters.uordblks + counters.hblkhd) as u64
+}
+
+fn memory(line: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("/proc/self/status");
-    let line = status
+    let kilobytes = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("VmHWM");
-    let kilobytes: u64 = line
+        .find_map(|found| found.strip_prefix(line))
+        .expect(line);
+    let kilobytes: u64 = kilobytes
         .trim()
         .trim_end_matches(" kB")
         .parse()
