@@ -24,6 +24,13 @@ use crate::wire::{Decoder, HeaderError, HeaderFormat, Step, Truncated};
 const WAKE: Token = Token(0);
 const SOCKET: Token = Token(1);
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const INTEREST: Interest = Interest::READABLE.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const INTEREST: Interest = Interest::READABLE;
+
+const TELLS_OF_URGENT_DATA: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// Small frames are read this many bytes at a time.
 const READ_AHEAD: usize = 256 * 1024;
 
@@ -111,8 +118,9 @@ struct Current<F> {
     frame: Option<F>,
     /// The last read has taken all there was. The poll, which is edge-triggered, tells when there is more.
     is_drained: bool,
-    /// After the bytes that are there comes the end, of which the poll does not tell again.
-    has_ended: bool,
+    /// After a short read there may be more: the end, of which the poll does not tell again, or what is
+    /// behind urgent data, at which a read stops.
+    reads_on: bool,
     /// As many bytes end a wait.
     expected: usize,
 }
@@ -212,17 +220,16 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             match self.hub.offer() {
                 Offer::Connection(connection) => {
                     let fd = connection.as_raw_fd();
-                    let registered = self.poll.registry().register(
-                        &mut SourceFd(&fd),
-                        SOCKET,
-                        Interest::READABLE,
-                    );
+                    let registered =
+                        self.poll
+                            .registry()
+                            .register(&mut SourceFd(&fd), SOCKET, INTEREST);
                     self.current = Some(Current {
                         connection,
                         decoder: Decoder::new(self.format, self.max_frame_size, READ_AHEAD),
                         frame: None,
                         is_drained: false,
-                        has_ended: false,
+                        reads_on: !TELLS_OF_URGENT_DATA,
                         expected: 1,
                     });
                     return registered.map_err(|error| self.end(Ending::Lost(error)));
@@ -289,7 +296,8 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                 let event = events.find(|event| event.token() == SOCKET);
                 if let (Some(event), Some(current)) = (event, &mut self.current) {
                     current.is_drained = false;
-                    current.has_ended |= event.is_read_closed() || event.is_error();
+                    current.reads_on |=
+                        event.is_read_closed() || event.is_error() || event.is_priority();
                 }
                 Ok(event.is_some())
             }
@@ -345,7 +353,7 @@ impl<F> Current<F> {
                     self.frame = Some(frame);
                 }
                 Step::Frame => return Ok(self.frame.take()),
-                Step::More if self.is_drained && !self.has_ended => return Ok(None),
+                Step::More if self.is_drained && !self.reads_on => return Ok(None),
                 Step::More => {
                     let mut slices = self.decoder.read_slices(payload);
                     let room: usize = slices.iter().map(|slice| slice.len()).sum();

@@ -233,3 +233,17 @@ fn the_last_byte_waits_for_a_peer_that_goes_on_sending() {
         }
     });
 }
+
+#[test]
+fn urgent_data_in_the_middle_of_a_frame_holds_up_nothing() {
+    let source = Receiver::playing("mode=listen port=0");
+    let peer = Peer::connect(source.port());
+    peer.send_frame(b"before");
+    assert_eq!(source.frame(), b"before");
+    source.pause();
+    peer.send(b"00000005he");
+    peer.send_urgent(b"!");
+    peer.send(b"llo");
+    source.play();
+    assert_eq!(source.frame(), b"hello");
+}

@@ -53,6 +53,14 @@ impl Peer {
         while (&self.0).write_all(bytes).is_ok() {}
     }
 
+    /// Out of the stream: a receiver that does not ask for it never sees it.
+    #[track_caller]
+    pub fn send_urgent(&self, byte: &[u8; 1]) {
+        SockRef::from(&self.0)
+            .send_out_of_band(byte)
+            .expect("the other end takes the byte");
+    }
+
     #[track_caller]
     pub fn send_frame(&self, payload: &[u8]) {
         self.send(&frame(payload));
