@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use gst::glib;
 use gst::prelude::*;
 
-use super::cli::{Call, Options, Size, TestPicture};
+use super::arguments::Size;
+use super::cli::{Call, Options, TestPicture};
 use super::delay::{self, Delays};
+use super::pictures::{self, NEWEST};
 use super::status::{Counters, Traffic};
 
 /// The application message of a film that ended and is to begin again.
@@ -22,8 +24,6 @@ const DEFAULT_SIZE: Size = Size {
     height: 480,
 };
 const DEFAULT_SNAPSHOTS: &str = "videochat-snapshots";
-/// What is live has its own pace; what comes late makes room for what is new.
-const NEWEST: &str = "queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0";
 /// Of a film every frame is wanted, each at its time.
 const EACH_IN_TIME: &str = "queue max-size-buffers=2 ! clocksync";
 
@@ -145,25 +145,15 @@ enum Picture {
 impl Picture {
     fn choose(options: &Options) -> Result<Self, Box<dyn Error>> {
         if let Some(file) = &options.file {
-            let path = file
-                .canonicalize()
-                .map_err(|error| format!("{}: {error}", file.display()))?;
-            return Ok(Self::Film(glib::filename_to_uri(path, None)?));
+            return Ok(Self::Film(pictures::film_uri(file)?));
         }
         if let Some(device) = &options.camera {
-            let device = device
-                .to_str()
-                .ok_or("the name of the camera is not UTF-8")?;
-            return Ok(Self::Camera(
-                gst::ElementFactory::make("v4l2src")
-                    .property("device", device)
-                    .build()?,
-            ));
+            return Ok(Self::Camera(pictures::camera_at(device)?));
         }
         if let Some(picture) = options.test_picture {
             return Ok(Self::Test(picture));
         }
-        Ok(first_camera().map_or(Self::Test(TestPicture::default()), Self::Camera))
+        Ok(pictures::first_camera().map_or(Self::Test(TestPicture::default()), Self::Camera))
     }
 
     /// Puts the source in front of `entry`. A film is returned: it stays locked until it is rolled.
@@ -196,7 +186,7 @@ impl Picture {
 fn description(picture: &Picture, options: &Options, snapshots: bool) -> String {
     let size = options.size.unwrap_or(DEFAULT_SIZE).caps();
     let (entry, size, pace) = match picture {
-        Picture::Camera(_) => (camera_entry(&size), size, NEWEST),
+        Picture::Camera(_) => (pictures::camera_entry(&size), size, NEWEST),
         Picture::Test(test) => (test_picture(*test), size, NEWEST),
         Picture::Film(_) => (
             "videoconvert name=picture".into(),
@@ -221,21 +211,8 @@ fn description(picture: &Picture, options: &Options, snapshots: bool) -> String 
     text
 }
 
-impl Size {
-    fn caps(self) -> String {
-        format!(",width={},height={}", self.width, self.height)
-    }
-}
-
 fn film_size(options: &Options) -> String {
     options.size.map(Size::caps).unwrap_or_default()
-}
-
-/// The first formats are what a camera with a choice takes.
-fn camera_entry(size: &str) -> String {
-    format!(
-        "capsfilter name=picture caps=\"video/x-raw{size};image/jpeg{size};video/x-raw;image/jpeg\" ! decodebin"
-    )
 }
 
 fn test_picture(picture: TestPicture) -> String {
@@ -248,15 +225,6 @@ fn test_picture(picture: TestPicture) -> String {
          ! clockoverlay name=picture font-desc=\"Sans Bold 30\" shaded-background=true \
          ! timeoverlay font-desc=\"Sans 24\" halignment=right valignment=bottom shaded-background=true"
     )
-}
-
-fn first_camera() -> Option<gst::Element> {
-    let monitor = gst::DeviceMonitor::new();
-    monitor.add_filter(Some("Video/Source"), None)?;
-    monitor
-        .devices()
-        .iter()
-        .find_map(|camera| camera.create_element(None).ok())
 }
 
 /// A source that feeds `entry` from its start to its end each time it is started.

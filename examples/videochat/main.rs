@@ -5,9 +5,13 @@
 //! videochat connect its-name           on the other
 //! ```
 
+#[path = "../common/arguments.rs"]
+mod arguments;
 mod chat;
 mod cli;
 mod delay;
+#[path = "../common/pictures.rs"]
+mod pictures;
 mod status;
 
 use std::error::Error;
