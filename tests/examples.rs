@@ -1,16 +1,23 @@
 //! The example programs, as their users run them: with each other, over loopback.
 
+#![allow(clippy::duplicate_mod, reason = "each program brings what it shares")]
+
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// For its own tests: as a test target it would no longer be built as a program.
+use socket2::{Domain, Socket, Type};
+
+// For their own tests: as test targets they would no longer be built as programs.
+#[allow(dead_code)]
+#[path = "../examples/camera_server/main.rs"]
+mod camera_server;
 #[allow(dead_code)]
 #[path = "../examples/videochat/main.rs"]
 mod videochat;
@@ -129,6 +136,63 @@ fn a_port_in_use_is_an_error_at_once() {
 }
 
 #[test]
+fn a_viewer_that_stalls_loses_pictures_and_the_other_none() {
+    let words = "--host localhost --port 0 --size 1280x720 --max-delay 1 --timeout 60";
+    let mut server = Program::start("camera_server", &words.split(' ').collect::<Vec<_>>());
+    let port = server.port();
+    let stalled = Viewer::connect(port, Some(4096));
+    let steady = Viewer::connect(port, None);
+    let (stalled_row, steady_row) = (stalled.row(), steady.row());
+    let pictures = thread::spawn(move || steady.receive_until_end());
+
+    let loses_none = |line: &str| line.contains(" 0 dropped");
+    server.line_that("the viewer that stalls loses pictures", |line| {
+        line.starts_with(&stalled_row) && !loses_none(line)
+    });
+    let line = server.line(&steady_row);
+    assert!(loses_none(&line), "{line}");
+    server.press_ctrl_c();
+    assert!(server.end().success());
+    let pictures = pictures.join().unwrap();
+    assert!(pictures.len() >= 10, "{} pictures", pictures.len());
+    for picture in pictures {
+        assert!(picture.starts_with(b"\xff\xd8"));
+    }
+}
+
+#[test]
+fn a_film_begins_with_the_first_viewer_and_ends_the_server() {
+    let folder = Scratch::new("film");
+    let mut server = serve_film(&folder, &["--codec", "h264"]);
+    let pictures = Viewer::connect(server.port(), None).receive_until_end();
+    assert_eq!(pictures.len(), FILM_LENGTH);
+    let sequence_parameters = [0, 0, 0, 1, 0x67];
+    let mut beginning = pictures[0].windows(sequence_parameters.len());
+    assert!(beginning.any(|bytes| bytes == sequence_parameters));
+    assert!(server.end().success());
+}
+
+#[test]
+fn a_film_can_begin_again_and_again() {
+    let folder = Scratch::new("loop");
+    let mut server = serve_film(&folder, &["--loop"]);
+    let viewer = Viewer::connect(server.port(), None);
+    for _ in 0..3 * FILM_LENGTH {
+        assert!(viewer.receive().is_some());
+    }
+    server.press_ctrl_c();
+    viewer.receive_until_end();
+    assert!(server.end().success());
+}
+
+#[test]
+fn a_film_that_is_none_is_an_error() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let mut server = Program::start("camera_server", &["--port", "0", "--film", file]);
+    assert_eq!(server.end().code(), Some(1));
+}
+
+#[test]
 fn send_sends_frames_that_are_jpeg() {
     let (listener, uri) = listen();
     let mut program = Program::start("send", &[&uri, "--frames", "10"]);
@@ -181,6 +245,59 @@ fn receive_tells_what_is_wrong_and_fails() {
     assert_eq!(program.end().code(), Some(1));
 }
 
+const FILM_LENGTH: usize = 10;
+
+fn serve_film(folder: &Scratch, options: &[&str]) -> Program {
+    let film = folder.path("film.avi");
+    let status = Command::new("gst-launch-1.0")
+        .args(["-q", "videotestsrc", &format!("num-buffers={FILM_LENGTH}")])
+        .args("! jpegenc ! avimux ! filesink".split(' '))
+        .arg(format!("location={film}"))
+        .status();
+    assert!(status.unwrap().success());
+    let arguments = ["--host", "localhost", "--port", "0", "--film", &film];
+    Program::start("camera_server", &[&arguments, options].concat())
+}
+
+/// A plain TCP program that watches.
+struct Viewer(TcpStream);
+
+impl Viewer {
+    /// With a small receive buffer the sender soon notices when nothing is read.
+    fn connect(port: u16, receive_buffer: Option<usize>) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        if let Some(size) = receive_buffer {
+            socket.set_recv_buffer_size(size).unwrap();
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        socket.connect(&address.into()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(socket.into())
+    }
+
+    /// How the lines about this viewer begin.
+    fn row(&self) -> String {
+        format!("{} connected", self.0.local_addr().unwrap())
+    }
+
+    /// The next frame; none at a clean end.
+    fn receive(&self) -> Option<Vec<u8>> {
+        let mut header = Vec::new();
+        (&self.0).take(8).read_to_end(&mut header).unwrap();
+        if header.is_empty() {
+            return None;
+        }
+        assert_eq!(header.len(), 8, "a whole header");
+        let mut frame = vec![0; std::str::from_utf8(&header).unwrap().parse().unwrap()];
+        (&self.0).read_exact(&mut frame).unwrap();
+        Some(frame)
+    }
+
+    fn receive_until_end(&self) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| self.receive()).collect()
+    }
+}
+
 fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("videosocket://{}", listener.local_addr().unwrap());
@@ -215,14 +332,19 @@ impl Program {
 
     /// Waits for a line that starts so, and returns it.
     fn line(&self, start: &str) -> String {
+        self.line_that(&format!("{start}..."), |line| line.starts_with(start))
+    }
+
+    /// Waits for a line for which something holds, and returns it.
+    fn line_that(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = self
                 .lines
                 .recv_timeout(left)
-                .unwrap_or_else(|_| panic!("no line starts with {start:?}"));
-            if line.starts_with(start) {
+                .unwrap_or_else(|_| panic!("no line says: {what}"));
+            if holds(&line) {
                 return line;
             }
         }
