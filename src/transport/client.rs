@@ -329,6 +329,12 @@ impl<P: Payload> Client<P> {
         (self.connection.is_some() && !self.backlog.is_empty()).then(|| self.progress.elapsed())
     }
 
+    /// Whether it takes nothing of what waits, not even to say farewell.
+    pub fn is_stuck(&self) -> bool {
+        self.stalled_for()
+            .is_some_and(|stalled_for| stalled_for >= FAREWELL_LIMIT)
+    }
+
     /// Its counters, where it is connected.
     pub fn stats(&self) -> Option<ClientStats> {
         let connection = self.connection.as_ref()?;

@@ -21,7 +21,7 @@ use super::{
     connection::{Connection, Established},
     dial::Dial,
     error::Error,
-    hub::{Event, Hub, Link, Mode, Notice, OpenLink, Roles, Side, State, tell},
+    hub::{Event, Hub, Link, Mode, Notice, OpenLink, Overflow, Roles, Side, State, tell},
     listen::Listener,
     stats::ClientStats,
 };
@@ -747,11 +747,20 @@ fn say_farewells<P: Payload>(state: &mut State<P>) {
         leaving,
         finishing,
         parting,
+        flow,
         ..
     } = state;
     *parting = false;
     for (key, client) in clients {
-        if client.connection.is_none() || client.leaving.is_some() || !client.is_idle() {
+        if client.connection.is_none() || client.leaving.is_some() {
+            continue;
+        }
+        if !client.is_idle() {
+            // It holds up the end of the stream no more than the stream.
+            if *finishing && flow.overflow != Overflow::Block && client.is_stuck() {
+                client.leaving = Some((Reason::TooSlow, None));
+                leaving.push(key);
+            }
             continue;
         }
         // A flush takes back the end of the stream, not the word given to a client.

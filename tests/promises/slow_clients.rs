@@ -64,6 +64,17 @@ fn drop_thins_the_stream_of_that_client_alone() {
 }
 
 #[test]
+fn a_client_that_stalls_does_not_hold_up_the_end() {
+    let (sink, reads, _stalls) = served(Sender::playing(
+        "mode=listen port=0 overflow=drop max-size-buffers=2",
+    ));
+    stream_to(&sink, &reads);
+    sink.end();
+    reads.expect_end();
+    sink.expect_eos();
+}
+
+#[test]
 fn a_live_stream_is_never_held_up() {
     let (sink, reads, stalls) = served(Sender::live("mode=listen port=0 max-size-buffers=2"));
     let frames = stream_to(&sink, &reads);
