@@ -10,10 +10,9 @@ use std::{
 
 use crate::{
     figures::{Figure, Figures},
-    job::{Said, Task},
+    job::{Case, Said, Task},
     measure::{PATIENCE, connect},
     process::Pair,
-    rows::Row,
 };
 
 /// Whether strace is installed.
@@ -24,13 +23,14 @@ pub fn are_countable() -> bool {
 }
 
 /// What twice as many frames add is what frames cost, without the start.
-pub fn count(row: Row, size: usize, folder: &Path) -> Result<Figures, String> {
-    let frames = (BYTES / size)
+pub fn count(case: Case, folder: &Path) -> Result<Figures, String> {
+    let frames = (BYTES / case.size)
         .clamp(16, 2_048)
-        .next_multiple_of(row.batch()) as u64;
-    let once = of_frames(row, size, frames, folder)?;
-    let twice = of_frames(row, size, 2 * frames, folder)?;
-    let added = |end: usize| (twice[end] - once[end]) / frames as f64;
+        .next_multiple_of(case.row.batch()) as u64;
+    let once = of_frames(case, frames, folder)?;
+    let twice = of_frames(case, 2 * frames, folder)?;
+    // Where next to nothing is added, the start of one may outweigh it.
+    let added = |end: usize| (twice[end] - once[end]).max(0.0) / frames as f64;
     Ok(BTreeMap::from([
         (Figure::SendCalls, added(0)),
         (Figure::ReceiveCalls, added(1)),
@@ -38,7 +38,7 @@ pub fn count(row: Row, size: usize, folder: &Path) -> Result<Figures, String> {
 }
 
 /// Of the sender, and of the receiver.
-fn of_frames(row: Row, size: usize, frames: u64, folder: &Path) -> Result<[f64; 2], String> {
+fn of_frames(case: Case, frames: u64, folder: &Path) -> Result<[f64; 2], String> {
     let files = ["sender", "receiver"].map(|end| folder.join(format!("{end}.calls")));
     let names = files.each_ref().map(|file| file.to_string_lossy());
     let strace = names.each_ref().map(|name| {
@@ -48,7 +48,7 @@ fn of_frames(row: Row, size: usize, frames: u64, folder: &Path) -> Result<[f64; 
     });
     let mut pair = Pair::new(4 * PATIENCE);
     let by = strace.each_ref().map(Vec::as_slice);
-    connect(&mut pair, row, size, Task::Count(frames), by)?;
+    connect(&mut pair, case, Task::Count(frames), by)?;
     while !matches!(pair.hear()?, Said::Received(_)) {}
     // strace writes as its child ends.
     drop(pair);
@@ -68,4 +68,4 @@ fn sum(text: &str) -> Option<f64> {
 }
 
 /// Enough of them for what is not from frames to vanish.
-const BYTES: usize = 50_000_000;
+const BYTES: usize = 200_000_000;

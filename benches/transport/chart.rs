@@ -1,14 +1,16 @@
 //! The rates as a picture.
 
-use std::{error::Error, path::Path};
+use std::{error::Error, ops::Range, path::Path};
 
-use plotters::prelude::*;
+use plotters::{coord::Shift, prelude::*};
 
 use crate::{
     figures::{Figure, Results},
     machine,
     rows::{Row, size_name},
 };
+
+type Plot<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 pub fn draw(
     file: &Path,
@@ -23,20 +25,28 @@ pub fn draw(
     title.titled("GB/s from one process to another", ("sans-serif", 22))?;
     let small = ("sans-serif", 13).into_font().color(&BLACK.mix(0.7));
     title.draw_text(&machine::line(), &small, (12, 34))?;
+    lines(&plot, results, rows, sizes)?;
+    root.present()?;
+    Ok(())
+}
 
+fn lines(
+    plot: &Plot,
+    results: &Results,
+    rows: &[Row],
+    sizes: &[usize],
+) -> Result<(), Box<dyn Error>> {
     let marks: Vec<f64> = sizes.iter().map(|&size| size as f64).collect();
-    let (smallest, largest) = range(marks.iter().copied());
-    let (lowest, highest) = range(rates(results, rows, sizes));
-    let mut chart = ChartBuilder::on(&plot)
+    let widths = around(marks.iter().copied());
+    let heights = around(rates(results, rows, sizes));
+    let ticks = TICKS.into_iter().filter(|tick| heights.contains(tick));
+    let ticks = ticks.collect();
+    let mut chart = ChartBuilder::on(plot)
         .x_label_area_size(44)
         .y_label_area_size(48)
         .build_cartesian_2d(
-            (smallest * 0.8..largest * 1.25)
-                .log_scale()
-                .with_key_points(marks),
-            (lowest * 0.8..highest * 1.25)
-                .log_scale()
-                .with_key_points(TICKS.to_vec()),
+            widths.log_scale().with_key_points(marks),
+            heights.log_scale().with_key_points(ticks),
         )?;
     chart
         .configure_mesh()
@@ -44,6 +54,7 @@ pub fn draw(
         .bold_line_style(BLACK.mix(0.15))
         .label_style(("sans-serif", 14))
         .x_label_formatter(&|size| size_name(*size as usize))
+        .y_label_formatter(&f64::to_string)
         .x_desc("bytes per frame")
         .draw()?;
     for &row in rows {
@@ -65,7 +76,6 @@ pub fn draw(
         .border_style(BLACK.mix(0.3))
         .label_font(("sans-serif", 15))
         .draw()?;
-    root.present()?;
     Ok(())
 }
 
@@ -77,11 +87,12 @@ fn rates(results: &Results, rows: &[Row], sizes: &[usize]) -> impl Iterator<Item
     rows.iter().flat_map(of_row)
 }
 
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values
-        .map(|value| (value, value))
-        .reduce(|(low, high), (value, _)| (low.min(value), high.max(value)))
-        .unwrap_or((1.0, 1.0))
+/// From below the lowest to above the highest.
+fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let both = values.map(|value| (value, value));
+    let wider = |(low, high): (f64, f64), (value, _)| (low.min(value), high.max(value));
+    let (low, high) = both.reduce(wider).unwrap_or((1.0, 1.0));
+    low * 0.8..high * 1.25
 }
 
 /// Distinct also for the colour-blind.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Part, rows::Row};
+use crate::{Part, job::Case, rows::Row};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
@@ -47,7 +47,8 @@ pub struct Results {
 }
 
 impl Results {
-    pub fn add(&mut self, part: Part, row: Row, size: usize, found: Result<Figures, String>) {
+    pub fn add(&mut self, part: Part, case: Case, found: Result<Figures, String>) {
+        let Case { row, size, .. } = case;
         match found {
             Ok(figures) => {
                 for (figure, value) in figures {
@@ -66,10 +67,6 @@ impl Results {
 
     pub fn leave_out(&mut self, row: Row, reason: String) {
         self.left_out.insert(row, reason);
-    }
-
-    pub fn has(&self, figure: Figure) -> bool {
-        self.figures.keys().any(|(_, _, known)| *known == figure)
     }
 
     pub fn median(&self, row: Row, size: usize, figure: Figure) -> Option<f64> {

@@ -9,10 +9,18 @@ use crate::rows::Row;
 /// What a child is told as it starts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    pub row: Row,
-    pub size: usize,
+    pub case: Case,
     pub task: Task,
     pub end: End,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Case {
+    pub row: Row,
+    /// Bytes per frame.
+    pub size: usize,
+    /// Whether frames have a time to be shown at.
+    pub timed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ mod rows;
 mod sender;
 
 use figures::{Figure, Results};
-use job::Job;
+use job::{Case, Job};
 use measure::Plan;
 use rows::Row;
 
@@ -45,6 +45,9 @@ struct Cli {
     /// How long a rate is measured; a delay takes twice as long [default: 1, quick: 0.2]
     #[arg(long)]
     seconds: Option<f64>,
+    /// Push frames that have no time to be shown at
+    #[arg(long)]
+    untimed: bool,
     /// To see that it works: the figures are rough
     #[arg(long)]
     quick: bool,
@@ -83,7 +86,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&cli.out)?;
 
     let results = measure_all(&cli);
-    print!("{}", report::text(&results, &cli.rows, &cli.sizes));
+    print!(
+        "{}",
+        report::text(&results, &cli.only, &cli.rows, &cli.sizes)
+    );
     let table = cli.out.join("transport.csv");
     fs::write(&table, report::csv(&results, &cli.rows, &cli.sizes))?;
     println!("\n{}", table.display());
@@ -107,51 +113,52 @@ fn measure_all(cli: &Cli) -> Results {
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         if cli.only.contains(&Part::Rates) {
-            rates(&rows, &cli.sizes, &plan, &mut results);
+            rates(cases(&rows, &cli.sizes, cli.untimed), &plan, &mut results);
         }
         if cli.only.contains(&Part::Delays) {
-            delays(&rows, &plan, &mut results);
+            let cases = cases(&rows, &rows::PACED_SIZES, cli.untimed);
+            for case in cases.filter(|case| case.row.batch() == 1) {
+                results.add(Part::Delays, case, measure::paced(case, &plan));
+            }
         }
     }
     if cli.only.contains(&Part::Calls) && calls::are_countable() {
         eprintln!("system calls");
-        for (row, size) in cells(&rows, &cli.sizes) {
-            results.add(Part::Calls, row, size, calls::count(row, size, &cli.out));
+        for case in cases(&rows, &cli.sizes, cli.untimed) {
+            results.add(Part::Calls, case, calls::count(case, &cli.out));
         }
     }
     results
 }
 
-fn rates(rows: &[Row], sizes: &[usize], plan: &Plan, results: &mut Results) {
+fn rates(cases: impl Iterator<Item = Case>, plan: &Plan, results: &mut Results) {
     let mut raw = None;
-    for (row, size) in cells(rows, sizes) {
-        let mut found = measure::flood(row, size, plan);
+    for case in cases {
+        let mut found = measure::flood(case, plan);
         if let Ok(figures) = &mut found {
             let rate = figures[&Figure::Rate];
-            if row == Row::Raw {
-                raw = Some((size, rate));
+            if case.row == Row::Raw {
+                raw = Some((case.size, rate));
             }
             // Beside what was measured just before, when the machine was as busy.
-            if let Some((_, raw)) = raw.filter(|raw| raw.0 == size) {
+            if let Some((_, raw)) = raw.filter(|(size, _)| *size == case.size) {
                 figures.insert(Figure::OfRaw, rate / raw);
             }
         }
-        results.add(Part::Rates, row, size, found);
+        results.add(Part::Rates, case, found);
     }
 }
 
-fn delays(rows: &[Row], plan: &Plan, results: &mut Results) {
-    for (row, size) in cells(rows, &rows::PACED_SIZES).filter(|(row, _)| row.batch() == 1) {
-        results.add(Part::Delays, row, size, measure::paced(row, size, plan));
-    }
-}
-
-fn cells(rows: &[Row], sizes: &[usize]) -> impl Iterator<Item = (Row, usize)> {
-    let of_size = move |&size| rows.iter().map(move |&row| (row, size));
-    sizes
-        .iter()
-        .flat_map(of_size)
-        .filter(|(row, size)| row.takes(*size))
+fn cases(rows: &[Row], sizes: &[usize], untimed: bool) -> impl Iterator<Item = Case> {
+    let of_size = move |&size| {
+        let rows = rows.iter().filter(move |row| row.takes(size));
+        rows.map(move |&row| Case {
+            row,
+            size,
+            timed: !untimed || row.needs_times(),
+        })
+    };
+    sizes.iter().flat_map(of_size)
 }
 
 /// Those whose elements are installed.

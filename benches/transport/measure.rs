@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     clock,
     figures::{Figure, Figures},
-    job::{End, Job, Received, Said, Spent, Task, Window},
+    job::{Case, End, Job, Received, Said, Spent, Task, Window},
     process::Pair,
-    rows::Row,
 };
 
 /// How long to measure.
@@ -17,11 +16,11 @@ pub struct Plan {
 }
 
 /// Frames are pushed as fast as they are taken.
-pub fn flood(row: Row, size: usize, plan: &Plan) -> Result<Figures, String> {
-    let (sent, received) = window(row, size, Task::Flood, plan, plan.seconds)?;
+pub fn flood(case: Case, plan: &Plan) -> Result<Figures, String> {
+    let (sent, received) = window(case, Task::Flood, plan, plan.seconds)?;
     let seconds = received.spent.seconds;
     let bytes = received.bytes as f64;
-    let frames = bytes / size as f64;
+    let frames = bytes / case.size as f64;
     // The two windows differ by the time of a frame.
     let of_sender = |figure: f64| figure / sent.seconds * seconds;
     Ok(BTreeMap::from([
@@ -38,10 +37,10 @@ pub fn flood(row: Row, size: usize, plan: &Plan) -> Result<Figures, String> {
 }
 
 /// Frames are pushed at their times.
-pub fn paced(row: Row, size: usize, plan: &Plan) -> Result<Figures, String> {
-    let (_, received) = window(row, size, Task::Paced, plan, 2.0 * plan.seconds)?;
+pub fn paced(case: Case, plan: &Plan) -> Result<Figures, String> {
+    let (_, received) = window(case, Task::Paced, plan, 2.0 * plan.seconds)?;
     let delays = received.delays.ok_or("no whole frame comes")?;
-    let frames = received.bytes as f64 / size as f64;
+    let frames = received.bytes as f64 / case.size as f64;
     Ok(BTreeMap::from([
         (Figure::PacedFrames, frames / received.spent.seconds),
         (Figure::Delay50, delays.p50),
@@ -49,16 +48,10 @@ pub fn paced(row: Row, size: usize, plan: &Plan) -> Result<Figures, String> {
     ]))
 }
 
-fn window(
-    row: Row,
-    size: usize,
-    task: Task,
-    plan: &Plan,
-    seconds: f64,
-) -> Result<(Spent, Received), String> {
+fn window(case: Case, task: Task, plan: &Plan, seconds: f64) -> Result<(Spent, Received), String> {
     let seconds = Duration::from_secs_f64(seconds);
     let mut pair = Pair::new(PATIENCE + plan.warm_up + seconds);
-    connect(&mut pair, row, size, task, [&[], &[]])?;
+    connect(&mut pair, case, task, [&[], &[]])?;
     await_flow(&pair)?;
     let from = clock::now() + plan.warm_up.as_nanos() as u64;
     let to = from + seconds.as_nanos() as u64;
@@ -83,18 +76,12 @@ fn window(
 /// Starts the receiver, then the sender, each by way of a program or directly.
 pub fn connect(
     pair: &mut Pair,
-    row: Row,
-    size: usize,
+    case: Case,
     task: Task,
     [send_by, receive_by]: [&[&str]; 2],
 ) -> Result<(), String> {
     let start = |pair: &mut Pair, end, by| {
-        let job = Job {
-            row,
-            size,
-            task,
-            end,
-        };
+        let job = Job { case, task, end };
         pair.start(&job, by).map_err(|error| error.to_string())
     };
     start(pair, End::Receiver, receive_by)?;

@@ -41,12 +41,12 @@ impl Meter {
     /// Its first mark is for what arrives first.
     pub fn new(job: &Job, mark: Sender<Mark>) -> Self {
         Self {
-            size: job.size,
+            size: job.case.size,
             bytes: AtomicU64::new(0),
             asked: AtomicBool::new(true),
             mark,
             enough: match job.task {
-                Task::Count(frames) => frames * job.size as u64,
+                Task::Count(frames) => frames * job.case.size as u64,
                 _ => u64::MAX,
             },
             stamps: (job.task == Task::Paced).then(Default::default),

@@ -2,7 +2,10 @@
 
 use std::{
     mem,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -12,25 +15,28 @@ use gst::prelude::*;
 use crate::{
     child::fail,
     clock,
+    job::Case,
     meter::{Meter, STAMP_LEN},
     rows::Row,
-    sender::Outlet,
+    sender::{Outlet, PERIOD},
 };
 
 pub struct PadSender {
     _pipeline: gst::Pipeline,
     pad: gst::Pad,
-    row: Row,
+    batch: usize,
+    timed: bool,
     /// What every frame holds.
     payload: gst::Memory,
-    /// For frames with a time stamp, in turn: one that is on its way must not change.
-    stamped: Vec<gst::Memory>,
+    /// For frames that begin with the time, which must not change while one is on its way.
+    lend: Sender<Vec<u8>>,
+    returned: Receiver<Vec<u8>>,
     frames: u64,
 }
 
 impl PadSender {
-    pub fn connect(row: Row, size: usize, port: u16) -> Result<Self, String> {
-        let elements = elements(row.sending(), port)?;
+    pub fn connect(case: Case, port: u16) -> Result<Self, String> {
+        let elements = elements(case.row.sending(), port)?;
         let pipeline = pipeline(&elements)?;
         let head = &elements[0];
         let entry = head
@@ -41,17 +47,20 @@ impl PadSender {
         pad.link(&entry).map_err(|error| error.to_string())?;
         pad.set_active(true).map_err(|error| error.to_string())?;
         play(&pipeline)?;
-        let caps: gst::Caps = row.caps().parse().expect("caps");
+        let caps: gst::Caps = case.row.caps().parse().expect("caps");
         pad.push_event(gst::event::StreamStart::new("transport"));
         pad.push_event(gst::event::Caps::new(&caps));
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
         pad.push_event(gst::event::Segment::new(&segment));
+        let (lend, returned) = mpsc::channel();
         Ok(Self {
             _pipeline: pipeline,
             pad,
-            row,
-            payload: gst::Memory::from_slice(vec![7; size]),
-            stamped: Vec::new(),
+            batch: case.row.batch(),
+            timed: case.timed,
+            payload: gst::Memory::from_slice(vec![7; case.size]),
+            lend,
+            returned,
             frames: 0,
         })
     }
@@ -60,7 +69,7 @@ impl PadSender {
         let mut buffer = gst::Buffer::new();
         let frame = buffer.get_mut().expect("a new buffer");
         frame.append_memory(payload);
-        if self.row.is_timed() {
+        if self.timed {
             frame.set_pts(FRAME_DURATION * self.frames);
         }
         self.frames += 1;
@@ -75,34 +84,46 @@ impl PadSender {
 
 impl Outlet for PadSender {
     fn send(&mut self) -> Result<(), String> {
-        if self.row.batch() == 1 {
+        if self.batch == 1 {
             return self.push(self.payload.clone());
         }
-        let mut list = gst::BufferList::new_sized(self.row.batch());
+        let mut list = gst::BufferList::new_sized(self.batch);
         let frames = list.get_mut().expect("a new list");
-        for _ in 0..self.row.batch() {
+        for _ in 0..self.batch {
             frames.add(self.buffer(self.payload.clone()));
         }
         checked(self.pad.push_list(list))
     }
 
     fn send_stamped(&mut self) -> Result<(), String> {
-        let free = self.stamped.iter_mut().position(|m| m.get_mut().is_some());
-        let index = free.unwrap_or_else(|| {
-            let payload = vec![7; self.payload.size()];
-            self.stamped.push(gst::Memory::from_mut_slice(payload));
-            self.stamped.len() - 1
-        });
-        let memory = &mut self.stamped[index];
-        let mut bytes = memory
-            .get_mut()
-            .expect("memory that is free")
-            .map_writable()
-            .map_err(|error| error.to_string())?;
+        let mut bytes = match self.returned.try_recv() {
+            Ok(bytes) => bytes,
+            Err(_) => vec![7; self.payload.size()],
+        };
         bytes[..STAMP_LEN].copy_from_slice(&clock::now().to_ne_bytes());
-        drop(bytes);
-        let memory = memory.clone();
-        self.push(memory)
+        self.push(gst::Memory::from_slice(Lent {
+            bytes,
+            back: self.lend.clone(),
+        }))
+    }
+}
+
+/// Comes back when nothing uses it any more.
+struct Lent {
+    bytes: Vec<u8>,
+    back: Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Not needed any more where nobody takes it.
+        let _ = self.back.send(mem::take(&mut self.bytes));
     }
 }
 
@@ -226,4 +247,4 @@ fn checked(pushed: Result<gst::FlowSuccess, gst::FlowError>) -> Result<(), Strin
     pushed.map(drop).map_err(|error| error.to_string())
 }
 
-const FRAME_DURATION: gst::ClockTime = gst::ClockTime::from_mseconds(33);
+const FRAME_DURATION: gst::ClockTime = gst::ClockTime::from_nseconds(PERIOD);

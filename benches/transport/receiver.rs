@@ -17,7 +17,7 @@ use crate::{
 pub fn run(job: &Job, orders: &Receiver<Window>) {
     let (mark, marks) = mpsc::channel();
     let meter = Arc::new(Meter::new(job, mark));
-    let port = match job.row {
+    let port = match job.case.row {
         Row::Raw => raw::receive(Arc::clone(&meter)).map_err(|error| error.to_string()),
         row => pads::receive(row, Arc::clone(&meter)),
     };
@@ -27,7 +27,10 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
     let first = next();
     say(Said::Flowing);
     let (start, end) = match job.task {
-        Task::Count(frames) => (first, await_bytes(frames * job.size as u64, first, &next)),
+        Task::Count(frames) => (
+            first,
+            await_bytes(frames * job.case.size as u64, first, &next),
+        ),
         Task::Flood | Task::Paced => {
             let window = orders.recv().expect("an order");
             clock::sleep_until(window.from);

@@ -9,16 +9,16 @@ use crate::{
     rows::{PACED_SIZES, Row, size_name},
 };
 
-pub fn text(results: &Results, rows: &[Row], sizes: &[usize]) -> String {
+pub fn text(results: &Results, parts: &[Part], rows: &[Row], sizes: &[usize]) -> String {
     let mut text = format!("{}\n", machine::line());
-    if results.has(Figure::Rate) || results.has(Figure::SendCalls) {
+    if parts.iter().any(|part| *part != Part::Delays) {
         for &size in sizes {
             let of_size = rows.iter().filter(|row| row.takes(size));
             let lines = of_size.map(|&row| rates(results, row, size)).collect();
             text += &table(&size_name(size), &RATES, lines);
         }
     }
-    if results.has(Figure::Delay50) {
+    if parts.contains(&Part::Delays) {
         text.push_str(
             "\nFrom push to arrival at 500 frames/s, in µs: half of all frames, 99 % of them\n",
         );
@@ -47,6 +47,7 @@ fn rates(results: &Results, row: Row, size: usize) -> Vec<String> {
         (send, receive) => format!("{send} + {receive}"),
     };
     let range = results.range(row, size, Figure::Rate);
+    let range = range.filter(|(low, high)| low < high);
     let mut cells = vec![
         row.name().into(),
         figure(Figure::Rate),

@@ -90,16 +90,17 @@ impl Row {
         self != Self::Tcp
     }
 
-    /// Matroska takes no unknown bytes, but looks into no JPEG, and wants to know when to show it.
+    /// Matroska has no frames without a time to be shown at.
+    pub fn needs_times(self) -> bool {
+        self == Self::Matroska
+    }
+
+    /// Matroska takes no unknown bytes, but looks into no JPEG.
     pub fn caps(self) -> &'static str {
         match self {
             Self::Matroska => "image/jpeg,width=1920,height=1080,framerate=30/1",
             _ => "application/octet-stream",
         }
-    }
-
-    pub fn is_timed(self) -> bool {
-        self == Self::Matroska
     }
 }
 

@@ -22,7 +22,7 @@ pub trait Outlet {
 
 pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
     let task = job.task;
-    let batch = job.row.batch() as u64;
+    let batch = job.case.row.batch() as u64;
     let mut outlet = outlet(job, port).unwrap_or_else(|reason| fail(reason));
     thread::spawn(move || {
         let failed = match task {
@@ -44,9 +44,9 @@ pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
 }
 
 fn outlet(job: &Job, port: u16) -> Result<Box<dyn Outlet + Send>, String> {
-    Ok(match job.row {
-        Row::Raw => Box::new(RawSender::connect(port, job.size).map_err(|e| e.to_string())?),
-        row => Box::new(PadSender::connect(row, job.size, port)?),
+    Ok(match job.case.row {
+        Row::Raw => Box::new(RawSender::connect(port, job.case.size).map_err(|e| e.to_string())?),
+        _ => Box::new(PadSender::connect(job.case, port)?),
     })
 }
 
