@@ -7,8 +7,10 @@ use gst::memory::MemoryMap;
 use crate::transport::Payload;
 
 mod pool;
+mod proposed;
 mod received;
 
+pub use proposed::{Allocation, ProposedPool};
 pub use received::ReceivedBuffers;
 
 /// A buffer that is sent: its memories go out one by one, as they are.

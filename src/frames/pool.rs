@@ -15,6 +15,9 @@ use memmap2::MmapMut;
 /// so that a header that announces much costs nothing, and asking for too much is no abort.
 const LARGE: usize = 256 * 1024;
 
+/// Stricter alignments than that to a page, which the kernel's memory has, are not given.
+const MAX_ALIGN: usize = 4096 - 1;
+
 /// Free buffers that are kept, in number and in bytes; two are kept whatever their size.
 const MAX_FREE: usize = 256;
 const MAX_FREE_BYTES: usize = 64 << 20;
@@ -33,26 +36,38 @@ pub struct Pool {
     size: u32,
 }
 
-/// A buffer of its own; `None` where there is no memory.
-pub fn allocate(size: usize) -> Option<gst::Buffer> {
-    if size < LARGE {
-        gst::Buffer::with_size(size).ok()
-    } else {
-        MmapMut::map_anon(size)
-            .ok()
-            .map(gst::Buffer::from_mut_slice)
+/// A buffer of its own, aligned as [`alignment`] has it; `None` where there is no memory.
+pub fn allocate(size: usize, align: usize) -> Option<gst::Buffer> {
+    if size >= LARGE {
+        let memory = MmapMut::map_anon(size).ok()?;
+        return Some(gst::Buffer::from_mut_slice(memory));
     }
+    let mut params = gst::AllocationParams::default();
+    params.set_align(align);
+    let memory = gst::Allocator::find(None)?.alloc(size, Some(&params));
+    let mut new = gst::Buffer::new();
+    let buffer = new.get_mut()?;
+    buffer.append_memory(memory.ok()?);
+    // It stands for memory that is not as it was allocated.
+    buffer.unset_flags(gst::BufferFlags::TAG_MEMORY);
+    Some(new)
+}
+
+/// As much of an alignment, in GStreamer's way a mask of low bits, as can be had.
+pub fn alignment(mask: usize) -> usize {
+    let is_mask = mask.wrapping_add(1).is_power_of_two();
+    if is_mask { mask.min(MAX_ALIGN) } else { 0 }
 }
 
 impl Pool {
-    /// A pool of buffers of `size` bytes.
-    pub fn new(size: u32) -> Option<Self> {
+    /// A pool of buffers of `size` bytes, aligned as [`alignment`] has it.
+    pub fn new(size: u32, align: usize) -> Option<Self> {
         let pool: FramePool = glib::Object::new();
         let mut config = pool.config();
         // The base class resets buffers to this size when they come back.
         config.set_params(None, size, 0, 0);
         pool.set_config(config).ok()?;
-        pool.imp().set_size(size as usize);
+        pool.imp().set_up(size as usize, align);
         pool.set_active(true).ok()?;
         Some(Self { pool, size })
     }
@@ -75,6 +90,18 @@ impl Drop for Pool {
     }
 }
 
+/// A memory held by itself, out of any buffer, counts as writable all the same.
+#[allow(unsafe_code)]
+pub fn is_sole_reference(memory: &gst::MemoryRef) -> bool {
+    // SAFETY: the pointer is that of a live memory. Others may change the count meanwhile, so it is
+    // read atomically; where it is one, there are no others.
+    let count = unsafe {
+        let count = &raw mut (*memory.as_mut_ptr()).mini_object.refcount;
+        AtomicI32::from_ptr(count).load(Ordering::Acquire)
+    };
+    count == 1
+}
+
 mod imp {
     use super::*;
 
@@ -84,6 +111,7 @@ mod imp {
     #[derive(Default)]
     struct Free {
         size: usize,
+        align: usize,
         is_active: bool,
         buffers: Vec<gst::Buffer>,
     }
@@ -122,9 +150,9 @@ mod imp {
             if let Some(buffer) = free.buffers.pop() {
                 return Ok(buffer);
             }
-            let size = free.size;
+            let (size, align) = (free.size, free.align);
             drop(free);
-            allocate(size).ok_or(gst::FlowError::Error)
+            allocate(size, align).ok_or(gst::FlowError::Error)
         }
 
         fn release_buffer(&self, buffer: gst::Buffer) {
@@ -137,8 +165,10 @@ mod imp {
     }
 
     impl FramePool {
-        pub fn set_size(&self, size: usize) {
-            self.lock().size = size;
+        pub fn set_up(&self, size: usize, align: usize) {
+            let mut free = self.lock();
+            free.size = size;
+            free.align = align;
         }
 
         fn lock(&self) -> MutexGuard<'_, Free> {
@@ -153,17 +183,5 @@ mod imp {
             && buffer.is_all_memory_writable()
             && is_sole_reference(buffer.peek_memory(0))
             && !buffer.flags().contains(gst::BufferFlags::TAG_MEMORY)
-    }
-
-    /// A memory held by itself, out of any buffer, counts as writable all the same.
-    #[allow(unsafe_code)]
-    fn is_sole_reference(memory: &gst::MemoryRef) -> bool {
-        // SAFETY: the pointer is that of a live memory. Others may change the count meanwhile, so it is
-        // read atomically; where it is one, there are no others.
-        let count = unsafe {
-            let count = &raw mut (*memory.as_mut_ptr()).mini_object.refcount;
-            AtomicI32::from_ptr(count).load(Ordering::Acquire)
-        };
-        count == 1
     }
 }

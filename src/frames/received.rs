@@ -2,7 +2,11 @@
 
 use gst::{MappedBuffer, buffer::Writable};
 
-use super::pool::{self, Pool};
+use super::{
+    Allocation, ProposedPool,
+    pool::{self, Pool},
+    proposed::Unfit,
+};
 use crate::transport::FrameMemory;
 
 /// Pools that are kept, each for one class of sizes: JPEG and H.264 vary over a few classes. The one not
@@ -15,8 +19,12 @@ const SMALLEST: usize = 256;
 
 /// Buffers out of pools, one for each class of sizes, so that frames of much the same size are received
 /// into the same memory again and again: fresh memory costs a page fault for every 4 kB.
+///
+/// Frames of the size that downstream proposes a pool for are received into buffers of that pool.
 #[derive(Debug, Default)]
 pub struct ReceivedBuffers {
+    proposed: Option<ProposedPool>,
+    align: usize,
     /// The most recently used comes first.
     pools: Vec<Pool>,
 }
@@ -25,11 +33,14 @@ impl FrameMemory for ReceivedBuffers {
     type Frame = MappedBuffer<Writable>;
 
     fn allocate(&mut self, len: usize) -> Option<Self::Frame> {
+        if let Some(frame) = self.allocate_from_proposed(len) {
+            return Some(frame);
+        }
         let size = class(len)?;
         let mut buffer = match u32::try_from(size) {
             Ok(size) => self.pool(size)?.acquire()?,
             // More than a pool of GStreamer's can be told of, and no size to keep.
-            Err(_) => pool::allocate(size)?,
+            Err(_) => pool::allocate(size, self.align)?,
         };
         buffer.get_mut()?.set_size(len);
         buffer.into_mapped_buffer_writable().ok()
@@ -45,13 +56,36 @@ impl FrameMemory for ReceivedBuffers {
 }
 
 impl ReceivedBuffers {
+    /// From now on memory is what downstream asks for, as far as that goes.
+    pub fn follow(&mut self, allocation: Allocation) {
+        self.proposed = allocation.pool;
+        let align = pool::alignment(allocation.align);
+        if align != self.align {
+            self.align = align;
+            self.pools.clear();
+        }
+    }
+
+    fn allocate_from_proposed(&mut self, len: usize) -> Option<MappedBuffer<Writable>> {
+        let pool = self.proposed.as_ref().filter(|pool| pool.size() == len)?;
+        match pool.acquire() {
+            Ok(frame) => frame,
+            Err(Unfit) => {
+                let pool = &pool.pool;
+                gst::debug!(gst::CAT_PERFORMANCE, obj = pool, "Not used: other layout");
+                self.proposed = None;
+                None
+            }
+        }
+    }
+
     fn pool(&mut self, size: u32) -> Option<&Pool> {
         match self.pools.iter().position(|pool| pool.size() == size) {
             Some(0) => (),
             Some(at) => self.pools[..=at].rotate_right(1),
             None => {
                 self.pools.truncate(MAX_POOLS - 1);
-                self.pools.insert(0, Pool::new(size)?);
+                self.pools.insert(0, Pool::new(size, self.align)?);
                 while self.pools.len() > 1 && self.sizes() > MAX_SIZES {
                     self.pools.pop();
                 }

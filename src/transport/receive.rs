@@ -54,7 +54,7 @@ pub trait FrameMemory {
     /// The bytes of a frame, exactly as many as were asked for.
     fn bytes(frame: &mut Self::Frame) -> &mut [u8];
 
-    /// The connection has ended: memory that was kept for its frames is of no use to others.
+    /// The connection has ended: memory that was kept because of its frames is of no use to others.
     fn forget(&mut self);
 }
 
@@ -173,6 +173,11 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// What interrupts it.
     pub fn interrupt(&self) -> Arc<Interrupt> {
         self.interrupt.clone()
+    }
+
+    /// Where the next frames are received into.
+    pub fn memory(&mut self) -> &mut M {
+        &mut self.memory
     }
 
     /// Waits for the next frame.

@@ -11,10 +11,10 @@ use gst_base::{
 };
 use once_cell::sync::Lazy;
 
-use super::batch;
+use super::{allocation, batch};
 use crate::{
     fault::{self, Direction},
-    frames::{ReceivedBuffers, SentBuffer},
+    frames::{Allocation, ReceivedBuffers, SentBuffer},
     lock::lock,
     messages,
     settings::{self, Changeable, Common, Property, Settings, common_properties},
@@ -114,6 +114,8 @@ pub struct VideoSocketSrc {
     run: Mutex<Option<Run>>,
     /// Taken by the streaming thread while it receives.
     receiver: Mutex<Option<FrameReceiver>>,
+    /// What downstream has asked for since the receiver was last told.
+    allocation: Mutex<Option<Allocation>>,
     /// The last endpoint, whose counters outlive it.
     hub: Mutex<Option<Arc<Hub<SentBuffer>>>>,
 }
@@ -266,7 +268,10 @@ impl BaseSrcImpl for VideoSocketSrc {
             is_discontinuous: false,
             is_untyped: settings.caps.is_none(),
             untaken_type: None,
-            frame_size: settings.caps.as_deref().and_then(raw_frame_size),
+            frame_size: settings
+                .caps
+                .as_deref()
+                .and_then(allocation::raw_frame_size),
         });
         *lock(&self.hub) = Some(hub.clone());
         messages::announce_listening(&*obj, hub.listening());
@@ -287,6 +292,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         // Out of the lock: it tells observers, who may ask for properties.
         let receiver = lock(&self.receiver).take();
         drop(receiver);
+        *lock(&self.allocation) = None;
         gst::info!(CAT, imp = self, "Stopped");
         Ok(())
     }
@@ -302,6 +308,26 @@ impl BaseSrcImpl for VideoSocketSrc {
             Some(filter) => filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First),
             None => caps,
         })
+    }
+
+    fn decide_allocation(
+        &self,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        // For an entry without a pool the base class would make one, and fill it.
+        let proposals = allocation::take_pools(query);
+        self.parent_decide_allocation(query)?;
+        let allocation = allocation::decide(query, proposals);
+        let pool = allocation.pool.as_ref().map(|pool| &pool.pool);
+        let align = allocation.align;
+        gst::debug!(
+            CAT,
+            imp = self,
+            "Downstream's pool: {pool:?}, alignment: {align:#x}"
+        );
+        // Not to the receiver at once: the streaming thread may have taken it.
+        *lock(&self.allocation) = Some(allocation);
+        Ok(())
     }
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {
@@ -328,6 +354,9 @@ impl PushSrcImpl for VideoSocketSrc {
         let mut receiver = lock(&self.receiver)
             .take()
             .ok_or(gst::FlowError::Flushing)?;
+        if let Some(allocation) = lock(&self.allocation).take() {
+            receiver.memory().follow(allocation);
+        }
         let first = self.receive(&mut receiver);
         let result = first.map(|first| self.with_read_ahead(first, &mut receiver));
         *lock(&self.receiver) = Some(receiver);
@@ -502,7 +531,7 @@ impl VideoSocketSrc {
         if let Some(run) = &mut *lock(&self.run) {
             run.is_discontinuous = true;
             run.is_untyped = caps.is_none();
-            run.frame_size = caps.as_deref().and_then(raw_frame_size);
+            run.frame_size = caps.as_deref().and_then(allocation::raw_frame_size);
         }
         Ok(())
     }
@@ -552,14 +581,6 @@ impl Observer for Reporter {
             Event::Failed(error) => fault::post_error(&obj, error, Direction::Receiving),
         }
     }
-}
-
-/// The bytes of a frame, where all of this type have the same number.
-fn raw_frame_size(caps: &gst::CapsRef) -> Option<usize> {
-    if caps.structure(0)?.name() != "video/x-raw" || !caps.is_fixed() {
-        return None;
-    }
-    Some(gst_video::VideoInfo::from_caps(caps).ok()?.size())
 }
 
 fn is_not_negotiated(error: &gst::message::Error) -> bool {

@@ -20,6 +20,10 @@
 //!     caps=video/x-raw,format=I420,width=640,height=480,framerate=30/1 ! videoconvert ! autovideosink
 //! ```
 //!
+//! Frames of raw video are received into buffers of the pool that downstream proposes, if it proposes one
+//! whose buffers lie in memory as frames come: rows and planes one after the other, without padding.
+//! Other frames come in memory of the element's own, aligned as downstream asks.
+//!
 //! In code:
 //!
 //! ```
@@ -39,6 +43,7 @@
 
 use gst::{glib, prelude::*};
 
+mod allocation;
 mod batch;
 mod imp;
 

@@ -10,6 +10,7 @@
 mod support;
 
 mod addresses;
+mod allocation;
 mod bad_headers;
 mod batches;
 mod faults;
