@@ -471,6 +471,9 @@ impl VideoSocketSrc {
                     untaken_type = caps.structure(0).map(|caps| caps.name().to_string());
                 } else if let Err(error) = obj.set_caps(&caps) {
                     gst::warning!(CAT, imp = self, "Downstream refuses {caps}: {error}");
+                } else {
+                    // Downstream has been asked what memory it wants, but not for these caps.
+                    pad.mark_reconfigure();
                 }
             }
             found => gst::debug!(CAT, imp = self, "The frames have no known type: {found:?}"),

@@ -5,7 +5,7 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::prelude::BaseSrcExt;
 use gst_video::prelude::*;
 use gst_video::{VideoAlignment, VideoBufferPool, VideoFormat, VideoMeta};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 const CAPS: &str = "video/x-raw,format=I420,width=320,height=240,framerate=30/1";
 const SIZE: u32 = 320 * 240 * 3 / 2;
@@ -294,6 +294,24 @@ fn memory_is_aligned_as_downstream_asks() {
             assert_eq!(address & given, 0, "{} bytes at {address:x}", buffer.size());
         }
     }
+}
+
+#[test]
+fn downstream_is_asked_again_once_it_is_known_what_the_frames_are() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    let receiver = receiver("", move |query| {
+        let (caps, _) = query.get_owned();
+        log.lock().unwrap().push(caps.map(|caps| caps.to_string()));
+    });
+    let peer = Peer::connect(receiver.port());
+    let png = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![0; 100]].concat();
+    for _ in 0..2 {
+        peer.send_frame(&png);
+        assert_eq!(receiver.frame(), png);
+    }
+    let asked = asked.lock().unwrap();
+    assert_eq!(*asked, [None, Some("image/png".to_string())]);
 }
 
 #[test]
