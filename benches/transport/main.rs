@@ -85,11 +85,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     gstvideosocket::plugin_register_static()?;
     fs::create_dir_all(&cli.out)?;
 
+    let pressure = machine::tcp_memory_pressure();
     let results = measure_all(&cli);
+    let pressure = machine::tcp_memory_pressure() - pressure;
     print!(
         "{}",
         report::text(&results, &cli.only, &cli.rows, &cli.sizes)
     );
+    if pressure > 0 {
+        println!(
+            "\nDo not trust this: for {pressure} ms the kernel had too little memory for TCP."
+        );
+    }
     let table = cli.out.join("transport.csv");
     fs::write(&table, report::csv(&results, &cli.rows, &cli.sizes))?;
     println!("\n{}", table.display());
