@@ -22,6 +22,10 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// The same where the kernel would not: what a peer sends to a closed socket is answered by a reset.
 const TALKATIVE_FAREWELL_LIMIT: Duration = Duration::from_secs(20);
 
+/// Of frames that do not say when they are due this much may wait where time is the limit: enough for a call
+/// that is worth its while.
+const MAX_UNTIMED_BYTES: usize = 64 * 1024;
+
 /// Why a connection ended, or a client is none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -178,7 +182,9 @@ impl<P: Payload> Client<P> {
         if flow.lockstep || self.is_keeping_up() {
             return false;
         }
-        let untimed = flow.limits.time.is_some() && self.backlog.is_untimed();
+        let untimed = flow.limits.time.is_some()
+            && self.backlog.is_untimed()
+            && self.backlog.bytes() > MAX_UNTIMED_BYTES;
         untimed || self.backlog.has_no_room(next, &flow.limits)
     }
 
@@ -327,6 +333,11 @@ impl<P: Payload> Client<P> {
     /// For how long it has taken nothing of what waits.
     pub fn stalled_for(&self) -> Option<Duration> {
         (self.connection.is_some() && !self.backlog.is_empty()).then(|| self.progress.elapsed())
+    }
+
+    /// Nothing more follows: it has some time from now on to take what waits.
+    pub fn begin_farewell(&mut self) {
+        self.progress = Instant::now();
     }
 
     /// Whether it takes nothing of what waits, not even to say farewell.

@@ -541,6 +541,9 @@ impl<P: Payload> Hub<P> {
     pub fn finish(&self, gives_up: impl Fn() -> bool) -> Result<(), SendError> {
         let mut state = self.lock();
         state.finishing = true;
+        for (_, client) in &mut state.clients {
+            client.begin_farewell();
+        }
         self.flush(&mut state);
         self.wake();
         loop {
