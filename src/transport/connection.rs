@@ -92,8 +92,8 @@ impl Connection {
         }
     }
 
-    /// Acknowledges what has come. A peer that writes header and payload apart, with Nagle's algorithm on,
-    /// sends the payload only after that, and the kernel would take its time.
+    /// Acknowledges what has come. A peer with Nagle's algorithm on sends the rest only after that, and the
+    /// kernel would take its time.
     pub(super) fn acknowledge(&self) {
         // Without it everything works as well, but slower.
         #[cfg(any(target_os = "linux", target_os = "android"))]

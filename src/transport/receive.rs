@@ -123,6 +123,8 @@ struct Current<F> {
     reads_on: bool,
     /// As many bytes end a wait.
     expected: usize,
+    /// The last header came without any of its payload.
+    header_came_alone: bool,
 }
 
 /// Why a connection is not read any further.
@@ -236,6 +238,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                         is_drained: false,
                         reads_on: !TELLS_OF_URGENT_DATA,
                         expected: 1,
+                        header_came_alone: false,
                     });
                     return registered.map_err(|error| self.end(Ending::Lost(error)));
                 }
@@ -259,9 +262,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// Waits until there is something to read. `false` means that it was interrupted.
     fn wait_for_bytes(&mut self) -> Result<bool, Ending> {
         if let Some(current) = &mut self.current {
-            if current.decoder.is_outside_payload() {
-                current.connection.acknowledge();
-            }
+            current.acknowledge_header();
             // With a timeout every byte is a sign of life.
             current.expect(if self.timeout.is_none() { STEP } else { 1 });
         }
@@ -356,6 +357,7 @@ impl<F> Current<F> {
                 Step::Head(len) => {
                     let frame = memory.allocate(len).ok_or(Ending::OutOfMemory(len))?;
                     self.frame = Some(frame);
+                    self.header_came_alone = false;
                 }
                 Step::Frame => return Ok(self.frame.take()),
                 Step::More if self.is_drained && !self.reads_on => return Ok(None),
@@ -384,6 +386,15 @@ impl<F> Current<F> {
 }
 
 impl<F> Current<F> {
+    /// A peer that writes header and payload apart may hold back each until the one before is acknowledged.
+    fn acknowledge_header(&mut self) {
+        let is_at_start = self.decoder.is_outside_payload() && self.decoder.missing() > 0;
+        self.header_came_alone |= is_at_start;
+        if self.header_came_alone && self.decoder.is_outside_payload() {
+            self.connection.acknowledge();
+        }
+    }
+
     /// Lets a wait go on until `step` bytes of the frame have come, or all of it.
     fn expect(&mut self, step: usize) {
         let missing = self.decoder.missing().min(step);
