@@ -366,23 +366,17 @@ fn a_new_pool_replaces_the_old_one() {
 }
 
 #[test]
-fn a_flush_does_not_end_the_use_of_a_pool() {
+fn a_pool_that_is_flushing_is_passed_over() {
     let pool = video_pool();
     let receiver = receiver_with(&pool, SIZE, 0);
     let peer = Peer::connect(receiver.port());
-    send_all(&peer, &frames(0..1));
-    assert!(is_from(&receiver.buffer(), &pool));
-    let half = SIZE as usize / 2;
-    let frame_1 = frame(&frames(1..2)[0]);
-    peer.send(&frame_1[..half]);
-    let source = &receiver.source;
-    assert!(source.send_event(gst::event::FlushStart::new()));
-    assert!(source.send_event(gst::event::FlushStop::new(true)));
-    peer.send(&frame_1[half..]);
-    send_all(&peer, &frames(2..3));
-    let buffers = buffers(&receiver, 2);
-    assert_frames(&content(&buffers), &frames(1..3));
-    assert!(is_from(&buffers[1], &pool));
+    for (frame, flushing) in frames(0..3).into_iter().zip([false, true, false]) {
+        pool.set_flushing(flushing);
+        peer.send_frame(&frame);
+        let buffer = receiver.buffer();
+        assert_eq!(is_from(&buffer, &pool), !flushing);
+        assert_frames(&content(&[buffer]), &[frame]);
+    }
 }
 
 #[test]
