@@ -54,6 +54,8 @@ pub(super) struct StreamHeaders<P> {
 pub(super) struct Client<P> {
     pub id: u64,
     pub connection: Option<Arc<Connection>>,
+    /// It outlives a connection, and awaits the next one with what it has.
+    stays: bool,
     pub backlog: Backlog<P>,
     place: Place,
     /// The version of the stream's headers that it was given.
@@ -112,6 +114,7 @@ impl<P: Payload> Client<P> {
     pub fn new(id: u64, connection: Option<Arc<Connection>>) -> Self {
         Self {
             id,
+            stays: connection.is_none(),
             connection,
             backlog: Backlog::new(),
             place: Place::Joining,
@@ -177,9 +180,14 @@ impl<P: Payload> Client<P> {
         self.place == Place::Joining && self.connection.is_none()
     }
 
+    /// Whether it is a client no more, though the I/O thread has not come to it yet.
+    pub fn is_gone(&self) -> bool {
+        self.leaving.is_some() && !self.stays
+    }
+
     /// Whether it has to take something before `next` can be added.
     pub fn has_no_room(&self, next: &Frame<P>, flow: &Flow) -> bool {
-        if flow.lockstep || self.is_keeping_up() {
+        if flow.lockstep || self.is_keeping_up() || self.is_gone() {
             return false;
         }
         let untimed = flow.limits.time.is_some()
@@ -206,7 +214,7 @@ impl<P: Payload> Client<P> {
         headers: &StreamHeaders<P>,
         now: Instant,
     ) -> Offered {
-        if self.farewell.is_some() || self.leaving.is_some() {
+        if self.farewell.is_some() || self.is_gone() {
             return Offered::default();
         }
         if self.place != Place::Following && !self.starts_with(frame, flow) {
@@ -392,14 +400,16 @@ impl<P: Payload> Client<P> {
     /// Deals with what waits for it beyond the limits.
     pub fn keep_within(&mut self, flow: &Flow) -> Offered {
         let mut offered = Offered::default();
-        if flow.lockstep || self.is_keeping_up() || self.leaving.is_some() {
+        if flow.lockstep || self.is_keeping_up() || self.is_gone() {
             return offered;
         }
         match flow.overflow {
             Overflow::Block => (),
             Overflow::Drop => offered.dropped = self.thin(&flow.limits),
             Overflow::Disconnect => match &self.connection {
-                Some(connection) if self.backlog.is_over(&flow.limits) => {
+                Some(connection)
+                    if self.leaving.is_none() && self.backlog.is_over(&flow.limits) =>
+                {
                     let peer = connection.peer();
                     self.leaving = Some((Reason::TooSlow, Some(Error::TooSlow { peer })));
                 }
@@ -413,7 +423,7 @@ impl<P: Payload> Client<P> {
 
     /// It takes what it is given: nothing waits for it but what waits for more to come.
     fn is_keeping_up(&self) -> bool {
-        self.connection.is_some() && self.writable
+        self.connection.is_some() && self.writable && self.leaving.is_none()
     }
 
     fn thin(&mut self, limits: &Limits) -> u64 {

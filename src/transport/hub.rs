@@ -724,7 +724,9 @@ impl<P: Payload> Hub<P> {
         let mut clients = state.clients.iter().map(|(_, client)| client);
         if self.endpoint.mode == Mode::Listen
             && !flow.lockstep
-            && clients.clone().all(|client| client.connection.is_none())
+            && clients
+                .clone()
+                .all(|client| client.connection.is_none() || client.is_gone())
         {
             return flow.hold_without_client;
         }

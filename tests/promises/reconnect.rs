@@ -1,6 +1,7 @@
 //! `reconnect=true`: what ends a connection does not end the stream.
 
 use crate::support::*;
+use std::sync::{Mutex, mpsc};
 
 fn starts_anew(buffer: &gst::Buffer) -> bool {
     buffer.flags().contains(gst::BufferFlags::DISCONT)
@@ -164,4 +165,107 @@ fn what_passed_between_two_connections_leaves_headers_and_a_keyframe_first() {
     sink.push_buffer(delta(b"delta 3")).expect("taken");
     sink.push(b"key 2");
     assert_eq!(peer.receive_frames(2), [&b"head"[..], b"key 2"]);
+}
+
+/// The I/O thread is in a handler of the application's, and learns of nothing until it is let go.
+struct Held {
+    come: mpsc::Receiver<()>,
+    go: mpsc::Sender<()>,
+}
+
+impl Held {
+    fn at_each_client(sink: &Sender) -> Self {
+        let ((came, come), (go, gone)) = (mpsc::channel(), mpsc::channel());
+        let gone = Mutex::new(gone);
+        listen_to(&sink.sink, "client-added", move |_| {
+            let _ = came.send(());
+            let _ = gone.lock().unwrap().recv_timeout(PATIENCE);
+        });
+        Self { come, go }
+    }
+
+    #[track_caller]
+    fn await_client(&self) {
+        self.come.recv_timeout(PATIENCE).expect("a client");
+    }
+
+    fn let_go(&self) {
+        self.go.send(()).expect("a handler");
+    }
+}
+
+#[test]
+fn no_frame_gets_lost_unseen_while_a_connection_breaks() {
+    let listener = Listener::new();
+    let sink = Sender::new(&format!(
+        "port={} reconnect=true overflow=drop",
+        listener.port()
+    ));
+    let held = Held::at_each_client(&sink);
+    sink.start();
+    held.await_client();
+    listener.accept().reset();
+    // Sending the first one fails. What follows it is not to be thrown away.
+    sink.push(b"key 1");
+    sink.push_buffer(delta(b"delta 1")).expect("taken");
+    held.let_go();
+    let peer = listener.accept();
+    held.await_client();
+    sink.push_buffer(delta(b"delta 2")).expect("taken");
+    sink.push(b"key 2");
+    held.let_go();
+    sink.end();
+    let received = peer.receive_until_end();
+    let gap = received
+        .windows(2)
+        .any(|pair| pair == [b"key 1".to_vec(), b"delta 2".to_vec()]);
+    assert!(!gap, "a frame that cannot be decoded follows a gap");
+}
+
+#[test]
+fn block_loses_no_frame_while_a_connection_breaks() {
+    let listener = Listener::new();
+    let sink = Sender::new(&format!(
+        "port={} reconnect=true overflow=block max-size-time=0",
+        listener.port()
+    ));
+    let held = Held::at_each_client(&sink);
+    sink.start();
+    held.await_client();
+    listener.accept().reset();
+    for frame in [&b"one"[..], b"two", b"three"] {
+        sink.push(frame);
+    }
+    held.let_go();
+    held.let_go();
+    let peer = listener.accept();
+    sink.end();
+    assert_eq!(peer.receive_until_end(), [&b"one"[..], b"two", b"three"]);
+}
+
+#[test]
+fn a_client_that_breaks_is_not_one_to_send_to() {
+    let sink = Sender::new("mode=listen port=0");
+    let held = Held::at_each_client(&sink);
+    sink.start();
+    let lost = Peer::connect(sink.port());
+    held.await_client();
+    lost.reset();
+    // Sending it fails, and nobody else is there. The stream is to be held.
+    sink.push(b"0");
+    let (begin, begun) = mpsc::channel();
+    let pushing = sink.in_background(move |feed| {
+        for number in 1..=9 {
+            begin.send(()).expect("a test");
+            feed.push(number.to_string().as_bytes());
+        }
+        feed.end();
+    });
+    begun.recv_timeout(PATIENCE).expect("a push");
+    let peer = Peer::connect(sink.port());
+    held.let_go();
+    held.let_go();
+    let received = peer.receive_until_end();
+    assert_eq!(received.first().map(Vec::as_slice), Some(&b"1"[..]));
+    pushing.join().expect("all were taken");
 }
