@@ -3,10 +3,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
-.PHONY: help setup demo bench test test-rust test-python lint install uninstall
+.PHONY: help setup demo bench bench-serving test test-rust test-python lint install uninstall
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install what is missing to build and test (apt; elsewhere, print the command)
 	@scripts/setup.sh
@@ -17,6 +17,9 @@ demo: setup ## Let two video chats talk for ten seconds and show what came throu
 
 bench: setup ## Compare with plain sockets and with other elements, some minutes (BENCH="--quick", "--help")
 	$(CARGO) bench --bench transport -- $(BENCH)
+
+bench-serving: setup ## Measure many clients, and slow ones, some minutes (BENCH="--quick", "--help")
+	$(CARGO) bench --bench serving -- $(BENCH)
 
 test: ## Run every test
 	@status=0; \

@@ -7,26 +7,10 @@ use std::{
     thread,
 };
 
-use crate::{
-    job::{End, Job, Said, Window, write_line},
-    receiver, sender,
-};
-
-pub fn run(job: &Job) -> ! {
-    let orders = orders();
-    gst::init().unwrap_or_else(|error| fail(error));
-    gstvideosocket::plugin_register_static().unwrap_or_else(|error| fail(error));
-    match job.end {
-        End::Sender { port } => sender::run(job, port, &orders),
-        End::Receiver => receiver::run(job, &orders),
-    }
-    loop {
-        thread::park();
-    }
-}
+use crate::job::{Said, Window, write_line};
 
 /// What the parent orders. When it hangs up or is gone, this process ends.
-fn orders() -> Receiver<Window> {
+pub fn orders() -> Receiver<Window> {
     let (order, orders) = mpsc::channel();
     thread::spawn(move || {
         for line in io::stdin().lines().map_while(Result::ok) {

@@ -1,7 +1,7 @@
 //! What it takes to move frames from one process to another: the elements of this crate beside plain
 //! sockets and beside GStreamer's own ways.
 
-use std::{error::Error, fs, path::PathBuf, time::Duration};
+use std::{error::Error, fs, path::PathBuf, thread, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
@@ -15,15 +15,17 @@ mod machine;
 mod measure;
 mod meter;
 mod pads;
+mod pressure;
 mod process;
 mod raw;
 mod receiver;
 mod report;
 mod rows;
 mod sender;
+mod table;
 
 use figures::{Figure, Results};
-use job::{Case, Job};
+use job::{Case, End, Job};
 use measure::Plan;
 use rows::Row;
 
@@ -75,7 +77,7 @@ enum Part {
 fn main() -> Result<(), Box<dyn Error>> {
     let cli = Cli::parse();
     if let Some(job) = cli.child {
-        child::run(&job);
+        run(&job);
     }
     if !cli.bench {
         println!("This takes minutes, so a test run leaves it out. To run it: make bench");
@@ -85,9 +87,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     gstvideosocket::plugin_register_static()?;
     fs::create_dir_all(&cli.out)?;
 
-    let pressure = machine::tcp_memory_pressure();
+    let pressure = pressure::tcp_memory_pressure();
     let results = measure_all(&cli);
-    let pressure = machine::tcp_memory_pressure() - pressure;
+    let pressure = pressure::tcp_memory_pressure() - pressure;
     print!(
         "{}",
         report::text(&results, &cli.only, &cli.rows, &cli.sizes)
@@ -166,6 +168,20 @@ fn cases(rows: &[Row], sizes: &[usize], untimed: bool) -> impl Iterator<Item = C
         })
     };
     sizes.iter().flat_map(of_size)
+}
+
+/// One end of a connection, in a process of its own.
+fn run(job: &Job) -> ! {
+    let orders = child::orders();
+    gst::init().unwrap_or_else(|error| child::fail(error));
+    gstvideosocket::plugin_register_static().unwrap_or_else(|error| child::fail(error));
+    match job.end {
+        End::Sender { port } => sender::run(job, port, &orders),
+        End::Receiver => receiver::run(job, &orders),
+    }
+    loop {
+        thread::park();
+    }
 }
 
 /// Those whose elements are installed.

@@ -7,6 +7,7 @@ use crate::{
     figures::{self, Figure, Results},
     machine,
     rows::{PACED_SIZES, Row, size_name},
+    table::{self, number},
 };
 
 pub fn text(results: &Results, parts: &[Part], rows: &[Row], sizes: &[usize]) -> String {
@@ -83,49 +84,12 @@ fn delays(results: &Results, row: Row) -> Vec<String> {
     cells
 }
 
-/// As Markdown that reads well as it is. What a line has more than the heading follows the table's edge.
+/// What a line has more than the heading follows the table's edge.
 fn table(name: &str, heading: &[&str], lines: Vec<Vec<String>>) -> String {
-    let columns = 1 + heading.len();
     let names = iter::once(name).chain(heading.iter().copied());
-    let mut all = vec![names.map(String::from).collect::<Vec<_>>()];
+    let mut all = vec![names.map(String::from).collect()];
     all.extend(lines);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            let lens = all.iter().map(|line| line[column].chars().count());
-            lens.max().unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::from("\n");
-    for (index, line) in all.iter().enumerate() {
-        for (column, width) in widths.iter().enumerate() {
-            let cell = &line[column];
-            text += &match column {
-                0 => format!("| {cell:<width$} "),
-                _ => format!("| {cell:>width$} "),
-            };
-        }
-        let remark = line.get(columns).map_or("", String::as_str);
-        text += format!("| {remark}").trim_end();
-        text.push('\n');
-        if index == 0 {
-            for (column, width) in widths.iter().enumerate() {
-                let dashes = "-".repeat(width + 1);
-                text += &format!("|{dashes}{}", if column == 0 { "-" } else { ":" });
-            }
-            text += "|\n";
-        }
-    }
-    text
-}
-
-/// Three digits of it, or all of a large one.
-fn number(value: Option<f64>) -> String {
-    match value {
-        None => String::new(),
-        Some(value) if value >= 100.0 => format!("{value:.0}"),
-        Some(value) if value >= 10.0 => format!("{value:.1}"),
-        Some(value) => format!("{value:.2}"),
-    }
+    format!("\n{}", table::table(&all))
 }
 
 pub fn csv(results: &Results, rows: &[Row], sizes: &[usize]) -> String {

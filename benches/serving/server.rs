@@ -1,0 +1,172 @@
+//! The serving process.
+
+use std::{
+    fs, mem,
+    sync::mpsc::Receiver,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    child::{fail, say},
+    clock::{self, Usage},
+    frames::{self, RATE, Stamp},
+    job::{Job, Said, Served, Stream, Task, Window},
+    outlet::{self, Count, Outlet},
+    rows::Row,
+};
+
+/// Bytes per frame, where it is not the stream that says.
+pub const SIZE: usize = 60_000;
+const SMALL: usize = 10_000;
+
+/// Clients that read all they can, beside one that does not.
+pub const HEALTHY: usize = 2;
+
+/// Frames before memory is looked at, so that what a server takes once is not counted.
+const WARM_UP: u64 = 2 * RATE;
+
+pub fn run(job: &Job, orders: &Receiver<Window>) {
+    let (outlet, count) = outlet::open(job.row);
+    say(Said::Port(outlet.port()));
+    let mut server = Server {
+        outlet,
+        count,
+        row: job.row,
+        number: 0,
+        pushes: Vec::new(),
+    };
+    match job.task {
+        Task::Crowd { clients, frames } => {
+            server.await_clients(clients);
+            let start = Usage::now();
+            server.push(frames, |_| (SIZE, true));
+            // What clients have not taken yet is still to be sent; they say when they have it all.
+            say(Said::Ready);
+            orders.recv().expect("an order");
+            say(Said::Served(server.served(start)));
+        }
+        Task::Slow { stream, frames } => {
+            server.await_clients(1 + HEALTHY);
+            let start = Usage::now();
+            server.push(frames, |number| of_stream(stream, number));
+            say(Said::Served(server.served(start)));
+        }
+        Task::Stalled {
+            clients, frames, ..
+        } => serve_stalled(&mut server, clients, frames),
+        Task::Rush { clients } => {
+            let count = mem::replace(&mut server.count, Box::new(|| 0));
+            thread::spawn(move || server.push(u64::MAX, |_| (SMALL, true)));
+            await_count(&count, clients);
+            say(Said::LetIn(clock::now()));
+            return;
+        }
+    }
+    // It serves until the process ends.
+    mem::forget(server);
+}
+
+fn serve_stalled(server: &mut Server, clients: usize, frames: u64) {
+    server.await_clients(1);
+    server.push(WARM_UP, |_| (SIZE, true));
+    let before = (resident(), kernel_memory());
+    server.pushes.clear();
+    let start = Usage::now();
+    say(Said::Ready);
+    while (server.count)() < 1 + clients {
+        server.push(1, |_| (SIZE, true));
+    }
+    server.push(frames, |_| (SIZE, true));
+    say(Said::Served(Served {
+        grown: resident() - before.0,
+        kernel_grown: kernel_memory() - before.1,
+        ..server.served(start)
+    }));
+}
+
+fn of_stream(stream: Stream, number: u64) -> (usize, bool) {
+    let keyframe = frames::is_keyframe(stream, number);
+    (frames::size(stream, number), keyframe)
+}
+
+struct Server {
+    outlet: Box<dyn Outlet>,
+    count: Count,
+    row: Row,
+    number: u64,
+    /// Nanoseconds.
+    pushes: Vec<u64>,
+}
+
+impl Server {
+    fn await_clients(&self, clients: usize) {
+        await_count(&self.count, clients);
+    }
+
+    /// As many frames, one after the other as a camera has them.
+    fn push(&mut self, frames: u64, size: impl Fn(u64) -> (usize, bool)) {
+        let mut next = clock::now();
+        for _ in 0..frames {
+            clock::sleep_until(next);
+            next += 1_000_000_000 / RATE;
+            let (len, keyframe) = size(self.number);
+            let stamp = Stamp {
+                pushed: clock::now(),
+                number: self.number,
+                keyframe,
+            };
+            let frame = frames::bytes(len, stamp, !self.row.frames());
+            self.outlet.push(frame, keyframe);
+            self.pushes.push(clock::now() - stamp.pushed);
+            self.number += 1;
+        }
+        clock::sleep_until(next);
+    }
+
+    fn served(&mut self, start: Usage) -> Served {
+        let spent = Usage::now().since(start);
+        self.pushes.sort_unstable();
+        Served {
+            cpu_seconds: spent.cpu_seconds,
+            seconds: spent.seconds,
+            push_p50: percentile(&self.pushes, 0.5),
+            push_p99: percentile(&self.pushes, 0.99),
+            ..Served::default()
+        }
+    }
+}
+
+fn await_count(count: &Count, clients: usize) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while count() < clients {
+        if Instant::now() > deadline {
+            fail(format!("{} of {clients} clients came", count()));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Of sorted nanoseconds, in milliseconds.
+pub fn percentile(sorted: &[u64], part: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1) as f64;
+    let at = (last * part).round() as usize;
+    sorted.get(at).map_or(f64::NAN, |&value| value as f64 / 1e6)
+}
+
+/// Bytes of memory that this process has in use.
+fn resident() -> i64 {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0) * PAGE
+}
+
+/// Bytes of memory that the kernel has in use for TCP, of all processes.
+fn kernel_memory() -> i64 {
+    let stat = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let line = stat.lines().find(|line| line.starts_with("TCP:"));
+    let pages = line.and_then(|line| line.split("mem ").nth(1)?.trim().parse().ok());
+    pages.unwrap_or(0) * PAGE
+}
+
+const PAGE: i64 = 4096;
