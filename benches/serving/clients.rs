@@ -26,7 +26,7 @@ pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
     let done = match job.task {
         Task::Crowd { clients, frames } => crowd(address, clients, frames),
         Task::Stalled { clients, pause, .. } => stalled(address, clients, pause, orders),
-        Task::Slow { .. } => slow(address),
+        Task::Slow { frames, .. } => slow(address, frames),
         Task::Rush { clients } => rush(address, clients),
     };
     if let Err(error) = done {
@@ -112,12 +112,12 @@ fn stalled(
     }
 }
 
-fn slow(address: SocketAddr) -> io::Result<()> {
+fn slow(address: SocketAddr, frames: u64) -> io::Result<()> {
     let half = SLOW_SIZE as u64 * RATE / 2;
     for rate in [Some(half)].into_iter().chain([None; HEALTHY]) {
         let stream = TcpStream::connect(address)?;
         thread::spawn(move || {
-            if let Err(error) = watch(stream, rate) {
+            if let Err(error) = watch(stream, rate, frames - RATE) {
                 fail(format!("client: {error}"));
             }
         });
@@ -125,8 +125,8 @@ fn slow(address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// Until nothing has come for a while. `rate` is in bytes per second.
-fn watch(mut stream: TcpStream, rate: Option<u64>) -> io::Result<()> {
+/// `rate` is in bytes per second. At the end of the stream nothing pushes what still waits out of the way.
+fn watch(mut stream: TcpStream, rate: Option<u64>, frames: u64) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut bytes = vec![0; 16_384];
     let mut parser = Parser::default();
@@ -139,7 +139,11 @@ fn watch(mut stream: TcpStream, rate: Option<u64>) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             len => len?,
         };
-        parser.feed(&bytes[..len], |stamp, now| log.arrived(stamp, now));
+        parser.feed(&bytes[..len], |stamp, now| {
+            if stamp.number < frames {
+                log.arrived(stamp, now);
+            }
+        });
         if let Some(rate) = rate {
             next = next.max(clock::now()) + len as u64 * 1_000_000_000 / rate;
             clock::sleep_until(next);
@@ -200,7 +204,9 @@ fn rush(address: SocketAddr, clients: usize) -> io::Result<()> {
     }
     if served.contains(&0) {
         let left_out = served.iter().filter(|&&at| at == 0).count();
-        fail(format!("{left_out} of {clients} clients got nothing"));
+        fail(format!(
+            "{left_out} of {clients} clients got nothing in 30 s"
+        ));
     }
     say(Said::Rushed(Rushed {
         began,

@@ -8,10 +8,7 @@ pub const RATE: u64 = 30;
 /// Frames from one keyframe to the next.
 const GROUP: u64 = 60;
 
-/// A keyframe of H.264 is larger than the others by about this much.
-const KEYFRAME_FACTOR: usize = 8;
-
-/// Bytes per frame, on average.
+/// Bytes per frame of a stream that a client is too slow for.
 pub const SLOW_SIZE: usize = 133_000;
 
 const HEADER_LEN: usize = 8;
@@ -26,21 +23,6 @@ pub struct Stamp {
 
 pub fn is_keyframe(stream: Stream, number: u64) -> bool {
     stream == Stream::Jpeg || number.is_multiple_of(GROUP)
-}
-
-pub fn size(stream: Stream, number: u64) -> usize {
-    match stream {
-        Stream::Jpeg => SLOW_SIZE,
-        Stream::H264 => {
-            let delta = SLOW_SIZE * GROUP as usize / (GROUP as usize - 1 + KEYFRAME_FACTOR);
-            let factor = if is_keyframe(stream, number) {
-                KEYFRAME_FACTOR
-            } else {
-                1
-            };
-            delta * factor
-        }
-    }
 }
 
 /// With the header that its row does not write, if so.

@@ -34,7 +34,7 @@ pub enum Task {
 pub enum Stream {
     /// Every frame is a keyframe.
     Jpeg,
-    /// A keyframe, and 59 that need it.
+    /// A keyframe, and 59 that need those before them.
     H264,
 }
 

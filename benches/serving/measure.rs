@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use crate::{
-    frames::{RATE, wire_len},
+    frames::{RATE, SLOW_SIZE, wire_len},
     job::{Drained, End, Job, Said, Served, Stream, Task, Watched, Window},
     process::Pair,
     rows::Row,
@@ -181,7 +181,10 @@ pub fn slow(seconds: u64) -> String {
         });
         line(&format!("{stream:?}, {}", row.name()), cells)
     });
-    let title = format!("A client at half the rate for {seconds} s; ages in ms");
+    let title = format!(
+        "A client at half of {RATE} frames/s of {} kB, {seconds} s; ages in ms",
+        SLOW_SIZE / 1000
+    );
     let heads = [
         "frames",
         "lost",

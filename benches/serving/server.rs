@@ -10,8 +10,8 @@ use std::{
 use crate::{
     child::{fail, say},
     clock::{self, Usage},
-    frames::{self, RATE, Stamp},
-    job::{Job, Said, Served, Stream, Task, Window},
+    frames::{self, RATE, SLOW_SIZE, Stamp},
+    job::{Job, Said, Served, Task, Window},
     outlet::{self, Count, Outlet},
     rows::Row,
 };
@@ -49,7 +49,9 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
         Task::Slow { stream, frames } => {
             server.await_clients(1 + HEALTHY);
             let start = Usage::now();
-            server.push(frames, |number| of_stream(stream, number));
+            server.push(frames, |number| {
+                (SLOW_SIZE, frames::is_keyframe(stream, number))
+            });
             say(Said::Served(server.served(start)));
         }
         Task::Stalled {
@@ -83,11 +85,6 @@ fn serve_stalled(server: &mut Server, clients: usize, frames: u64) {
         kernel_grown: kernel_memory() - before.1,
         ..server.served(start)
     }));
-}
-
-fn of_stream(stream: Stream, number: u64) -> (usize, bool) {
-    let keyframe = frames::is_keyframe(stream, number);
-    (frames::size(stream, number), keyframe)
 }
 
 struct Server {
