@@ -27,37 +27,15 @@ pub fn crowd(clients: usize, seconds: u64, rounds: usize) -> String {
             }
         }
     }
-    let due = frames * wire_len(SIZE);
-    let cost = |runs: &[(Served, Drained)]| {
-        median(runs, |(served, drained)| {
-            served.cpu_seconds / (drained.total as f64 / 1e9)
-        })
-    };
     let limit = cost(&runs[0]);
-    let cells = |runs: &[(Served, Drained)]| {
-        let least = runs.iter().map(|(_, drained)| drained.least).min();
-        let rate =
-            |(served, drained): &(Served, Drained)| drained.total as f64 / 1e9 / served.seconds;
-        vec![
-            number(least.map(|least| 100.0 * least as f64 / due as f64)),
-            number(median(runs, rate)),
-            number(cost(runs)),
-            number(cost(runs).zip(limit).map(|(cost, limit)| cost / limit)),
-            number(median(runs, |(served, _)| served.push_p50)),
-            number(median(runs, |(served, _)| served.push_p99)),
-        ]
-    };
-    let lines = rows
-        .iter()
-        .zip(runs.iter().zip(failures))
-        .map(|(row, (runs, failure))| {
-            let cells = if runs.is_empty() {
-                Err(failure.unwrap_or_default())
-            } else {
-                Ok(cells(runs))
-            };
-            line(row.name(), cells)
-        });
+    let due = frames * wire_len(SIZE);
+    let lines = rows.iter().zip(runs.iter().zip(failures));
+    let lines = lines.map(|(row, (runs, failure))| {
+        let mut cells = crowd_cells(runs, due, limit);
+        // Behind the last column.
+        cells.extend(failure);
+        line(row.name(), Ok(cells))
+    });
     let title = format!("{clients} clients, {RATE} frames/s of {} kB", SIZE / 1000);
     let heads = [
         "% of all, least client",
@@ -68,6 +46,26 @@ pub fn crowd(clients: usize, seconds: u64, rounds: usize) -> String {
         "p99",
     ];
     with_heads(&title, &heads, lines)
+}
+
+/// Processor time of the server, in seconds for each GB.
+fn cost(runs: &[(Served, Drained)]) -> Option<f64> {
+    median(runs, |(served, drained)| {
+        served.cpu_seconds / (drained.total as f64 / 1e9)
+    })
+}
+
+fn crowd_cells(runs: &[(Served, Drained)], due: u64, limit: Option<f64>) -> Vec<String> {
+    let least = runs.iter().map(|(_, drained)| drained.least).min();
+    let rate = |(served, drained): &(Served, Drained)| drained.total as f64 / 1e9 / served.seconds;
+    vec![
+        number(least.map(|least| 100.0 * least as f64 / due as f64)),
+        number(median(runs, rate)),
+        number(cost(runs)),
+        number(cost(runs).zip(limit).map(|(cost, limit)| cost / limit)),
+        number(median(runs, |(served, _)| served.push_p50)),
+        number(median(runs, |(served, _)| served.push_p99)),
+    ]
 }
 
 fn crowd_once(row: Row, clients: usize, frames: u64) -> Result<(Served, Drained), String> {
@@ -161,26 +159,14 @@ pub fn slow(seconds: u64) -> String {
             )
         })
         .collect();
-    let lines = running.into_iter().map(|(row, stream, running)| {
-        let cells = running.join().expect("a measurement").map(|clients| {
-            let (slow, healthy): (Vec<Watched>, Vec<Watched>) =
-                clients.into_iter().partition(|c| c.is_slow);
-            let slow = slow[0];
-            let worst = healthy.iter().map(|c| c.age_p99).fold(0.0, f64::max);
-            let lost: u64 = healthy.iter().map(|c| c.lost).sum();
-            vec![
-                slow.frames.to_string(),
-                slow.lost.to_string(),
-                slow.undecodable.to_string(),
-                number(Some(slow.age_p50)),
-                number(Some(slow.age_p99)),
-                number(Some(slow.age_most)),
-                lost.to_string(),
-                number(Some(worst)),
-            ]
-        });
-        line(&format!("{stream:?}, {}", row.name()), cells)
-    });
+    let lines: Vec<_> = running
+        .into_iter()
+        .map(|(row, stream, running)| {
+            let clients = running.join().expect("a measurement");
+            let name = format!("{stream:?}, {}", row.name());
+            line(&name, clients.map(|clients| slow_cells(&clients)))
+        })
+        .collect();
     let title = format!(
         "A client at half of {RATE} frames/s of {} kB, {seconds} s; ages in ms",
         SLOW_SIZE / 1000
@@ -195,7 +181,25 @@ pub fn slow(seconds: u64) -> String {
         "others lost",
         "others' p99",
     ];
-    with_heads(&title, &heads, lines.collect::<Vec<_>>().into_iter())
+    with_heads(&title, &heads, lines.into_iter())
+}
+
+fn slow_cells(clients: &[Watched]) -> Vec<String> {
+    let (slow, others): (Vec<&Watched>, Vec<&Watched>) =
+        clients.iter().partition(|client| client.is_slow);
+    let slow = slow[0];
+    let lost: u64 = others.iter().map(|client| client.lost).sum();
+    let worst = others.iter().map(|client| client.age_p99);
+    vec![
+        slow.frames.to_string(),
+        slow.lost.to_string(),
+        slow.undecodable.to_string(),
+        number(Some(slow.age_p50)),
+        number(Some(slow.age_p99)),
+        number(Some(slow.age_most)),
+        lost.to_string(),
+        number(worst.max_by(f64::total_cmp)),
+    ]
 }
 
 fn slow_once(row: Row, stream: Stream, seconds: u64) -> Result<Vec<Watched>, String> {
