@@ -292,6 +292,12 @@ impl<P: Payload> Client<P> {
         }
     }
 
+    /// It goes away with what waits for it. Returns how many frames are lost.
+    pub fn give_up(&mut self) -> u64 {
+        let lost = self.backlog.clear() + u64::from(self.held.take().is_some());
+        self.count_dropped(lost)
+    }
+
     /// With lockstep, no turn will come any more for the frame that waits for one.
     pub fn forget_held(&mut self) {
         self.held = None;

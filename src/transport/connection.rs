@@ -30,10 +30,10 @@ const VANISHED_AFTER: Duration = Duration::from_millis(17_500);
 /// So that a peer that does not read answers often enough to tell it from one that is gone.
 const MAX_RETRANSMISSION_PAUSE: Duration = Duration::from_secs(4);
 
-/// What the kernel holds unsent when frames are to wait where they can still be dropped. Less makes a fast
-/// sender wait more often.
+/// What the kernel holds unsent when frames are to wait where they can still be dropped: less than a frame,
+/// so that the newest is never behind others.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT_LIMIT: u32 = 128 * 1024;
+const UNSENT_LIMIT: u32 = 16 * 1024;
 
 /// A connection that both directions may use at the same time, from any thread, without blocking.
 #[derive(Debug)]

@@ -518,6 +518,7 @@ impl<P: Payload> Worker<P> {
             self.part_from_link(state, key, reason, cause);
         } else {
             let mut client = state.clients.remove(key);
+            self.hub.totals.dropped.add(client.give_up());
             if let Some(connection) = client.connection.take() {
                 let event = Event::Disconnected {
                     id: client.id,
@@ -588,6 +589,7 @@ impl<P: Payload> Worker<P> {
         if hub.endpoint.mode == Mode::Listen {
             // Whoever comes next has nothing to do with who has left.
             for (_, client) in &mut state.clients {
+                hub.totals.dropped.add(client.give_up());
                 *client = Client::new(0, None);
             }
         }

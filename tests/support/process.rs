@@ -28,11 +28,18 @@ pub fn peak_memory() -> u64 {
 }
 
 /// Bytes that were allocated in this process, by whatever language, and not freed.
+#[cfg(target_env = "gnu")]
 #[allow(unsafe_code, reason = "the allocator has no safe interface")]
 pub fn memory_in_use() -> u64 {
     // SAFETY: it only reads the allocator's own counters, with its locks.
     let counters = unsafe { libc::mallinfo2() };
     (counters.uordblks + counters.hblkhd) as u64
+}
+
+/// What stands for it where the allocator does not tell.
+#[cfg(not(target_env = "gnu"))]
+pub fn memory_in_use() -> u64 {
+    memory("VmRSS:")
 }
 
 fn memory(line: &str) -> u64 {
