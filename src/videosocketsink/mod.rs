@@ -32,6 +32,11 @@
 //!
 //! The number `id` counts connections from 1. The address is none where it is not known.
 //!
+//! Frames that are dropped for a client are counted in `stats`, and each time a QoS message on the bus says how many
+//! there are. Where frames may be dropped they wait in the element, not in the kernel. The end of the stream waits
+//! until every client has what was queued for it; with `overflow` `drop` or `disconnect` a client that takes nothing
+//! for 2 s holds it up no longer.
+//!
 //! In code:
 //!
 //! ```
