@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    ops::AddAssign,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +10,7 @@ use super::{
     backlog::{Backlog, Frame, Limits, Payload},
     connection::Connection,
     error::Error,
-    hub::{Flow, JoinAt, Overflow},
+    hub::{Flow, JoinAt, Overflow, Sent},
     stats::{ClientStats, Totals},
 };
 
@@ -94,20 +93,6 @@ pub(super) struct Farewell {
     /// What the peer has not acknowledged, and since when it is no less.
     unacknowledged: usize,
     since: Instant,
-}
-
-/// What became of an offered frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Offered {
-    pub dropped: u64,
-    pub wants_keyframe: bool,
-}
-
-impl AddAssign for Offered {
-    fn add_assign(&mut self, other: Self) {
-        self.dropped += other.dropped;
-        self.wants_keyframe |= other.wants_keyframe;
-    }
 }
 
 impl<P: Payload> Client<P> {
@@ -213,13 +198,13 @@ impl<P: Payload> Client<P> {
         flow: &Flow,
         headers: &StreamHeaders<P>,
         now: Instant,
-    ) -> Offered {
+    ) -> Sent {
         if self.farewell.is_some() || self.is_gone() {
-            return Offered::default();
+            return Sent::default();
         }
         if self.place != Place::Following && !self.starts_with(frame, flow) {
             let lost = u64::from(self.place == Place::AwaitingKeyframe);
-            return Offered {
+            return Sent {
                 dropped: self.count_dropped(lost),
                 wants_keyframe: true,
             };
@@ -229,12 +214,12 @@ impl<P: Payload> Client<P> {
         }
         self.place = Place::Following;
         if frame.repeats_header && self.headers == headers.version {
-            return Offered::default();
+            return Sent::default();
         }
         if flow.lockstep {
             let replaced = self.held.replace(frame.clone()).is_some();
             self.take_turn();
-            return Offered {
+            return Sent {
                 dropped: self.count_dropped(replaced.into()),
                 wants_keyframe: false,
             };
@@ -243,7 +228,7 @@ impl<P: Payload> Client<P> {
             self.progress = now;
         }
         self.backlog.push(frame.clone(), now);
-        Offered::default()
+        Sent::default()
     }
 
     /// With lockstep: it may be sent one more frame.
@@ -404,8 +389,8 @@ impl<P: Payload> Client<P> {
     }
 
     /// Deals with what waits for it beyond the limits.
-    pub fn keep_within(&mut self, flow: &Flow) -> Offered {
-        let mut offered = Offered::default();
+    pub fn keep_within(&mut self, flow: &Flow) -> Sent {
+        let mut offered = Sent::default();
         if flow.lockstep || self.is_keeping_up() || self.is_gone() {
             return offered;
         }

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    ops::AddAssign,
     os::fd::OwnedFd,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -18,7 +19,7 @@ use crate::lock::lock;
 use super::{
     backlog::{Frame, Limits, Payload},
     burst::Burst,
-    client::{Client, Offered, Reason, StreamHeaders},
+    client::{Client, Reason, StreamHeaders},
     connection::{Connection, Peer},
     error::Error,
     listen::Listener,
@@ -163,6 +164,13 @@ pub struct Sent {
     pub dropped: u64,
     /// A client waits for a keyframe.
     pub wants_keyframe: bool,
+}
+
+impl AddAssign for Sent {
+    fn add_assign(&mut self, other: Self) {
+        self.dropped += other.dropped;
+        self.wants_keyframe |= other.wants_keyframe;
+    }
 }
 
 /// Why frames were not taken.
@@ -493,7 +501,7 @@ impl<P: Payload> Hub<P> {
         let mut state = self.lock();
         let mut now = Instant::now();
         let holds = state.burst.holds(bytes, now);
-        let mut offered = Offered::default();
+        let mut sent = Sent::default();
         for (taken, frame) in frames.iter().enumerate() {
             state = self.wait_for_room(state, frame, taken, &mut now)?;
             let keeps = self.keeps_for_later(&state);
@@ -502,7 +510,7 @@ impl<P: Payload> Hub<P> {
             }
             let more = state.offer(frame, keeps, now);
             self.totals.dropped.add(more.dropped);
-            offered += more;
+            sent += more;
         }
         if holds {
             if state.burst.starts_ticking() {
@@ -515,11 +523,8 @@ impl<P: Payload> Hub<P> {
         }
         let more = self.keep_within(&mut state);
         self.totals.dropped.add(more.dropped);
-        offered += more;
-        Ok(Sent {
-            dropped: offered.dropped,
-            wants_keyframe: offered.wants_keyframe,
-        })
+        sent += more;
+        Ok(sent)
     }
 
     /// Sends a frame if nothing waits before it, or leaves it for a peer that is still to come. Returns
@@ -643,8 +648,8 @@ impl<P: Payload> Hub<P> {
     }
 
     /// Deals with clients that are too slow.
-    fn keep_within(&self, state: &mut State<P>) -> Offered {
-        let mut sum = Offered::default();
+    fn keep_within(&self, state: &mut State<P>) -> Sent {
+        let mut sum = Sent::default();
         let State {
             clients,
             leaving,
@@ -930,8 +935,8 @@ impl<P: Payload> State<P> {
     }
 
     /// `keeps` says whether it is kept for a peer that is still to come.
-    fn offer(&mut self, frame: &Frame<P>, keeps: bool, now: Instant) -> Offered {
-        let mut sum = Offered::default();
+    fn offer(&mut self, frame: &Frame<P>, keeps: bool, now: Instant) -> Sent {
+        let mut sum = Sent::default();
         for (_, client) in &mut self.clients {
             if keeps || !client.is_unmet() {
                 sum += client.offer(frame, &self.flow, &self.headers, now);
