@@ -1,7 +1,5 @@
 //! What the processes say to each other, each a line of JSON.
 
-use std::io::{self, Write};
-
 use serde::{Deserialize, Serialize};
 
 use crate::rows::Row;
@@ -119,11 +117,4 @@ impl Job {
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
     }
-}
-
-pub fn write_line(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    to.write_all(&line)?;
-    to.flush()
 }

@@ -12,6 +12,8 @@ mod clients;
 mod clock;
 mod frames;
 mod job;
+#[path = "../transport/line.rs"]
+mod line;
 #[path = "../transport/machine.rs"]
 mod machine;
 mod measure;

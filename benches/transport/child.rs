@@ -7,7 +7,10 @@ use std::{
     thread,
 };
 
-use crate::job::{Said, Window, write_line};
+use crate::{
+    job::{Said, Window},
+    line::write_line,
+};
 
 /// What the parent orders. When it hangs up or is gone, this process ends.
 pub fn orders() -> Receiver<Window> {

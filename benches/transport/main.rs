@@ -11,6 +11,7 @@ mod child;
 mod clock;
 mod figures;
 mod job;
+mod line;
 mod machine;
 mod measure;
 mod meter;

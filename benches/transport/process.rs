@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::job::{Job, Said, Window, write_line};
+use crate::{
+    job::{Job, Said, Window},
+    line::write_line,
+};
 
 pub struct Pair {
     children: Vec<Running>,
