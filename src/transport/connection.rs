@@ -58,6 +58,10 @@ impl Connection {
         if address.is_some() {
             // A socket already reset takes no option on some systems, and needs none.
             let _ = set_options(&socket, qos_dscp);
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            if stays_on_host(&socket, address) {
+                let _ = disable_pacing(&socket);
+            }
         }
         Ok(Self {
             socket,
@@ -244,6 +248,25 @@ fn set_options(socket: &Socket, qos_dscp: Option<u8>) -> io::Result<()> {
         }
         // On an IPv6 socket this marks the packets of a mapped IPv4 connection.
         let _ = socket.set_tos_v4(traffic_class);
+    }
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn stays_on_host(socket: &Socket, peer: Option<SocketAddr>) -> bool {
+    let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+    local.zip(peer).is_some_and(|(local, peer)| {
+        let (local, peer) = (local.ip().to_canonical(), peer.ip().to_canonical());
+        local == peer || peer.is_loopback()
+    })
+}
+
+/// BBR takes a third of the throughput between processes of one host, by timers for a network that is not
+/// there.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn disable_pacing(socket: &Socket) -> io::Result<()> {
+    if socket.tcp_congestion()?.starts_with(b"bbr") {
+        socket.set_tcp_congestion(b"reno")?;
     }
     Ok(())
 }
