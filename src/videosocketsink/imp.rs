@@ -1,7 +1,10 @@
 use std::{
     net::SocketAddr,
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -42,6 +45,8 @@ pub struct VideoSocketSink {
     settings: Mutex<SinkSettings>,
     run: Mutex<Option<Run>>,
     stream: Mutex<Stream>,
+    /// The connection is shared, for which the first frame does not wait for PLAYING.
+    sends_ahead: AtomicBool,
     /// The last endpoint, whose counters outlive it.
     hub: Mutex<Option<Arc<Hub<SentBuffer>>>>,
 }
@@ -204,7 +209,7 @@ impl BaseSinkImpl for VideoSocketSink {
     /// is most often part of the same pipeline, which does not play until it has a picture to show; two
     /// such pipelines would wait for each other.
     fn prepare(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        if self.obj().current_state() < gst::State::Playing {
+        if self.sends_ahead.load(Relaxed) && self.obj().current_state() < gst::State::Playing {
             self.send_ahead(buffer);
         }
         Ok(gst::FlowSuccess::Ok)
@@ -313,6 +318,8 @@ impl VideoSocketSink {
         }
         let hub = shared::open(&*obj, &settings, Role::Sink)
             .map_err(|error| error.message(Direction::Sending))?;
+        let is_shared = settings.common.connection_id.is_some();
+        self.sends_ahead.store(is_shared, Relaxed);
         *lock(&self.stream) = Stream {
             hub: Some(hub.clone()),
             format: settings.common.header_format(),
@@ -345,17 +352,12 @@ impl VideoSocketSink {
     }
 
     fn send_ahead(&self, buffer: &gst::Buffer) {
-        let run = lock(&self.run);
-        let is_shared = run
-            .as_ref()
-            .is_some_and(|run| run.settings.common.connection_id.is_some());
-        drop(run);
         let mut stream = lock(&self.stream);
         let was_sent = stream
             .sent_ahead
             .as_ref()
             .is_some_and(|sent| sent.as_ptr() == buffer.as_ptr());
-        if !is_shared || was_sent {
+        if was_sent {
             return;
         }
         // A buffer that cannot be sent is reported when it is due.
