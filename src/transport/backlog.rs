@@ -58,7 +58,7 @@ pub struct Limits {
 
 /// Pieces of payload in one system call, unless a single frame has more: with the headers between them
 /// far below IOV_MAX, and as many as the stack easily holds.
-const BATCH_CHUNKS: usize = 256;
+pub(super) const BATCH_CHUNKS: usize = 256;
 
 /// More than a kernel takes at once, so that no more needs to be prepared for one call.
 const BATCH_BYTES: usize = 8 << 20;

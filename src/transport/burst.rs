@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::backlog::BATCH_CHUNKS;
+
 /// Frames follow one another when there is less than this between them.
 const GAP: Duration = Duration::from_micros(20);
 
@@ -10,39 +12,52 @@ const GAP: Duration = Duration::from_micros(20);
 const LEAD: u32 = 32;
 
 /// Larger frames are worth a call each.
-const SMALL: usize = 16 * 1024;
+const SMALL: usize = 64 * 1024;
 
-/// Frames that wait are sent when they add up to this many bytes.
-const ENOUGH: usize = 256 * 1024;
+/// Frames that wait are sent when they add up to this many bytes, or are so many.
+const ENOUGH: usize = 512 * 1024;
+const MANY: usize = 2 * BATCH_CHUNKS;
 
-/// No frame waits for longer than about this.
+/// How often it is looked whether frames wait: for no longer than half as much again.
 pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// A burst goes on after a pause of up to a [`TICK`], such as a busy system makes, when so many frames have
+/// followed before: single calls for the next would cost more than the pause.
+const FORGIVEN: u32 = 2 * LEAD;
 
 /// Whether a stream is in a burst.
 #[derive(Debug, Default)]
 pub(super) struct Burst {
     last: Option<Instant>,
     length: u32,
-    held: usize,
+    held: Held,
     ticks: bool,
-    has_held: bool,
+}
+
+/// What waits for more to come.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: usize,
+    frames: usize,
+    since: Option<Instant>,
 }
 
 impl Burst {
-    /// Says of `bytes` that come now whether they are to wait for more.
-    pub fn holds(&mut self, bytes: usize, now: Instant) -> bool {
-        let follows = self.last.is_some_and(|last| now < last + GAP);
-        self.length = if follows && bytes < SMALL {
-            self.length.saturating_add(1)
-        } else {
-            0
+    /// Says of some `frames` of as many `bytes` that come now whether they are to wait for more.
+    pub fn holds(&mut self, frames: usize, bytes: usize, now: Instant) -> bool {
+        let pause = self.last.map(|last| now.saturating_duration_since(last));
+        self.length = match pause {
+            Some(pause) if bytes < SMALL && pause < GAP => (self.length + 1).min(FORGIVEN + LEAD),
+            Some(pause) if bytes < SMALL && pause < TICK => self.length.saturating_sub(FORGIVEN),
+            _ => 0,
         };
-        self.held += bytes;
-        let holds = self.length >= LEAD && self.held < ENOUGH;
+        self.held.bytes += bytes;
+        self.held.frames += frames;
+        let holds = self.length >= LEAD && self.held.bytes < ENOUGH && self.held.frames < MANY;
         if holds {
-            self.has_held = true;
+            self.held.since.get_or_insert(now);
         } else {
-            self.held = 0;
+            self.held = Held::default();
         }
         holds
     }
@@ -62,10 +77,18 @@ impl Burst {
         self.ticks
     }
 
-    /// Everything that waits is about to be sent.
-    pub fn tick(&mut self) {
-        self.held = 0;
-        self.ticks = std::mem::take(&mut self.has_held);
+    /// Says whether what waits is to be sent now. What has just begun to wait may be more by the next time.
+    pub fn tick(&mut self, now: Instant) -> bool {
+        let waited = self
+            .held
+            .since
+            .map(|since| now.saturating_duration_since(since));
+        self.ticks = waited.is_some();
+        let is_due = waited.is_some_and(|waited| waited >= TICK / 2);
+        if is_due {
+            self.held = Held::default();
+        }
+        is_due
     }
 }
 
@@ -73,50 +96,91 @@ impl Burst {
 mod tests {
     use super::*;
 
+    const SHORT: Duration = GAP.checked_div(2).unwrap();
+
     fn follow(burst: &mut Burst, now: &mut Instant, gap: Duration) -> bool {
         *now += gap;
-        let holds = burst.holds(1000, *now);
+        let holds = burst.holds(1, 1000, *now);
         burst.mark(*now);
         holds
     }
 
+    fn after(frames: usize) -> (Burst, Instant) {
+        let (mut burst, mut now) = (Burst::default(), Instant::now());
+        for _ in 0..frames {
+            follow(&mut burst, &mut now, SHORT);
+        }
+        (burst, now)
+    }
+
     #[test]
     fn a_burst_is_sent_in_batches() {
-        let (mut burst, mut now) = (Burst::default(), Instant::now());
-        let sent: Vec<_> = (0..600)
-            .filter(|_| !follow(&mut burst, &mut now, GAP / 2))
+        let (mut burst, mut now) = after(0);
+        let sent: Vec<_> = (0..1200)
+            .filter(|_| !follow(&mut burst, &mut now, SHORT))
             .collect();
         let lead: Vec<_> = (0..32).collect();
-        assert_eq!(sent, [&lead[..], &[294, 557]].concat());
+        assert_eq!(sent, [&lead[..], &[543, 1055]].concat());
+    }
+
+    #[test]
+    fn many_bytes_make_a_batch_as_well() {
+        let (mut burst, now) = after(100);
+        let held = (0..).take_while(|_| burst.holds(1, 60_000, now)).count();
+        // Of the first hundred 68 are held.
+        assert_eq!(held, (ENOUGH - 68_000) / 60_000);
+    }
+
+    #[test]
+    fn large_frames_do_not_wait() {
+        let (mut burst, now) = after(100);
+        assert!(!burst.holds(1, SMALL, now));
     }
 
     #[test]
     fn frames_with_a_pause_between_them_never_wait() {
-        let (mut burst, mut now) = (Burst::default(), Instant::now());
+        let (mut burst, mut now) = after(0);
         assert!((0..1000).all(|_| !follow(&mut burst, &mut now, GAP)));
     }
 
     #[test]
     fn a_pause_ends_a_burst() {
-        let (mut burst, mut now) = (Burst::default(), Instant::now());
-        for _ in 0..=LEAD {
-            follow(&mut burst, &mut now, Duration::ZERO);
-        }
-        assert!(follow(&mut burst, &mut now, Duration::ZERO));
+        let (mut burst, mut now) = after(1000);
+        assert!(!follow(&mut burst, &mut now, TICK));
+    }
+
+    #[test]
+    fn a_short_pause_ends_a_burst_that_has_just_begun_or_has_many() {
+        let (mut burst, mut now) = after(LEAD as usize + 2);
+        assert!(follow(&mut burst, &mut now, SHORT));
+        assert!(!follow(&mut burst, &mut now, GAP));
+
+        let (mut burst, mut now) = after(400);
+        assert!(follow(&mut burst, &mut now, GAP));
         assert!(!follow(&mut burst, &mut now, GAP));
     }
 
     #[test]
-    fn ticking_ends_when_nothing_waits_any_more() {
-        let (mut burst, mut now) = (Burst::default(), Instant::now());
-        for _ in 0..=LEAD {
-            follow(&mut burst, &mut now, Duration::ZERO);
-        }
+    fn no_frame_waits_for_much_longer_than_a_tick() {
+        let (mut burst, mut now) = after(100);
+        let begun = now - SHORT * 67;
         assert!(burst.starts_ticking());
         assert!(!burst.starts_ticking());
-        burst.tick();
+        assert!(!burst.tick(begun + TICK / 2 - SHORT));
         assert!(burst.is_ticking());
-        burst.tick();
+        assert!(burst.tick(begun + TICK / 2));
+        // Nothing waits any more, but more may come until the next tick.
+        assert!(burst.is_ticking());
+        follow(&mut burst, &mut now, SHORT);
+        assert!(burst.tick(now + TICK));
+    }
+
+    #[test]
+    fn ticking_ends_when_nothing_waits_any_more() {
+        let (mut burst, now) = after(100);
+        burst.starts_ticking();
+        assert!(burst.tick(now + TICK));
+        assert!(!burst.tick(now + TICK * 2));
         assert!(!burst.is_ticking());
     }
 }

@@ -498,9 +498,10 @@ impl<P: Payload> Hub<P> {
     /// [`Overflow::Block`] or [`Flow::hold_without_client`] say so.
     pub fn send(&self, frames: &[Frame<P>]) -> Result<Sent, SendError> {
         let bytes = frames.iter().map(|frame| frame.len).sum();
-        let mut state = self.lock();
+        // Before the lock: while the I/O thread sends, what waits for it is not late.
         let mut now = Instant::now();
-        let holds = state.burst.holds(bytes, now);
+        let mut state = self.lock();
+        let holds = state.burst.holds(frames.len(), bytes, now);
         let mut sent = Sent::default();
         for (taken, frame) in frames.iter().enumerate() {
             state = self.wait_for_room(state, frame, taken, &mut now)?;

@@ -482,8 +482,7 @@ impl<P: Payload> Worker<P> {
             self.inspected = Instant::now();
             inspect(&mut state);
         }
-        if state.burst.is_ticking() {
-            state.burst.tick();
+        if state.burst.is_ticking() && state.burst.tick(Instant::now()) {
             hub.flush(&mut state);
         }
         if state.finishing || state.parting {
