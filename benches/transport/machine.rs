@@ -9,8 +9,12 @@ pub fn line() -> String {
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown processor", |(_, model)| model);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let kernel = kernel.trim();
+    let system = |name| {
+        let text = fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+        text.trim().to_string()
+    };
+    let kernel = system("kernel/osrelease");
+    let congestion_control = system("net/ipv4/tcp_congestion_control");
     let gstreamer = gst::version_string();
-    format!("{cores} cores of {model}, Linux {kernel}, {gstreamer}")
+    format!("{cores} cores of {model}, Linux {kernel} with {congestion_control}, {gstreamer}")
 }

@@ -120,17 +120,21 @@ fn measure_all(cli: &Cli) -> Results {
     let mut results = Results::default();
     let rows = available(&cli.rows, &mut results);
     let rounds = cli.rounds.unwrap_or(if cli.quick { 1 } else { 5 });
+    let mut in_turn = rows.clone();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         if cli.only.contains(&Part::Rates) {
-            rates(cases(&rows, &cli.sizes, cli.untimed), &plan, &mut results);
+            let cases: Vec<_> = cases(&in_turn, &cli.sizes, cli.untimed).collect();
+            rates(&cases, &plan, &mut results);
         }
         if cli.only.contains(&Part::Delays) {
-            let cases = cases(&rows, &rows::PACED_SIZES, cli.untimed);
+            let cases = cases(&in_turn, &rows::PACED_SIZES, cli.untimed);
             for case in cases.filter(|case| case.row.batch() == 1) {
                 results.add(Part::Delays, case, measure::paced(case, &plan));
             }
         }
+        // What was measured just before has its influence.
+        in_turn.reverse();
     }
     if cli.only.contains(&Part::Calls) && calls::are_countable() {
         eprintln!("system calls");
@@ -141,21 +145,21 @@ fn measure_all(cli: &Cli) -> Results {
     results
 }
 
-fn rates(cases: impl Iterator<Item = Case>, plan: &Plan, results: &mut Results) {
-    let mut raw = None;
-    for case in cases {
-        let mut found = measure::flood(case, plan);
-        if let Ok(figures) = &mut found {
-            let rate = figures[&Figure::Rate];
-            if case.row == Row::Raw {
-                raw = Some((case.size, rate));
+/// Measures each case and compares those of one size, which were measured when the machine was as busy.
+fn rates(cases: &[Case], plan: &Plan, results: &mut Results) {
+    for of_size in cases.chunk_by(|a, b| a.size == b.size) {
+        let found: Vec<_> = of_size
+            .iter()
+            .map(|&case| (case, measure::flood(case, plan)))
+            .collect();
+        let raw = found.iter().find(|(case, _)| case.row == Row::Raw);
+        let raw = raw.and_then(|(_, found)| Some(found.as_ref().ok()?[&Figure::Rate]));
+        for (case, mut found) in found {
+            if let (Ok(figures), Some(raw)) = (&mut found, raw) {
+                figures.insert(Figure::OfRaw, figures[&Figure::Rate] / raw);
             }
-            // Beside what was measured just before, when the machine was as busy.
-            if let Some((_, raw)) = raw.filter(|(size, _)| *size == case.size) {
-                figures.insert(Figure::OfRaw, rate / raw);
-            }
+            results.add(Part::Rates, case, found);
         }
-        results.add(Part::Rates, case, found);
     }
 }
 
