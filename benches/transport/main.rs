@@ -25,6 +25,7 @@ mod rows;
 mod sender;
 mod table;
 
+use calls::Counter;
 use figures::{Figure, Results};
 use job::{Case, End, Job};
 use measure::Plan;
@@ -71,7 +72,7 @@ enum Part {
     Rates,
     /// From push to arrival, at 500 frames per second
     Delays,
-    /// System calls per frame, by strace
+    /// System calls per frame, by perf or strace
     Calls,
 }
 
@@ -136,10 +137,12 @@ fn measure_all(cli: &Cli) -> Results {
         // What was measured just before has its influence.
         in_turn.reverse();
     }
-    if cli.only.contains(&Part::Calls) && calls::are_countable() {
-        eprintln!("system calls");
+    if cli.only.contains(&Part::Calls)
+        && let Some(counter) = Counter::find()
+    {
+        eprintln!("system calls, by {}", counter.name());
         for case in cases(&rows, &cli.sizes, cli.untimed) {
-            results.add(Part::Calls, case, calls::count(case, &cli.out));
+            results.add(Part::Calls, case, counter.count(case, &cli.out));
         }
     }
     results
