@@ -91,20 +91,21 @@ fn taken(len: usize) -> usize {
     pad.link(&output).expect("a link");
     source.play();
     let sink = Sender::playing(&format!("port={}", number(&element, "current-port")));
-    let mut taken = 0;
-    for count in 1..=2 {
-        let (frames, counter) = (buffers(len), counter.clone());
-        let pushing = sink.in_background(move |feed| {
+    let rounds = [buffers(len), buffers(len)];
+    // From one thread, as a thread keeps memory of its own.
+    let pushing = sink.in_background(move |feed| {
+        let mut taken = 0;
+        for (round, frames) in rounds.into_iter().enumerate() {
             let before = TAKEN.load(Relaxed);
             for frame in frames {
                 feed.try_push(frame).expect("the frame is taken");
             }
-            counter.expect(count * FRAMES);
-            TAKEN.load(Relaxed) - before
-        });
-        taken = pushing.join().expect("every frame was taken");
-    }
-    taken
+            counter.expect((round + 1) * FRAMES);
+            taken = TAKEN.load(Relaxed) - before;
+        }
+        taken
+    });
+    pushing.join().expect("every frame was taken")
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     ops::AddAssign,
     os::fd::OwnedFd,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -22,6 +22,7 @@ use super::{
     client::{Client, Reason, StreamHeaders},
     connection::{Connection, Peer},
     error::Error,
+    guard::Guard,
     listen::Listener,
     stats::{ClientStats, Stats, Totals},
     worker::{WAKE, Worker},
@@ -562,7 +563,7 @@ impl<P: Payload> Hub<P> {
                     return Ok(());
                 }
                 _ if gives_up() => return Err(SendError::Interrupted { taken: 0 }),
-                _ => state = self.wait(state),
+                _ => state = self.wait(state, None),
             }
         }
     }
@@ -617,8 +618,8 @@ impl<P: Payload> Hub<P> {
         (self.endpoint.mode == Mode::Connect).into()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<P>> {
-        lock(&self.state)
+    pub(super) fn lock(&self) -> Guard<'_, P> {
+        Guard::lock(&self.state)
     }
 
     pub(super) fn wake(&self) {
@@ -693,11 +694,11 @@ impl<P: Payload> Hub<P> {
 
     fn wait_for_room<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State<P>>,
+        mut state: Guard<'a, P>,
         frame: &Frame<P>,
         taken: usize,
         now: &mut Instant,
-    ) -> Result<MutexGuard<'a, State<P>>, SendError> {
+    ) -> Result<Guard<'a, P>, SendError> {
         let mut has_flushed = false;
         loop {
             match &state.link {
@@ -718,7 +719,7 @@ impl<P: Payload> Hub<P> {
                     return Err(SendError::Interrupted { taken });
                 }
                 _ => {
-                    state = self.wait(state);
+                    state = self.wait(state, None);
                     *now = Instant::now();
                 }
             }
@@ -746,27 +747,21 @@ impl<P: Payload> Hub<P> {
         waits || state.flow.lockstep
     }
 
-    fn wait<'a>(&self, mut state: MutexGuard<'a, State<P>>) -> MutexGuard<'a, State<P>> {
+    fn wait<'a>(&'a self, mut state: Guard<'a, P>, limit: Option<Duration>) -> Guard<'a, P> {
         state.waiters += 1;
-        let mut state = self
-            .progress
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = state.wait(&self.progress, &self.state, limit);
         state.waiters -= 1;
         state
     }
 
     /// Ends the I/O thread. It is not waited for long while it is in a handler of the application's: that may
     /// itself be waiting for the state change that this is part of, or be the one that makes it.
-    fn close(&self, mut state: MutexGuard<'_, State<P>>) {
+    fn close<'a>(&'a self, mut state: Guard<'a, P>) {
         state.stopping = true;
         self.wake();
         let deadline = Instant::now() + HANDLER_LIMIT;
         while !(state.closed || state.calling_out && Instant::now() >= deadline) {
-            state.waiters += 1;
-            let waited = self.progress.wait_timeout(state, HANDLER_LIMIT / 10);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            state.waiters -= 1;
+            state = self.wait(state, Some(HANDLER_LIMIT / 10));
         }
         state.abandoned = !state.closed;
         if state.abandoned {

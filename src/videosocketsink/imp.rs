@@ -418,7 +418,7 @@ impl VideoSocketSink {
             drop(stream);
             messages::post_dropped(
                 &*self.obj(),
-                &newest.payload.0,
+                &newest.payload,
                 &segment,
                 is_live,
                 hub.totals(),
@@ -542,7 +542,7 @@ impl Stream {
                     .iter()
                     .any(|header| has_same_bytes(header, &buffer)),
             time: time.map(Into::into),
-            payload: SentBuffer(buffer),
+            payload: buffer.into(),
         })
     }
 }

@@ -20,6 +20,7 @@ mod messages;
 mod properties;
 mod raw_peers;
 mod reconnect;
+mod released_memory;
 mod round_trip;
 mod shared_connection;
 mod slow_clients;
