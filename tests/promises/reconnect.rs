@@ -132,6 +132,7 @@ fn a_sink_that_connects_again_starts_with_a_keyframe() {
         listener.port()
     ));
     let lost = listener.accept();
+    await_number(&sink.sink, "num-clients", 1);
     sink.push(b"key 1");
     assert_eq!(lost.receive_frame(), b"key 1");
     lost.reset();
@@ -152,6 +153,7 @@ fn what_passed_between_two_connections_leaves_headers_and_a_keyframe_first() {
     let listener = Listener::at(&port);
     sink.start_with_caps(&caps_with_header(b"head"));
     let lost = listener.accept();
+    await_number(&sink.sink, "num-clients", 1);
     sink.push(b"key 1");
     sink.push_buffer(delta(b"delta 1")).expect("taken");
     assert_eq!(lost.receive_frames(3), [&b"head"[..], b"key 1", b"delta 1"]);
