@@ -284,3 +284,35 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         }
     }
 }
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+    use socket2::Type;
+
+    #[test]
+    fn nothing_is_paced_within_a_host() {
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let local: SocketAddr = local.parse().unwrap();
+            let listener = Socket::new(Domain::for_address(local), Type::STREAM, None).unwrap();
+            // Not every system has IPv6, or BBR.
+            if listener.bind(&local.into()).is_err() || listener.set_tcp_congestion(b"bbr").is_err()
+            {
+                continue;
+            }
+            listener.listen(1).unwrap();
+            let peer = Socket::new(Domain::for_address(local), Type::STREAM, None).unwrap();
+            peer.connect(&listener.local_addr().unwrap()).unwrap();
+            let (socket, address) = listener.accept().unwrap();
+            assert!(socket.tcp_congestion().unwrap().starts_with(b"bbr"));
+            let established = Established {
+                socket,
+                address: address.as_socket(),
+                failure: 0,
+            };
+            let connection = Connection::new(established, None).unwrap();
+            let congestion_control = connection.socket.tcp_congestion().unwrap();
+            assert!(congestion_control.starts_with(b"reno"));
+        }
+    }
+}
