@@ -32,6 +32,10 @@
 //!
 //! The number `id` counts connections from 1. The address is none where it is not known.
 //!
+//! A frame goes out as it comes. Only where more than 32 frames of less than 64 kB follow one another within 20 µs
+//! each, as from a file or a list, what comes then is sent together, and waits 1.5 ms at most. Between processes
+//! of one host BBR, which paces, gives way to Reno.
+//!
 //! Frames that are dropped for a client are counted in `stats`, and each time a QoS message on the bus says how many
 //! there are. Where frames may be dropped they wait in the element, not in the kernel. The end of the stream waits
 //! until every client has what was queued for it; with `overflow` `drop` or `disconnect` a client that takes nothing
