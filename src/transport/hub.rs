@@ -499,7 +499,7 @@ impl<P: Payload> Hub<P> {
     /// [`Overflow::Block`] or [`Flow::hold_without_client`] say so.
     pub fn send(&self, frames: &[Frame<P>]) -> Result<Sent, SendError> {
         let bytes = frames.iter().map(|frame| frame.len).sum();
-        // Before the lock: while the I/O thread sends, what waits for it is not late.
+        // Before the lock: to wait while the I/O thread sends is no pause of the stream.
         let mut now = Instant::now();
         let mut state = self.lock();
         let holds = state.burst.holds(frames.len(), bytes, now);
@@ -514,15 +514,15 @@ impl<P: Payload> Hub<P> {
             self.totals.dropped.add(more.dropped);
             sent += more;
         }
-        if holds {
+        // Nobody would tick while the I/O thread is in the application's hands.
+        if holds && !state.calling_out {
             if state.burst.starts_ticking() {
                 self.wake();
             }
-            state.burst.mark(now);
         } else {
             self.flush(&mut state);
-            state.burst.mark(Instant::now());
         }
+        state.burst.mark(Instant::now());
         let more = self.keep_within(&mut state);
         self.totals.dropped.add(more.dropped);
         sent += more;

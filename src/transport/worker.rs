@@ -669,6 +669,9 @@ impl<P: Payload> Worker<P> {
     fn set_calling_out(&self, calling_out: bool) {
         let mut state = self.hub.lock();
         state.calling_out = calling_out;
+        if calling_out {
+            self.hub.flush(&mut state);
+        }
         self.hub.notify(&state);
     }
 

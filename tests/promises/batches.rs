@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use gst::prelude::*;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 /// What one write of the peer's brings, in the lists and single buffers that come of it.
 fn received_lists(properties: &str, stream: &[Vec<u8>], count: usize) -> Vec<Vec<gst::Buffer>> {
@@ -161,4 +161,32 @@ fn a_list_is_not_thinned_for_a_client_that_keeps_up() {
     sink.push_list(list);
     assert_frames(&peer.receive_frames(100), &payloads(100, 500));
     assert_eq!(stat(&sink.sink, "frames-dropped"), 0);
+}
+
+#[test]
+fn nothing_waits_for_more_while_a_handler_keeps_the_io_thread() {
+    let sink = Sender::playing("mode=listen port=0");
+    let peer = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    let ((come, comes), (go, goes)) = (mpsc::channel(), mpsc::channel());
+    let goes = Mutex::new(goes);
+    sink.sink.connect("client-connecting", false, move |_| {
+        let _ = come.send(());
+        let _ = goes.lock().unwrap().recv();
+        Some(true.to_value())
+    });
+    let _second = Peer::connect(sink.port());
+    comes.recv_timeout(PATIENCE).expect("a second client");
+    // More than go out one by one, and fewer than are sent for being enough.
+    let frames = payloads(300, 100);
+    let sent = frames.clone();
+    let pushing = sink.in_background(move |feed| {
+        let buffers: Vec<_> = sent.iter().map(|frame| buffer(frame)).collect();
+        buffers
+            .into_iter()
+            .try_for_each(|buffer| feed.try_push(buffer).map(drop))
+    });
+    assert_frames(&peer.receive_frames(frames.len()), &frames);
+    pushing.join().expect("it returns").expect("all taken");
+    go.send(()).expect("the handler waits");
 }
