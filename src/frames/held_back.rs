@@ -1,7 +1,8 @@
 //! Buffers whose last reference may go while a lock is held.
 //!
-//! With it may go memory of the application's, whose release calls the application. What that does is up to
-//! it: it may ask the element for its counters, and must not meet with the lock.
+//! With it may go memory of the application's, whose release calls the application. That may ask the element
+//! for its properties, and wait for a thread that does. To change the element's state, though, is to wait for
+//! threads that may be the ones to release it.
 
 use std::{cell::RefCell, mem};
 
@@ -29,7 +30,7 @@ impl HeldBack {
 
 /// This thread is about to take a lock.
 pub fn begin() {
-    // A thread that is about to end keeps no buffers.
+    // A thread that is about to end holds nothing back.
     let _ = HELD_BACK.try_with(|held| held.borrow_mut().locks += 1);
 }
 
@@ -46,8 +47,10 @@ pub fn end() {
         };
         // May come back here.
         buffers.clear();
-        // Its memory is of use the next time.
-        held.borrow_mut().buffers = buffers;
+        // Its memory is of use the next time, unless it was a whole group of pictures that went.
+        if buffers.capacity() <= 2 * MANY {
+            held.borrow_mut().buffers = buffers;
+        }
     });
 }
 

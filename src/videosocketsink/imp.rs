@@ -1,4 +1,5 @@
 use std::{
+    mem,
     net::SocketAddr,
     ops::ControlFlow,
     sync::{
@@ -218,18 +219,18 @@ impl BaseSinkImpl for VideoSocketSink {
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (hub, mut stream) = self.stream()?;
         let sent_ahead = stream.sent_ahead.take();
+        let frame = stream.frame(buffer.clone());
+        drop(stream);
         if sent_ahead.is_some_and(|sent| sent.as_ptr() == buffer.as_ptr()) {
             return Ok(gst::FlowSuccess::Ok);
         }
-        let frame = stream.frame(buffer.clone());
-        drop(stream);
         let frame = frame.map_err(|error| self.refuse(error))?;
         self.send(&hub, std::slice::from_ref(&frame))
     }
 
     fn render_list(&self, list: &gst::BufferList) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (hub, mut stream) = self.stream()?;
-        let mut frames = std::mem::take(&mut stream.frames);
+        let mut frames = mem::take(&mut stream.frames);
         let mut result = Ok(gst::FlowSuccess::Ok);
         for buffer in list.iter_owned() {
             match stream.frame(buffer) {
@@ -265,8 +266,11 @@ impl BaseSinkImpl for VideoSocketSink {
                 ..frame
             })
             .collect();
-        stream.headers = headers;
-        if let Some(hub) = &stream.hub {
+        let former = mem::replace(&mut stream.headers, headers);
+        let hub = stream.hub.clone();
+        drop(stream);
+        drop(former);
+        if let Some(hub) = hub {
             hub.set_stream_headers(frames);
         }
         self.parent_set_caps(caps)
@@ -320,12 +324,14 @@ impl VideoSocketSink {
             .map_err(|error| error.message(Direction::Sending))?;
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
-        *lock(&self.stream) = Stream {
+        let stream = Stream {
             hub: Some(hub.clone()),
             format: settings.common.header_format(),
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
         };
+        let former = mem::replace(&mut *lock(&self.stream), stream);
+        drop(former);
         *lock(&self.run) = Some(Run {
             hub: hub.clone(),
             settings: settings.clone(),
@@ -346,13 +352,14 @@ impl VideoSocketSink {
         if let Some(id) = &run.settings.common.connection_id {
             shared::leave(id, Role::Sink);
         }
-        *lock(&self.stream) = Stream::default();
-        // Out of all locks: it tells observers, who may ask for properties.
+        // Out of all locks: with buffers goes memory of the application's, and observers may ask for properties.
+        let stream = mem::take(&mut *lock(&self.stream));
+        drop(stream);
         run.hub.detach_writer();
     }
 
     fn send_ahead(&self, buffer: &gst::Buffer) {
-        let mut stream = lock(&self.stream);
+        let stream = lock(&self.stream);
         let was_sent = stream
             .sent_ahead
             .as_ref()
@@ -360,11 +367,15 @@ impl VideoSocketSink {
         if was_sent {
             return;
         }
+        let hub = stream.hub.clone();
+        let frame = stream.frame(buffer.clone());
+        drop(stream);
         // A buffer that cannot be sent is reported when it is due.
-        if let (Some(hub), Ok(frame)) = (stream.hub.clone(), stream.frame(buffer.clone()))
+        if let (Some(hub), Ok(frame)) = (hub, frame)
             && hub.try_send(&frame)
         {
-            stream.sent_ahead = Some(buffer.clone());
+            let former = lock(&self.stream).sent_ahead.replace(buffer.clone());
+            drop(former);
         }
     }
 

@@ -9,7 +9,7 @@ const FRAME: usize = 1_000_000;
 /// More than the kernel holds for a client that does not read.
 const FRAMES: usize = 40;
 
-/// Memory of an application that looks at the sink's counters when it comes back.
+/// Memory of an application that looks at the sink's counters, and turns a knob, when it comes back.
 struct Lent {
     bytes: Vec<u8>,
     sink: glib::WeakRef<gst::Element>,
@@ -27,6 +27,7 @@ impl Drop for Lent {
         if let Some(sink) = self.sink.upgrade() {
             sink.property::<gst::Structure>("stats");
             number(&sink, "num-clients");
+            sink.set_property("request-keyframes", true);
         }
         let _ = self.back.send(());
     }
@@ -147,4 +148,24 @@ fn that_of_all_frames_before_a_stop() {
     let (sink, _peer, loans) = stalled();
     sink.stop();
     loans.expect(FRAMES);
+}
+
+#[test]
+fn that_of_a_frame_sent_ahead_of_playing_before_a_stop() {
+    let listener = Listener::new();
+    let sink = Sender::new(&format!(
+        "port={} connection-id=released enable-last-sample=false",
+        listener.port()
+    ));
+    sink.start_paused();
+    let loans = Loans::to(&sink);
+    let frame = loans.buffer(5);
+    let pushing = sink.in_background(move |feed| feed.try_push(frame));
+    assert_frames(&[listener.accept().receive_frame()], &[payload(1, 5)]);
+    let pipeline = sink.sink.clone();
+    let stopping = Background::run(move || pipeline.set_state(gst::State::Null));
+    stopping.join().expect("it stops").expect("it stops");
+    let pushed = pushing.join().expect("it returns");
+    assert_eq!(pushed, Err(gst::FlowError::Flushing));
+    loans.expect(1);
 }

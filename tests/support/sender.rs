@@ -81,6 +81,13 @@ impl Sender {
         self.feed.start(None);
     }
 
+    /// In PAUSED, in which a sink waits with the first frame it gets.
+    #[track_caller]
+    pub fn start_paused(&self) {
+        self.pipeline.pause();
+        self.feed.start(None);
+    }
+
     #[track_caller]
     pub fn start_with_caps(&self, caps: &gst::Caps) {
         self.pipeline.play();
