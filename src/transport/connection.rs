@@ -59,8 +59,10 @@ impl Connection {
             // A socket already reset takes no option on some systems, and needs none.
             let _ = set_options(&socket, qos_dscp);
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            if stays_on_host(&socket, address) {
-                let _ = disable_pacing(&socket);
+            if let Ok(local) = socket.local_addr()
+                && stays_on_host(local.as_socket(), address)
+            {
+                let _ = avoid_bbr(&socket);
             }
         }
         Ok(Self {
@@ -253,8 +255,7 @@ fn set_options(socket: &Socket, qos_dscp: Option<u8>) -> io::Result<()> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn stays_on_host(socket: &Socket, peer: Option<SocketAddr>) -> bool {
-    let local = socket.local_addr().ok().and_then(|local| local.as_socket());
+fn stays_on_host(local: Option<SocketAddr>, peer: Option<SocketAddr>) -> bool {
     local.zip(peer).is_some_and(|(local, peer)| {
         let (local, peer) = (local.ip().to_canonical(), peer.ip().to_canonical());
         local == peer || peer.is_loopback()
@@ -264,7 +265,7 @@ fn stays_on_host(socket: &Socket, peer: Option<SocketAddr>) -> bool {
 /// BBR takes a third of the throughput between processes of one host, by timers for a network that is not
 /// there.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn disable_pacing(socket: &Socket) -> io::Result<()> {
+fn avoid_bbr(socket: &Socket) -> io::Result<()> {
     if socket.tcp_congestion()?.starts_with(b"bbr") {
         socket.set_tcp_congestion(b"reno")?;
     }
@@ -291,7 +292,25 @@ mod tests {
     use socket2::Type;
 
     #[test]
-    fn nothing_is_paced_within_a_host() {
+    fn only_the_hosts_own_addresses_are_within_it() {
+        for (local, peer, is_within) in [
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.2", "127.0.0.1", true),
+            ("::1", "::1", true),
+            ("::ffff:127.0.0.1", "127.0.0.1", true),
+            ("10.0.0.1", "::ffff:10.0.0.1", true),
+            ("10.0.0.1", "10.0.0.2", false),
+            ("fe80::1", "fe80::2", false),
+        ] {
+            let [local, peer] =
+                [local, peer].map(|ip| Some(SocketAddr::new(ip.parse().unwrap(), 1)));
+            assert_eq!(stays_on_host(local, peer), is_within, "{local:?}, {peer:?}");
+        }
+        assert!(!stays_on_host(None, None));
+    }
+
+    #[test]
+    fn bbr_gives_way_within_a_host() {
         for local in ["127.0.0.1:0", "[::1]:0"] {
             let local: SocketAddr = local.parse().unwrap();
             let listener = Socket::new(Domain::for_address(local), Type::STREAM, None).unwrap();
