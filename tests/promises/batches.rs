@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use gst::prelude::*;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 
 /// What one write of the peer's brings, in the lists and single buffers that come of it.
 fn received_lists(properties: &str, stream: &[Vec<u8>], count: usize) -> Vec<Vec<gst::Buffer>> {
@@ -165,18 +165,14 @@ fn a_list_is_not_thinned_for_a_client_that_keeps_up() {
 
 #[test]
 fn nothing_waits_for_more_while_a_handler_keeps_the_io_thread() {
-    let sink = Sender::playing("mode=listen port=0");
+    let sink = Sender::new("mode=listen port=0");
+    let held = Held::at_each_client(&sink);
+    sink.start();
     let peer = Peer::connect(sink.port());
-    await_number(&sink.sink, "num-clients", 1);
-    let ((come, comes), (go, goes)) = (mpsc::channel(), mpsc::channel());
-    let goes = Mutex::new(goes);
-    sink.sink.connect("client-connecting", false, move |_| {
-        let _ = come.send(());
-        let _ = goes.lock().unwrap().recv();
-        Some(true.to_value())
-    });
+    held.await_client();
+    held.let_go();
     let _second = Peer::connect(sink.port());
-    comes.recv_timeout(PATIENCE).expect("a second client");
+    held.await_client();
     // More than go out one by one, and fewer than are sent for being enough.
     let frames = payloads(300, 100);
     let sent = frames.clone();
@@ -188,5 +184,5 @@ fn nothing_waits_for_more_while_a_handler_keeps_the_io_thread() {
     });
     assert_frames(&peer.receive_frames(frames.len()), &frames);
     pushing.join().expect("it returns").expect("all taken");
-    go.send(()).expect("the handler waits");
+    held.let_go();
 }

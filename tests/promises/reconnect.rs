@@ -1,7 +1,7 @@
 //! `reconnect=true`: what ends a connection does not end the stream.
 
 use crate::support::*;
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 
 fn starts_anew(buffer: &gst::Buffer) -> bool {
     buffer.flags().contains(gst::BufferFlags::DISCONT)
@@ -167,33 +167,6 @@ fn what_passed_between_two_connections_leaves_headers_and_a_keyframe_first() {
     sink.push_buffer(delta(b"delta 3")).expect("taken");
     sink.push(b"key 2");
     assert_eq!(peer.receive_frames(2), [&b"head"[..], b"key 2"]);
-}
-
-/// The I/O thread is in a handler of the application's, and learns of nothing until it is let go.
-struct Held {
-    come: mpsc::Receiver<()>,
-    go: mpsc::Sender<()>,
-}
-
-impl Held {
-    fn at_each_client(sink: &Sender) -> Self {
-        let ((came, come), (go, gone)) = (mpsc::channel(), mpsc::channel());
-        let gone = Mutex::new(gone);
-        listen_to(&sink.sink, "client-added", move |_| {
-            let _ = came.send(());
-            let _ = gone.lock().unwrap().recv_timeout(PATIENCE);
-        });
-        Self { come, go }
-    }
-
-    #[track_caller]
-    fn await_client(&self) {
-        self.come.recv_timeout(PATIENCE).expect("a client");
-    }
-
-    fn let_go(&self) {
-        self.go.send(()).expect("a handler");
-    }
 }
 
 #[test]

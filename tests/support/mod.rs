@@ -2,6 +2,7 @@
 //! program on the other end, and waits that end.
 
 mod background;
+mod held;
 mod peer;
 mod pipeline;
 mod process;
@@ -9,6 +10,7 @@ mod receiver;
 mod sender;
 
 pub use background::Background;
+pub use held::Held;
 pub use peer::{BlackHole, Listener, Peer, ReservedPort, frame, has_ipv6, wrapped_socket};
 pub use pipeline::{Fault, Pipeline};
 pub use process::{Usage, memory_in_use, peak_memory};

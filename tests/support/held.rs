@@ -1,0 +1,32 @@
+//! An I/O thread in the application's hands.
+
+use super::{PATIENCE, Sender, listen_to};
+use std::sync::{Mutex, mpsc};
+
+/// The I/O thread is in a handler of the application's, and learns of nothing until it is let go.
+pub struct Held {
+    come: mpsc::Receiver<()>,
+    go: mpsc::Sender<()>,
+}
+
+impl Held {
+    pub fn at_each_client(sink: &Sender) -> Self {
+        let ((came, come), (go, gone)) = (mpsc::channel(), mpsc::channel());
+        let gone = Mutex::new(gone);
+        listen_to(&sink.sink, "client-added", move |_| {
+            let _ = came.send(());
+            // Also when the test is over.
+            let _ = gone.lock().unwrap().recv();
+        });
+        Self { come, go }
+    }
+
+    #[track_caller]
+    pub fn await_client(&self) {
+        self.come.recv_timeout(PATIENCE).expect("a client");
+    }
+
+    pub fn let_go(&self) {
+        self.go.send(()).expect("a handler");
+    }
+}
