@@ -18,6 +18,8 @@ mod line;
 mod machine;
 mod measure;
 mod outlet;
+#[path = "../transport/pipeline.rs"]
+mod pipeline;
 #[path = "../transport/process.rs"]
 mod process;
 mod rows;

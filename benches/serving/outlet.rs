@@ -5,13 +5,17 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
-    time::{Duration, Instant},
 };
 
 use gst::prelude::*;
 use socket2::{Domain, Socket, Type};
 
-use crate::{child::fail, frames::RATE, rows::Row};
+use crate::{
+    child::fail,
+    frames::RATE,
+    pipeline::{fail_on_error, listening_port},
+    rows::Row,
+};
 
 pub trait Outlet: Send {
     fn port(&self) -> u16;
@@ -98,13 +102,7 @@ impl PadOutlet {
         let sink = gst::parse::launch(description).map_err(|error| error.to_string())?;
         let pipeline = gst::Pipeline::new();
         pipeline.add(&sink).map_err(|error| error.to_string())?;
-        let bus = pipeline.bus().expect("a bus");
-        bus.set_sync_handler(|_, message| {
-            if let gst::MessageView::Error(error) = message.view() {
-                fail(error.error());
-            }
-            gst::BusSyncReply::Drop
-        });
+        fail_on_error(&pipeline);
         let pad = live_pad();
         pad.link(&sink.static_pad("sink").expect("a sink pad"))
             .map_err(|error| error.to_string())?;
@@ -162,17 +160,4 @@ fn start(pad: &gst::Pad) -> Result<(), String> {
     let segment = gst::FormattedSegment::<gst::ClockTime>::new();
     pad.push_event(gst::event::Segment::new(&segment));
     Ok(())
-}
-
-fn listening_port(sink: &gst::Element) -> Result<u16, String> {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        let port = sink.property_value("current-port");
-        let port = port.transform::<u32>().expect("a number");
-        match u16::try_from(port.get::<u32>().expect("a number")) {
-            Ok(port) if port != 0 => return Ok(port),
-            _ => thread::sleep(Duration::from_millis(1)),
-        }
-    }
-    Err("server: it listens nowhere".into())
 }

@@ -16,6 +16,7 @@ mod machine;
 mod measure;
 mod meter;
 mod pads;
+mod pipeline;
 mod pressure;
 mod process;
 mod raw;

@@ -6,8 +6,6 @@ use std::{
         Arc,
         mpsc::{self, Receiver, Sender},
     },
-    thread,
-    time::{Duration, Instant},
 };
 
 use gst::prelude::*;
@@ -17,6 +15,7 @@ use crate::{
     clock,
     job::Case,
     meter::{Meter, STAMP_LEN},
+    pipeline::{fail_on_error, listening_port},
     rows::Row,
     sender::{Outlet, PERIOD},
 };
@@ -204,19 +203,11 @@ fn settings(element: &str) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// A fault of its elements ends this process.
 fn pipeline(elements: &[gst::Element]) -> Result<gst::Pipeline, String> {
     let pipeline = gst::Pipeline::new();
     pipeline.add_many(elements).map_err(|e| e.to_string())?;
     gst::Element::link_many(elements).map_err(|e| e.to_string())?;
-    let bus = pipeline.bus().expect("a bus");
-    bus.set_sync_handler(|_, message| {
-        if let gst::MessageView::Error(error) = message.view() {
-            let from = error.src().map(|source| source.name()).unwrap_or_default();
-            fail(format!("{from}: {}", error.error()));
-        }
-        gst::BusSyncReply::Drop
-    });
+    fail_on_error(&pipeline);
     Ok(pipeline)
 }
 
@@ -225,22 +216,6 @@ fn play(pipeline: &gst::Pipeline) -> Result<(), String> {
         .set_state(gst::State::Playing)
         .map(drop)
         .map_err(|error| error.to_string())
-}
-
-fn listening_port(source: &gst::Element) -> Result<u16, String> {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        let port = source.property_value("current-port");
-        let port = port
-            .transform::<u32>()
-            .ok()
-            .and_then(|p| p.get::<u32>().ok());
-        match port.and_then(|port| u16::try_from(port).ok()) {
-            Some(port) if port != 0 => return Ok(port),
-            _ => thread::sleep(Duration::from_millis(1)),
-        }
-    }
-    Err("receiver: it listens nowhere".into())
 }
 
 fn checked(pushed: Result<gst::FlowSuccess, gst::FlowError>) -> Result<(), String> {
