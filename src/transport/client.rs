@@ -390,13 +390,13 @@ impl<P: Payload> Client<P> {
 
     /// Deals with what waits for it beyond the limits.
     pub fn keep_within(&mut self, flow: &Flow) -> Sent {
-        let mut offered = Sent::default();
+        let mut sent = Sent::default();
         if flow.lockstep || self.is_keeping_up() || self.is_gone() {
-            return offered;
+            return sent;
         }
         match flow.overflow {
             Overflow::Block => (),
-            Overflow::Drop => offered.dropped = self.thin(&flow.limits),
+            Overflow::Drop => sent.dropped = self.thin(&flow.limits),
             Overflow::Disconnect => match &self.connection {
                 Some(connection)
                     if self.leaving.is_none() && self.backlog.is_over(&flow.limits) =>
@@ -405,11 +405,11 @@ impl<P: Payload> Client<P> {
                     self.leaving = Some((Reason::TooSlow, Some(Error::TooSlow { peer })));
                 }
                 Some(_) => (),
-                None => offered.dropped = self.thin(&flow.limits),
+                None => sent.dropped = self.thin(&flow.limits),
             },
         }
-        offered.wants_keyframe = self.place == Place::AwaitingKeyframe;
-        offered
+        sent.wants_keyframe = self.place == Place::AwaitingKeyframe;
+        sent
     }
 
     /// It takes what it is given: nothing waits for it but what waits for more to come.

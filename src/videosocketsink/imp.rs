@@ -324,14 +324,12 @@ impl VideoSocketSink {
             .map_err(|error| error.message(Direction::Sending))?;
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
-        let stream = Stream {
+        *lock(&self.stream) = Stream {
             hub: Some(hub.clone()),
             format: settings.common.header_format(),
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
         };
-        let former = mem::replace(&mut *lock(&self.stream), stream);
-        drop(former);
         *lock(&self.run) = Some(Run {
             hub: hub.clone(),
             settings: settings.clone(),
