@@ -6,7 +6,7 @@ use gst::{glib, prelude::*};
 
 use crate::{
     settings::RemoveReason,
-    transport::{ClientStats, Connection, Hub, Payload, Peer, Totals},
+    transport::{ClientStats, Hub, Payload, Peer, Totals},
 };
 
 /// What a sink's `stats` have besides.
@@ -108,12 +108,6 @@ pub fn post_dropped(
         .build();
     // Refused only while the element is being disposed of.
     let _ = element.post_message(message);
-}
-
-/// What was received over a connection.
-pub fn received(connection: &Connection) -> (u64, u64) {
-    let received = connection.received();
-    (received.frames.get(), received.bytes.get())
 }
 
 /// The `stats` of an element; all zeros where it was never started.

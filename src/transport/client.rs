@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     backlog::{Backlog, Frame, Limits, Payload},
-    connection::Connection,
+    connection::{Connection, Peer},
     error::Error,
     hub::{Flow, JoinAt, Overflow, Sent},
     stats::{ClientStats, Totals},
@@ -42,6 +42,15 @@ pub enum Reason {
     Removed,
     /// The element was stopped.
     Stopped,
+}
+
+/// What it means for a client that sending to it has ended with this error.
+pub(super) fn sending_ended(peer: Peer, source: io::Error) -> (Reason, Option<Error>) {
+    let reason = match source.kind() {
+        io::ErrorKind::BrokenPipe => Reason::ClosedByPeer,
+        _ => Reason::Failed,
+    };
+    (reason, Some(Error::Send { peer, source }))
 }
 
 /// The stream's headers, and which ones they are.
@@ -165,9 +174,21 @@ impl<P: Payload> Client<P> {
         self.place == Place::Joining && self.connection.is_none()
     }
 
-    /// Whether it is a client no more, though the I/O thread has not come to it yet.
-    pub fn is_gone(&self) -> bool {
-        self.leaving.is_some() && !self.stays
+    /// Whether it is a client no more, though the I/O thread has not come to it yet, or it takes the rest.
+    fn is_gone(&self) -> bool {
+        !self.stays && (self.leaving.is_some() || self.farewell.is_some())
+    }
+
+    /// Whether there is a peer for the frames to come.
+    pub fn has_peer(&self) -> bool {
+        self.connection.is_some() && self.farewell.is_none() && !self.is_gone()
+    }
+
+    /// Its connection has ended, or is for somebody else.
+    pub fn disconnect(&mut self) {
+        self.connection = None;
+        self.farewell = None;
+        self.leaving = None;
     }
 
     /// Whether it has to take something before `next` can be added.
@@ -199,7 +220,7 @@ impl<P: Payload> Client<P> {
         headers: &StreamHeaders<P>,
         now: Instant,
     ) -> Sent {
-        if self.farewell.is_some() || self.is_gone() {
+        if self.is_gone() {
             return Sent::default();
         }
         if self.place != Place::Following && !self.starts_with(frame, flow) {
@@ -239,6 +260,9 @@ impl<P: Payload> Client<P> {
 
     /// Sends what the kernel takes. Returns whether it took anything.
     pub fn flush(&mut self, totals: &Totals) -> io::Result<bool> {
+        if self.farewell.is_some() {
+            return Ok(false);
+        }
         let Some(connection) = self.connection.clone() else {
             return Ok(false);
         };
@@ -331,7 +355,7 @@ impl<P: Payload> Client<P> {
 
     /// For how long it has taken nothing of what waits.
     pub fn stalled_for(&self) -> Option<Duration> {
-        (self.connection.is_some() && !self.backlog.is_empty()).then(|| self.progress.elapsed())
+        (self.has_peer() && !self.backlog.is_empty()).then(|| self.progress.elapsed())
     }
 
     /// Nothing more follows: it has some time from now on to take what waits.
@@ -398,14 +422,13 @@ impl<P: Payload> Client<P> {
             Overflow::Block => (),
             Overflow::Drop => sent.dropped = self.thin(&flow.limits),
             Overflow::Disconnect => match &self.connection {
-                Some(connection)
-                    if self.leaving.is_none() && self.backlog.is_over(&flow.limits) =>
-                {
-                    let peer = connection.peer();
-                    self.leaving = Some((Reason::TooSlow, Some(Error::TooSlow { peer })));
+                Some(connection) if self.farewell.is_none() => {
+                    if self.leaving.is_none() && self.backlog.is_over(&flow.limits) {
+                        let peer = connection.peer();
+                        self.leaving = Some((Reason::TooSlow, Some(Error::TooSlow { peer })));
+                    }
                 }
-                Some(_) => (),
-                None => sent.dropped = self.thin(&flow.limits),
+                _ => sent.dropped = self.thin(&flow.limits),
             },
         }
         sent.wants_keyframe = self.place == Place::AwaitingKeyframe;
@@ -414,7 +437,7 @@ impl<P: Payload> Client<P> {
 
     /// It takes what it is given: nothing waits for it but what waits for more to come.
     fn is_keeping_up(&self) -> bool {
-        self.connection.is_some() && self.writable && self.leaving.is_none()
+        self.has_peer() && self.writable && self.leaving.is_none()
     }
 
     fn thin(&mut self, limits: &Limits) -> u64 {

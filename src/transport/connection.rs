@@ -131,6 +131,12 @@ impl Connection {
             .set_tcp_notsent_lowat(if limited { UNSENT_LIMIT } else { 0 });
     }
 
+    /// The error that the connection has ended with, for whoever does not learn it by sending or receiving.
+    pub(super) fn take_error(&self) -> Option<io::Error> {
+        let error = self.socket.take_error().ok().flatten()?;
+        self.noted::<()>(Err(error)).err()
+    }
+
     /// Ends the sending side: the peer reads to the end of what was sent, then an end of stream.
     pub(super) fn end_sending(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)

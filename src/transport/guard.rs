@@ -4,7 +4,6 @@ use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use super::{backlog::Payload, hub::State};
@@ -28,26 +27,15 @@ impl<'a, P: Payload> Guard<'a, P> {
         }
     }
 
-    /// Waits until it is notified, until the limit, or not at all: the caller is to look again.
-    pub fn wait(
-        self,
-        condvar: &Condvar,
-        mutex: &'a Mutex<State<P>>,
-        limit: Option<Duration>,
-    ) -> Self {
+    /// Waits until it is notified, or not at all: the caller is to look again.
+    pub fn wait(self, condvar: &Condvar, mutex: &'a Mutex<State<P>>) -> Self {
         if P::any_held_back() {
             // Not to be kept for so long.
             drop(self);
             return Self::lock(mutex);
         }
         let Self { state, held_back } = self;
-        let state = match limit {
-            None => condvar.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(limit) => {
-                let waited = condvar.wait_timeout(state, limit);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
+        let state = condvar.wait(state).unwrap_or_else(PoisonError::into_inner);
         Self { state, held_back }
     }
 }

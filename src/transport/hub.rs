@@ -1,7 +1,6 @@
 //! What one endpoint opens, and the frames that leave it.
 
 use std::{
-    io,
     net::SocketAddr,
     ops::AddAssign,
     os::fd::OwnedFd,
@@ -19,17 +18,15 @@ use crate::lock::lock;
 use super::{
     backlog::{Frame, Limits, Payload},
     burst::Burst,
-    client::{Client, Reason, StreamHeaders},
+    client::{Client, Reason, StreamHeaders, sending_ended},
     connection::{Connection, Peer},
     error::Error,
     guard::Guard,
     listen::Listener,
     stats::{ClientStats, Stats, Totals},
+    teller::{Teller, Telling},
     worker::{WAKE, Worker},
 };
-
-/// How long a state change waits for a handler of the application's to return.
-const HANDLER_LIMIT: Duration = Duration::from_millis(50);
 
 /// A group of pictures that is longer is no longer kept for clients that join: they wait for the next.
 const MAX_GROUP_BYTES: usize = 64 << 20;
@@ -130,11 +127,11 @@ pub enum Event {
     Disconnected {
         /// Its number.
         id: u64,
-        /// The connection.
-        connection: Arc<Connection>,
+        /// The other end.
+        peer: Peer,
         /// Why.
         reason: Reason,
-        /// What was sent over it.
+        /// What was sent and received over it.
         stats: ClientStats,
         /// The fault that sending met with.
         cause: Option<Arc<Error>>,
@@ -147,7 +144,7 @@ pub enum Event {
     Failed(Arc<Error>),
 }
 
-/// Who is told. Called from the I/O thread, which holds no lock meanwhile.
+/// Who is told. Called from a thread of its own, which nothing else waits for.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn notice(&self, event: &Event);
@@ -155,6 +152,11 @@ pub trait Observer: Send + Sync {
     /// Whether a client may join.
     fn admits(&self, _address: Option<SocketAddr>) -> bool {
         true
+    }
+
+    /// Whether [`admits`](Self::admits) has to be asked. If not, everyone may join.
+    fn is_choosy(&self) -> bool {
+        false
     }
 }
 
@@ -175,7 +177,7 @@ impl AddAssign for Sent {
 }
 
 /// Why frames were not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum SendError {
     /// [`Hub::interrupt`] was called; this many frames had been taken before.
     Interrupted {
@@ -184,8 +186,8 @@ pub enum SendError {
     },
     /// The peer has ended the connection, in good order.
     HungUp,
-    /// The endpoint has failed, as an [`Event::Failed`] has told.
-    Failed,
+    /// The endpoint has failed, as an event tells as well.
+    Failed(Arc<Error>),
 }
 
 /// What there is for a reader.
@@ -197,8 +199,8 @@ pub enum Offer {
     Connection(Arc<Connection>),
     /// There will be no further one.
     Over,
-    /// The endpoint has failed, as an [`Event::Failed`] has told.
-    Failed,
+    /// The endpoint has failed, as an event tells as well.
+    Failed(Arc<Error>),
 }
 
 /// See the [module documentation](super).
@@ -211,7 +213,14 @@ pub struct Hub<P: Payload> {
     state: Mutex<State<P>>,
     /// Something came about that a sender may wait for.
     progress: Condvar,
-    thread: Mutex<Option<JoinHandle<Vec<Notice>>>>,
+    threads: Mutex<Option<Threads>>,
+    /// It uses a socket that was handed over, and there is no other.
+    pub(super) was_given: bool,
+}
+
+struct Threads {
+    io: JoinHandle<()>,
+    telling: Telling,
 }
 
 pub(super) struct State<P> {
@@ -229,16 +238,12 @@ pub(super) struct State<P> {
     pub leaving: Vec<usize>,
     last_id: u64,
     pub interrupted: bool,
+    /// How often [`Hub::finish`] was to return.
+    interruptions: u64,
     pub finishing: bool,
     /// Some clients have been told that no more follows, and are taking the rest.
     pub parting: bool,
     pub stopping: bool,
-    /// The I/O thread has ended, but for what it has left to tell.
-    pub closed: bool,
-    /// The I/O thread is in the application's hands.
-    pub calling_out: bool,
-    /// Nobody waits for the I/O thread any more: it tells by itself what is left to tell.
-    pub abandoned: bool,
     waiters: usize,
 }
 
@@ -248,10 +253,7 @@ pub(super) enum Link {
     Open(OpenLink),
     /// No further one follows.
     Over,
-    /// Nor does one after this, of which the elements are being told.
-    Failing(Arc<Error>),
-    /// They have been told. Only now may streaming threads stop because of it: an error without a cause
-    /// would else come first.
+    /// Nor does one after this.
     Failed(Arc<Error>),
 }
 
@@ -288,7 +290,9 @@ impl<P: Payload> Hub<P> {
             Mode::Listen if given.is_none() => Listener::bind_all(&endpoint.host, endpoint.port)?,
             _ => Vec::new(),
         };
+        let (teller, telling) = Teller::spawn().map_err(Error::Exhausted)?;
         let hub = Arc::new(Self {
+            was_given: given.is_some(),
             listening: listeners.iter().map(Listener::address).collect(),
             endpoint,
             roles,
@@ -296,14 +300,14 @@ impl<P: Payload> Hub<P> {
             waker,
             state: Mutex::new(State::new()),
             progress: Condvar::new(),
-            thread: Mutex::new(None),
+            threads: Mutex::new(None),
         });
-        let worker = Worker::new(hub.clone(), poll, listeners, given)?;
-        let thread = thread::Builder::new()
+        let worker = Worker::new(hub.clone(), poll, listeners, given, teller)?;
+        let io = thread::Builder::new()
             .name("videosocket-io".into())
             .spawn(move || worker.run())
             .map_err(Error::Exhausted)?;
-        *lock(&hub.thread) = Some(thread);
+        *lock(&hub.threads) = Some(Threads { io, telling });
         Ok(hub)
     }
 
@@ -391,7 +395,7 @@ impl<P: Payload> Hub<P> {
     /// The connection to read from.
     pub fn offer(&self) -> Offer {
         match &mut self.lock().link {
-            Link::Opening | Link::Failing(_) => Offer::Pending,
+            Link::Opening => Offer::Pending,
             Link::Open(link) if link.is_offered => {
                 link.is_offered = false;
                 Offer::Connection(link.connection.clone())
@@ -399,7 +403,7 @@ impl<P: Payload> Hub<P> {
             Link::Open(link) if link.read_done && !self.endpoint.reconnect => Offer::Over,
             Link::Open(_) => Offer::Pending,
             Link::Over => Offer::Over,
-            Link::Failed(_) => Offer::Failed,
+            Link::Failed(error) => Offer::Failed(error.clone()),
         }
     }
 
@@ -514,8 +518,7 @@ impl<P: Payload> Hub<P> {
             self.totals.dropped.add(more.dropped);
             sent += more;
         }
-        // Nobody would tick while the I/O thread is in the application's hands.
-        if holds && !state.calling_out {
+        if holds {
             if state.burst.starts_ticking() {
                 self.wake();
             }
@@ -543,9 +546,20 @@ impl<P: Payload> Hub<P> {
         takes
     }
 
-    /// Waits until all frames are with the kernel and the peers have been told that no more follow.
-    /// After each [`interrupt`](Self::interrupt) `gives_up` is asked.
-    pub fn finish(&self, gives_up: impl Fn() -> bool) -> Result<(), SendError> {
+    /// Makes [`finish`](Self::finish) return, but nothing else.
+    pub fn interrupt_end(&self) {
+        self.lock().interruptions += 1;
+        self.progress.notify_all();
+    }
+
+    /// How often [`interrupt`](Self::interrupt) and [`interrupt_end`](Self::interrupt_end) were called.
+    pub fn interruptions(&self) -> u64 {
+        self.lock().interruptions
+    }
+
+    /// Waits until all frames are with the kernel and the peers have been told that no more follow, unless
+    /// there are, or come, more than so many [`interruptions`](Self::interruptions).
+    pub fn finish(&self, interruptions: u64) -> Result<(), SendError> {
         let mut state = self.lock();
         state.finishing = true;
         for (_, client) in &mut state.clients {
@@ -555,25 +569,28 @@ impl<P: Payload> Hub<P> {
         self.wake();
         loop {
             match &state.link {
-                Link::Failed(_) => return Err(SendError::Failed),
+                Link::Failed(error) => return Err(SendError::Failed(error.clone())),
                 Link::Over => return Ok(()),
                 Link::Opening | Link::Open(_)
                     if state.clients.iter().all(|(_, client)| client.is_finished()) =>
                 {
                     return Ok(());
                 }
-                _ if gives_up() => return Err(SendError::Interrupted { taken: 0 }),
-                _ => state = self.wait(state, None),
+                _ if state.interruptions != interruptions => {
+                    return Err(SendError::Interrupted { taken: 0 });
+                }
+                _ => state = self.wait(state),
             }
         }
     }
 
-    /// Forgets frames that have not been begun: the stream is about to jump.
+    /// Forgets frames that have not been begun: the stream is about to jump. One that has ended begins anew,
+    /// over the next connection.
     pub fn forget_waiting(&self) {
         let mut state = self.lock();
         state.finishing = false;
         state.group.clear();
-        if matches!(state.link, Link::Over) && self.endpoint.reconnect {
+        if matches!(state.link, Link::Over) && self.begins_anew() {
             state.link = Link::Opening;
         }
         for (_, client) in &mut state.clients {
@@ -586,6 +603,7 @@ impl<P: Payload> Hub<P> {
     pub fn interrupt(&self, interrupted: bool) {
         let mut state = self.lock();
         state.interrupted = interrupted;
+        state.interruptions += 1;
         self.flush(&mut state);
         self.progress.notify_all();
     }
@@ -611,6 +629,12 @@ impl<P: Payload> Hub<P> {
     /// One connection at a time.
     pub(super) fn is_exclusive(&self) -> bool {
         self.roles != Roles::Writer || self.listening.is_empty()
+    }
+
+    /// Whether a stream that is taken up again after its end gets another connection. Of a shared one the
+    /// reader has come to the end as well.
+    pub(super) fn begins_anew(&self) -> bool {
+        !self.was_given && (self.endpoint.reconnect || self.roles == Roles::Writer)
     }
 
     /// In the turn-taking chat the one who connects begins.
@@ -679,15 +703,8 @@ impl<P: Payload> Hub<P> {
             return false;
         }
         client.flush(&self.totals).unwrap_or_else(|source| {
-            let reason = match source.kind() {
-                io::ErrorKind::BrokenPipe => Reason::ClosedByPeer,
-                _ => Reason::Failed,
-            };
-            let error = client.connection.as_ref().map(|connection| Error::Send {
-                peer: connection.peer(),
-                source,
-            });
-            client.leaving = Some((reason, error));
+            let connection = client.connection.as_ref();
+            client.leaving = connection.map(|connection| sending_ended(connection.peer(), source));
             false
         })
     }
@@ -702,7 +719,7 @@ impl<P: Payload> Hub<P> {
         let mut has_flushed = false;
         loop {
             match &state.link {
-                Link::Failed(_) => return Err(SendError::Failed),
+                Link::Failed(error) => return Err(SendError::Failed(error.clone())),
                 Link::Over => return Err(SendError::HungUp),
                 Link::Open(link) if link.write_done && !self.endpoint.reconnect => {
                     return Err(SendError::HungUp);
@@ -719,7 +736,7 @@ impl<P: Payload> Hub<P> {
                     return Err(SendError::Interrupted { taken });
                 }
                 _ => {
-                    state = self.wait(state, None);
+                    state = self.wait(state);
                     *now = Instant::now();
                 }
             }
@@ -731,9 +748,7 @@ impl<P: Payload> Hub<P> {
         let mut clients = state.clients.iter().map(|(_, client)| client);
         if self.endpoint.mode == Mode::Listen
             && !flow.lockstep
-            && clients
-                .clone()
-                .all(|client| client.connection.is_none() || client.is_gone())
+            && !clients.clone().any(Client::has_peer)
         {
             return flow.hold_without_client;
         }
@@ -747,46 +762,30 @@ impl<P: Payload> Hub<P> {
         waits || state.flow.lockstep
     }
 
-    fn wait<'a>(&'a self, mut state: Guard<'a, P>, limit: Option<Duration>) -> Guard<'a, P> {
+    fn wait<'a>(&'a self, mut state: Guard<'a, P>) -> Guard<'a, P> {
         state.waiters += 1;
-        let mut state = state.wait(&self.progress, &self.state, limit);
+        let mut state = state.wait(&self.progress, &self.state);
         state.waiters -= 1;
         state
     }
 
-    /// Ends the I/O thread. It is not waited for long while it is in a handler of the application's: that may
-    /// itself be waiting for the state change that this is part of, or be the one that makes it.
-    fn close<'a>(&'a self, mut state: Guard<'a, P>) {
+    /// Ends the I/O thread, and with it whatever is open.
+    fn close(&self, mut state: Guard<'_, P>) {
         state.stopping = true;
         self.wake();
-        let deadline = Instant::now() + HANDLER_LIMIT;
-        while !(state.closed || state.calling_out && Instant::now() >= deadline) {
-            state = self.wait(state, Some(HANDLER_LIMIT / 10));
-        }
-        state.abandoned = !state.closed;
-        if state.abandoned {
+        drop(state);
+        let Some(Threads { io, telling }) = lock(&self.threads).take() else {
+            return;
+        };
+        // It is this one where memory that it lets go of is what makes the application stop.
+        if io.thread().id() == thread::current().id() {
             return;
         }
-        (state.reader, state.writer) = (Side::Gone, Side::Gone);
-        drop(state);
-        let thread = lock(&self.thread).take();
         // It catches its panics.
-        if let Some(thread) = thread
-            && let Ok(notices) = thread.join()
-        {
-            tell(notices);
-        }
-    }
-}
-
-/// What happened, and who was there to be told.
-pub(super) type Notice = (Event, Vec<Arc<dyn Observer>>);
-
-pub(super) fn tell(notices: Vec<Notice>) {
-    for (event, observers) in notices {
-        for observer in observers {
-            observer.notice(&event);
-        }
+        let _ = io.join();
+        telling.wait();
+        let mut state = self.lock();
+        (state.reader, state.writer) = (Side::Gone, Side::Gone);
     }
 }
 
@@ -818,12 +817,10 @@ impl<P: Payload> State<P> {
             leaving: Vec::new(),
             last_id: 0,
             interrupted: false,
+            interruptions: 0,
             finishing: false,
             parting: false,
             stopping: false,
-            closed: false,
-            calling_out: false,
-            abandoned: false,
             waiters: 0,
         }
     }
@@ -916,7 +913,7 @@ impl<P: Payload> State<P> {
                 id: link.id,
                 peer: link.connection.peer(),
             }),
-            Link::Failing(error) | Link::Failed(error) => Some(Event::Failed(error.clone())),
+            Link::Failed(error) => Some(Event::Failed(error.clone())),
             Link::Opening | Link::Over => None,
         }
     }

@@ -4,7 +4,8 @@
 //! happens comes out as an [`Event`] or as a return value, and the element reports it.
 //!
 //! A [`Hub`] owns what one endpoint opens, a listening socket or a connection, and an I/O thread that
-//! connects, accepts, and sends what a socket did not take at once. Frames to send enter it through
+//! connects, accepts, and sends what a socket did not take at once. A second thread tells the application,
+//! which may take its time. Frames to send enter it through
 //! [`Hub::send`], on the caller's thread. Frames to receive do not pass it: a [`Receiver`] takes the
 //! connection from the hub and reads it on the caller's thread. A sink and a source that share one
 //! connection share one hub.
@@ -22,11 +23,12 @@ mod receive;
 mod resolve;
 mod stats;
 mod sys;
+mod teller;
 mod worker;
 
 pub use backlog::{Frame, Limits, Payload};
 pub use client::Reason;
-pub use connection::{Connection, Peer};
+pub use connection::Peer;
 pub use error::Error;
 pub use hub::{
     Endpoint, Event, Flow, Hub, JoinAt, Mode, Observer, Overflow, Roles, SendError, Sent,

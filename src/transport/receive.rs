@@ -70,8 +70,8 @@ pub enum Received<F> {
         /// The receiver waits for the next one when it is called again.
         goes_on: bool,
     },
-    /// The endpoint has failed, as an [`Event::Failed`] has told.
-    Failed,
+    /// The endpoint has failed, as an event may tell as well.
+    Failed(Arc<Error>),
     /// [`Interrupt::raise`] was called.
     Interrupted,
 }
@@ -249,12 +249,12 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                         goes_on: false,
                     });
                 }
-                Offer::Failed => return Err(Received::Failed),
+                Offer::Failed(error) => return Err(Received::Failed(error)),
             }
             match self.wait(None) {
                 Ok(_) if self.is_interrupted() => return Err(Received::Interrupted),
                 Ok(_) => (),
-                Err(_) => return Err(Received::Failed),
+                Err(error) => return Err(Received::Failed(Arc::new(Error::Exhausted(error)))),
             }
         }
     }

@@ -78,6 +78,10 @@ pub struct ClientStats {
     pub frames_sent: u64,
     /// Their payloads, in bytes.
     pub bytes_sent: u64,
+    /// Whole frames received.
+    pub frames_received: u64,
+    /// Their payloads, in bytes.
+    pub bytes_received: u64,
     /// Frames not sent because the client was too slow.
     pub frames_dropped: u64,
     /// Bytes that wait for it in this process, headers included.
@@ -98,6 +102,8 @@ impl ClientStats {
             address: connection.peer().address(),
             frames_sent: 0,
             bytes_sent: 0,
+            frames_received: connection.received().frames.get(),
+            bytes_received: connection.received().bytes.get(),
             frames_dropped: 0,
             bytes_queued: 0,
             connected: connection.age(),

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     os::fd::{AsRawFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -17,13 +17,14 @@ use socket2::Socket;
 use super::{
     backlog::Payload,
     burst::TICK,
-    client::{Client, Reason},
+    client::{Client, Reason, sending_ended},
     connection::{Connection, Established},
     dial::Dial,
     error::Error,
-    hub::{Event, Hub, Link, Mode, Notice, OpenLink, Overflow, Roles, Side, State, tell},
+    hub::{Event, Hub, Link, Mode, OpenLink, Overflow, Roles, Side, State},
     listen::Listener,
     stats::ClientStats,
+    teller::Teller,
 };
 
 pub(super) const WAKE: Token = Token(0);
@@ -63,13 +64,16 @@ pub(super) struct Worker<P: Payload> {
     /// That has been told.
     accept_has_failed: bool,
     given: Option<Socket>,
-    was_given: bool,
     dial: Option<Dial>,
     has_connected: bool,
     inspected: Instant,
     /// Clients of which there was more to read.
     talkative: Vec<Token>,
-    outbox: Vec<Notice>,
+    teller: Teller,
+    /// Those of whom the application is asked whether they may join, in the order of the questions.
+    asked: VecDeque<Established>,
+    answer: mpsc::Sender<bool>,
+    answers: mpsc::Receiver<bool>,
 }
 
 struct Door {
@@ -84,7 +88,9 @@ impl<P: Payload> Worker<P> {
         poll: Poll,
         listeners: Vec<Listener>,
         given: Option<Socket>,
+        teller: Teller,
     ) -> Result<Self, Error> {
+        let (answer, answers) = mpsc::channel();
         for (i, listener) in listeners.iter().enumerate() {
             let token = Token(LISTENERS + i);
             register(&poll, listener.as_raw_fd(), token, Interest::READABLE)
@@ -103,18 +109,19 @@ impl<P: Payload> Worker<P> {
             waiting: VecDeque::new(),
             accept_again: None,
             accept_has_failed: false,
-            was_given: given.is_some(),
             given,
             dial: None,
             has_connected: false,
             inspected: Instant::now(),
             talkative: Vec::new(),
-            outbox: Vec::new(),
+            teller,
+            asked: VecDeque::new(),
+            answer,
+            answers,
         })
     }
 
-    /// Returns what is left to tell.
-    pub fn run(mut self) -> Vec<Notice> {
+    pub fn run(mut self) {
         let result = catch_unwind(AssertUnwindSafe(|| self.serve()));
         let error = match result {
             Ok(Ok(())) => None,
@@ -123,13 +130,8 @@ impl<P: Payload> Worker<P> {
         };
         if let Some(error) = error {
             self.fail(error);
-            self.dispatch();
         }
-        let abandoned = self.close();
-        if abandoned {
-            tell(std::mem::take(&mut self.outbox));
-        }
-        self.outbox
+        self.close();
     }
 
     fn serve(&mut self) -> io::Result<()> {
@@ -137,7 +139,6 @@ impl<P: Payload> Worker<P> {
         loop {
             self.open();
             self.tend();
-            self.dispatch();
             if self.hub.lock().stopping {
                 return Ok(());
             }
@@ -166,7 +167,32 @@ impl<P: Payload> Worker<P> {
                     self.discard(token);
                 }
                 self.send(token);
+                if readiness.is_error() || readiness.is_write_closed() {
+                    self.hang_up(token);
+                }
             }
+        }
+    }
+
+    /// Nothing can be sent any more. Where the peer's stream has ended before, reading does not tell.
+    fn hang_up(&mut self, token: Token) {
+        let mut state = self.hub.lock();
+        let State {
+            clients, leaving, ..
+        } = &mut *state;
+        let client = key(token).and_then(|key| Some((key, clients.get_mut(key)?)));
+        if let Some((key, client)) = client
+            && let Some(connection) = &client.connection
+        {
+            let error = match connection.take_error() {
+                // The peer takes the rest, and then has.
+                None if client.farewell.is_some() => return,
+                None => io::ErrorKind::BrokenPipe.into(),
+                Some(error) => error,
+            };
+            let ending = sending_ended(connection.peer(), error);
+            client.leaving.get_or_insert(ending);
+            leaving.push(key);
         }
     }
 
@@ -237,25 +263,73 @@ impl<P: Payload> Worker<P> {
         if self.hub.roles == Roles::Writer && !self.hub.lock().writer.is_active() {
             return;
         }
+        self.hear_answers();
         if !self.hub.is_exclusive() {
             for _ in 0..ACCEPTS_AT_ONCE {
                 let Some(established) = self.accept(now) else {
                     return;
                 };
-                self.admit(established);
+                if self.has_room() {
+                    self.welcome(established);
+                }
             }
             // Others first: a wake-up makes the next poll return at once.
             self.hub.wake();
             return;
         }
-        while self.is_opening() {
+        while self.asked.is_empty() && self.is_opening() {
             match self.next_established(now) {
                 None => return,
-                Some(Ok(established)) => self.establish(established),
+                Some(Ok(established)) => self.welcome(established),
                 Some(Err(error)) => self.fail(error),
             }
         }
         self.look_who_waits(now);
+    }
+
+    /// Lets in whoever needs no leave, and asks for the others.
+    fn welcome(&mut self, established: Established) {
+        let writer = match &self.hub.lock().writer {
+            Side::Active(observer) if self.hub.endpoint.mode == Mode::Listen => {
+                Some(observer.clone())
+            }
+            _ => None,
+        };
+        let Some(observer) = writer.filter(|observer| observer.is_choosy()) else {
+            return self.join(established);
+        };
+        let (answer, waker) = (self.answer.clone(), self.hub.waker.clone());
+        self.teller
+            .ask(observer, established.address, move |admits| {
+                // Both fail only where the I/O thread is gone.
+                let _ = answer.send(admits);
+                let _ = waker.wake();
+            });
+        self.asked.push_back(established);
+    }
+
+    fn hear_answers(&mut self) {
+        while let Ok(admits) = self.answers.try_recv() {
+            if let Some(established) = self.asked.pop_front()
+                && admits
+            {
+                self.join(established);
+            }
+        }
+    }
+
+    fn join(&mut self, established: Established) {
+        if self.hub.is_exclusive() {
+            self.establish(established);
+        } else if self.has_room() {
+            self.admit(established);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let state = self.hub.lock();
+        let max = state.flow.max_clients;
+        max.is_none_or(|max| state.num_clients() < max)
     }
 
     /// Where the peer seems to come anew, the connection that it has may be none any more: it lost power, or
@@ -283,7 +357,7 @@ impl<P: Payload> Worker<P> {
     }
 
     fn next_established(&mut self, now: Instant) -> Option<Result<Established, Error>> {
-        if self.was_given {
+        if self.hub.was_given {
             let socket = self.given.take()?;
             return Some(Ok(Established {
                 address: socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
@@ -330,9 +404,7 @@ impl<P: Payload> Worker<P> {
                     Err(error) => {
                         self.accept_again = Some(now + ACCEPT_PAUSE);
                         if !std::mem::replace(&mut self.accept_has_failed, true) {
-                            let event = Event::Warning(Arc::new(Error::Accept(error)));
-                            let observers = self.hub.lock().observers();
-                            self.outbox.push((event, observers));
+                            self.warn(Error::Accept(error));
                         }
                         return None;
                     }
@@ -342,27 +414,8 @@ impl<P: Payload> Worker<P> {
         None
     }
 
-    /// Whether the user lets a client join that has come by itself.
-    fn is_welcome(&self, established: &Established) -> bool {
-        let writer = match &self.hub.lock().writer {
-            Side::Active(observer) if self.hub.endpoint.mode == Mode::Listen => observer.clone(),
-            _ => return true,
-        };
-        self.call_out(|| writer.admits(established.address))
-    }
-
     /// Adds a client to an endpoint with any number of them.
     fn admit(&mut self, established: Established) {
-        {
-            let state = self.hub.lock();
-            let max = state.flow.max_clients;
-            if max.is_some_and(|max| state.num_clients() >= max) {
-                return;
-            }
-        }
-        if !self.is_welcome(&established) {
-            return;
-        }
         let Some(connection) = self.connection(established) else {
             return;
         };
@@ -383,15 +436,12 @@ impl<P: Payload> Worker<P> {
         }
         self.hub.totals.connections.add(1);
         self.hub.notify(&state);
-        self.outbox
-            .push((Event::Connected { id, peer }, state.observers()));
+        let observers = state.observers();
+        self.teller.tell(Event::Connected { id, peer }, observers);
     }
 
     /// Begins to use the one connection of an endpoint that has no more at a time.
     fn establish(&mut self, established: Established) {
-        if !self.is_welcome(&established) {
-            return;
-        }
         let Some(connection) = self.connection(established) else {
             return;
         };
@@ -425,8 +475,8 @@ impl<P: Payload> Worker<P> {
         self.hub.flush(&mut state);
         self.hub.notify(&state);
         let peer = connection.peer();
-        self.outbox
-            .push((Event::Connected { id, peer }, state.observers()));
+        let observers = state.observers();
+        self.teller.tell(Event::Connected { id, peer }, observers);
     }
 
     /// `None` when it is lost already; the next one may be better.
@@ -435,12 +485,10 @@ impl<P: Payload> Worker<P> {
             Ok(connection) => Some(Arc::new(connection)),
             Err(error) => {
                 let error = Error::Socket(error);
-                if self.was_given {
+                if self.hub.was_given {
                     self.fail(error);
                 } else {
-                    let event = Event::Warning(Arc::new(error));
-                    let observers = self.hub.lock().observers();
-                    self.outbox.push((event, observers));
+                    self.warn(error);
                 }
                 None
             }
@@ -521,13 +569,13 @@ impl<P: Payload> Worker<P> {
             if let Some(connection) = client.connection.take() {
                 let event = Event::Disconnected {
                     id: client.id,
-                    stats: client.stats_of(&connection),
-                    connection,
+                    peer: connection.peer(),
                     reason,
+                    stats: client.stats_of(&connection),
                     cause: None,
                     goes_on: true,
                 };
-                self.outbox.push((event, state.observers()));
+                self.teller.tell(event, state.observers());
             }
         }
         self.hub.notify(state);
@@ -556,7 +604,7 @@ impl<P: Payload> Worker<P> {
         if self.hub.roles == Roles::Both && state.reader.is_active() && is_peers_doing {
             // The reader learns by itself what became of the connection, and reports it.
             link.write_done = true;
-            clients[key].connection = None;
+            clients[key].disconnect();
         } else {
             link.connection.abort(libc::ECONNABORTED);
             link.ending.get_or_insert((reason, cause));
@@ -581,10 +629,14 @@ impl<P: Payload> Worker<P> {
             return;
         }
         let (reason, cause) = link.ending.take().unwrap_or((Reason::ClosedByPeer, None));
-        let goes_on = hub.endpoint.reconnect && !self.was_given && reason != Reason::EndOfStream;
+        let goes_on = match reason {
+            // A flush takes back the end.
+            Reason::EndOfStream => !state.finishing && hub.begins_anew(),
+            _ => hub.endpoint.reconnect && !hub.was_given,
+        };
         let cause = cause.map(Arc::new);
         let event = disconnected(state, reason, cause.clone(), goes_on);
-        self.outbox.push((event, state.observers()));
+        self.teller.tell(event, state.observers());
         if hub.endpoint.mode == Mode::Listen {
             // Whoever comes next has nothing to do with who has left.
             for (_, client) in &mut state.clients {
@@ -594,7 +646,7 @@ impl<P: Payload> Worker<P> {
         }
         state.link = match cause {
             _ if goes_on => Link::Opening,
-            Some(cause) if hub.roles == Roles::Writer => Link::Failing(cause),
+            Some(cause) if hub.roles == Roles::Writer => Link::Failed(cause),
             _ => Link::Over,
         };
         state.wake_reader();
@@ -640,69 +692,41 @@ impl<P: Payload> Worker<P> {
     fn fail(&mut self, error: Error) {
         let error = Arc::new(error);
         let mut state = self.hub.lock();
-        state.link = Link::Failing(error.clone());
-        self.outbox.push((Event::Failed(error), state.observers()));
-    }
-
-    fn dispatch(&mut self) {
-        if self.outbox.is_empty() {
-            return;
-        }
-        let notices = std::mem::take(&mut self.outbox);
-        self.call_out(|| tell(notices));
-        let mut state = self.hub.lock();
-        if let Link::Failing(error) = &state.link {
-            state.link = Link::Failed(error.clone());
-            state.wake_reader();
-            self.hub.notify(&state);
-        }
-    }
-
-    /// Calls the application, without a lock.
-    fn call_out<R>(&self, call: impl FnOnce() -> R) -> R {
-        self.set_calling_out(true);
-        let result = call();
-        self.set_calling_out(false);
-        result
-    }
-
-    fn set_calling_out(&self, calling_out: bool) {
-        let mut state = self.hub.lock();
-        state.calling_out = calling_out;
-        if calling_out {
-            self.hub.flush(&mut state);
-        }
+        state.link = Link::Failed(error.clone());
+        state.wake_reader();
         self.hub.notify(&state);
+        self.teller.tell(Event::Failed(error), state.observers());
     }
 
-    /// The end of the thread: what is still open is closed. Returns whether nobody waits for what is left to
-    /// tell.
-    fn close(&mut self) -> bool {
+    fn warn(&self, error: Error) {
+        let observers = self.hub.lock().observers();
+        self.teller.tell(Event::Warning(Arc::new(error)), observers);
+    }
+
+    /// The end of the thread: what is still open is closed.
+    fn close(self) {
         let mut state = self.hub.lock();
         let observers = state.observers();
         if let Link::Open(_) = &state.link {
             let event = disconnected(&mut state, Reason::Stopped, None, false);
-            self.outbox.push((event, observers.clone()));
+            self.teller.tell(event, observers.clone());
         }
         for mut client in state.clients.drain() {
             if let Some(connection) = client.connection.take() {
                 let event = Event::Disconnected {
                     id: client.id,
-                    stats: client.stats_of(&connection),
-                    connection,
+                    peer: connection.peer(),
                     reason: Reason::Stopped,
+                    stats: client.stats_of(&connection),
                     cause: None,
                     goes_on: false,
                 };
-                self.outbox.push((event, observers.clone()));
+                self.teller.tell(event, observers.clone());
             }
         }
         state.forget_stream();
         state.wake_reader();
-        self.listeners.clear();
-        state.closed = true;
         self.hub.notify(&state);
-        state.abandoned
     }
 }
 
@@ -719,12 +743,11 @@ fn disconnected<P: Payload>(
     let mut stats = ClientStats::of(link.id, &link.connection);
     for (_, client) in &mut state.clients {
         stats = client.stats_of(&link.connection);
-        client.connection = None;
-        client.leaving = None;
+        client.disconnect();
     }
     Event::Disconnected {
         id: link.id,
-        connection: link.connection,
+        peer: link.connection.peer(),
         reason,
         stats,
         cause,
@@ -759,23 +782,21 @@ fn say_farewells<P: Payload>(state: &mut State<P>) {
         if client.connection.is_none() || client.leaving.is_some() {
             continue;
         }
-        if !client.is_idle() {
+        // A flush takes back the end of the stream, not the word given to a client.
+        let parted = if client.farewell.is_some() {
+            client.has_parted()
+        } else if !*finishing {
+            continue;
+        } else if client.is_idle() {
+            // Where there is nobody to tell any more, nothing is left to do.
+            client.say_farewell().is_err() || client.has_parted()
+        } else {
             // It holds up the end of the stream no more than the stream.
-            if *finishing && flow.overflow != Overflow::Block && client.is_stuck() {
+            if flow.overflow != Overflow::Block && client.is_stuck() {
                 client.leaving = Some((Reason::TooSlow, None));
                 leaving.push(key);
             }
             continue;
-        }
-        // A flush takes back the end of the stream, not the word given to a client.
-        if !*finishing && client.farewell.is_none() {
-            continue;
-        }
-        let parted = if client.farewell.is_some() {
-            client.has_parted()
-        } else {
-            // Where there is nobody to tell any more, nothing is left to do.
-            client.say_farewell().is_err() || client.has_parted()
         };
         if parted {
             client.leaving = Some((Reason::EndOfStream, None));

@@ -10,7 +10,11 @@ use std::{
 };
 
 use gio::prelude::*;
-use gst::{glib, prelude::*, subclass::prelude::*};
+use gst::{
+    glib::{self, signal::signal_has_handler_pending, subclass::SignalId},
+    prelude::*,
+    subclass::prelude::*,
+};
 use gst_base::{prelude::*, subclass::prelude::*};
 use once_cell::sync::Lazy;
 
@@ -25,7 +29,7 @@ use crate::{
     messages,
     settings::{self, Changeable, RemoveReason},
     shared::{self, Role},
-    transport::{Event, Flow, Frame, Hub, Observer, SendError, Sent},
+    transport::{Error, Event, Flow, Frame, Hub, Observer, SendError, Sent},
     uri,
     wire::HeaderFormat,
 };
@@ -37,6 +41,8 @@ static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
         Some("Sends length-prefixed frames over TCP"),
     )
 });
+
+const CLIENT_CONNECTING: &str = "client-connecting";
 
 /// Keyframes cost bandwidth; clients that come one by one share one.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,6 +61,7 @@ pub struct VideoSocketSink {
 /// What is there from READY to PAUSED and back.
 struct Run {
     hub: Arc<Hub<SentBuffer>>,
+    reporter: Arc<Reporter>,
     /// As they were at the start; what may be changed since is read anew.
     settings: SinkSettings,
 }
@@ -77,8 +84,12 @@ struct Stream {
     frames: Vec<Frame<SentBuffer>>,
 }
 
-/// Passes on what the I/O thread tells.
-struct Reporter(glib::WeakRef<super::VideoSocketSink>);
+/// Passes on what the endpoint tells.
+struct Reporter {
+    sink: glib::WeakRef<super::VideoSocketSink>,
+    /// The error that ends the stream has been posted.
+    has_failed: AtomicBool,
+}
 
 pub(super) fn register_types() {
     let flags = gst::PluginAPIFlags::empty();
@@ -196,6 +207,13 @@ impl ElementImpl for VideoSocketSink {
             return Err(gst::StateChangeError);
         }
         let result = self.parent_change_state(transition);
+        if transition == gst::StateChange::PausedToPlaying
+            && result == Ok(gst::StateChangeSuccess::Async)
+            && let Some(hub) = self.running_hub()
+        {
+            // It came too soon after a pause, and waits for something to preroll: the end that is waited for.
+            hub.interrupt_end();
+        }
         let has_stopped = transition == gst::StateChange::PausedToReady
             || (transition == gst::StateChange::ReadyToPaused && result.is_err());
         if has_stopped {
@@ -330,13 +348,17 @@ impl VideoSocketSink {
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
         };
+        let reporter = Arc::new(Reporter {
+            sink: obj.downgrade(),
+            has_failed: AtomicBool::new(false),
+        });
         *lock(&self.run) = Some(Run {
             hub: hub.clone(),
+            reporter: reporter.clone(),
             settings: settings.clone(),
         });
         *lock(&self.hub) = Some(hub.clone());
         messages::announce_listening(&*obj, hub.listening());
-        let reporter = Arc::new(Reporter(obj.downgrade()));
         if let Some(event) = hub.attach_writer(reporter.clone(), settings.flow(false)) {
             reporter.notice(&event);
         }
@@ -414,7 +436,10 @@ impl VideoSocketSink {
                     wait_until_playing(&*self.obj())?;
                 }
                 Err(SendError::HungUp) => return Err(gst::FlowError::Eos),
-                Err(SendError::Failed) => return Err(gst::FlowError::Error),
+                Err(SendError::Failed(error)) => {
+                    self.fail(&error);
+                    return Err(gst::FlowError::Error);
+                }
             }
         }
     }
@@ -471,15 +496,27 @@ impl VideoSocketSink {
             return false;
         };
         let obj = self.obj();
-        // A sink that is not to play yet does not wait for the network.
-        if preroll(&*obj, event).is_err() {
-            return false;
+        loop {
+            let interruptions = hub.interruptions();
+            // A sink that is not to play yet, or no more, does not wait for the network.
+            if preroll(&*obj, event).is_err() {
+                return false;
+            }
+            match without_lock(&*obj, || hub.finish(interruptions)) {
+                Ok(()) | Err(SendError::HungUp) => return true,
+                Err(SendError::Interrupted { .. }) => (),
+                Err(SendError::Failed(error)) => {
+                    self.fail(&error);
+                    return true;
+                }
+            }
         }
-        let gives_up = || obj.sink_pad().pad_flags().contains(gst::PadFlags::FLUSHING);
-        match without_lock(&*obj, || hub.finish(gives_up)) {
-            // A failure has been posted, and an end follows it all the same.
-            Ok(()) | Err(SendError::Failed | SendError::HungUp) => true,
-            Err(SendError::Interrupted { .. }) => false,
+    }
+
+    fn fail(&self, error: &Error) {
+        let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
+        if let Some(reporter) = reporter {
+            reporter.fail(error);
         }
     }
 
@@ -574,7 +611,9 @@ impl URIHandlerImpl for VideoSocketSink {
 
 impl Observer for Reporter {
     fn notice(&self, event: &Event) {
-        let Some(obj) = self.0.upgrade() else { return };
+        let Some(obj) = self.sink.upgrade() else {
+            return;
+        };
         match event {
             Event::Connected { id, peer } => {
                 gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
@@ -585,13 +624,12 @@ impl Observer for Reporter {
             }
             Event::Disconnected {
                 id,
-                connection,
+                peer,
                 reason,
                 stats,
                 cause,
                 goes_on,
             } => {
-                let peer = connection.peer();
                 gst::info!(
                     CAT,
                     obj = obj,
@@ -601,26 +639,43 @@ impl Observer for Reporter {
                     Some(cause) if *goes_on => {
                         fault::post_warning(&obj, cause, Direction::Sending);
                     }
-                    Some(cause) => fault::post_error(&obj, cause, Direction::Sending),
+                    Some(cause) => self.fail(cause),
                     None => (),
                 }
                 let sent = (stats.frames_sent, stats.bytes_sent);
                 let reason = RemoveReason::from(*reason);
-                messages::post_disconnected(&obj, peer, reason, sent);
+                messages::post_disconnected(&obj, *peer, reason, sent);
                 let stats = messages::client_stats(stats);
                 obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
                 obj.notify("num-clients");
             }
             Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending),
-            Event::Failed(error) => fault::post_error(&obj, error, Direction::Sending),
+            Event::Failed(error) => self.fail(error),
         }
     }
 
     fn admits(&self, address: Option<SocketAddr>) -> bool {
-        let Some(obj) = self.0.upgrade() else {
+        let Some(obj) = self.sink.upgrade() else {
             return false;
         };
-        obj.emit_by_name("client-connecting", &[&gio_address(address)])
+        obj.emit_by_name(CLIENT_CONNECTING, &[&gio_address(address)])
+    }
+
+    fn is_choosy(&self) -> bool {
+        let signal = SignalId::lookup(CLIENT_CONNECTING, super::VideoSocketSink::static_type());
+        let sink = self.sink.upgrade().zip(signal);
+        sink.is_some_and(|(sink, signal)| signal_has_handler_pending(&sink, signal, None, false))
+    }
+}
+
+impl Reporter {
+    /// Both the streaming thread and the teller may meet with it; an error without a cause is not to come first.
+    fn fail(&self, error: &Error) {
+        if let Some(obj) = self.sink.upgrade()
+            && !self.has_failed.swap(true, Relaxed)
+        {
+            fault::post_error(&obj, error, Direction::Sending);
+        }
     }
 }
 
@@ -636,7 +691,7 @@ fn signals() -> Vec<glib::subclass::Signal> {
                 gst::Structure::static_type(),
             ])
             .build(),
-        glib::subclass::Signal::builder("client-connecting")
+        glib::subclass::Signal::builder(CLIENT_CONNECTING)
             .param_types([gio::SocketAddress::static_type()])
             .return_type::<bool>()
             .run_last()

@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use gst::{
     glib::{self, translate::IntoGlib},
@@ -19,7 +22,7 @@ use crate::{
     messages,
     settings::{self, Changeable, Common, Property, Settings, common_properties},
     shared::{self, Role},
-    transport::{Event, Hub, Interrupt, Observer, Received, Receiver},
+    transport::{Error, Event, Hub, Interrupt, Observer, Received, Receiver},
     uri,
 };
 
@@ -124,6 +127,7 @@ type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
 
 /// What is there from start to stop.
 struct Run {
+    reporter: Arc<Reporter>,
     interrupt: Arc<Interrupt>,
     connection_id: Option<String>,
     /// 0 where it does not listen.
@@ -138,8 +142,12 @@ struct Run {
     frame_size: Option<usize>,
 }
 
-/// Passes on what the I/O thread tells.
-struct Reporter(glib::WeakRef<super::VideoSocketSrc>);
+/// Passes on what the endpoint tells.
+struct Reporter {
+    source: glib::WeakRef<super::VideoSocketSrc>,
+    /// The error that ends the stream has been posted.
+    has_failed: AtomicBool,
+}
 
 pub(super) fn register_types() {
     ZeroLength::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
@@ -261,7 +269,12 @@ impl BaseSrcImpl for VideoSocketSrc {
             }
             fault::message(&error, Direction::Receiving)
         })?;
+        let reporter = Arc::new(Reporter {
+            source: obj.downgrade(),
+            has_failed: AtomicBool::new(false),
+        });
         *lock(&self.run) = Some(Run {
+            reporter: reporter.clone(),
             interrupt: receiver.interrupt(),
             connection_id: settings.common.connection_id,
             port: messages::port(hub.listening()),
@@ -275,7 +288,6 @@ impl BaseSrcImpl for VideoSocketSrc {
         });
         *lock(&self.hub) = Some(hub.clone());
         messages::announce_listening(&*obj, hub.listening());
-        let reporter = Arc::new(Reporter(obj.downgrade()));
         if let Some(event) = receiver.attach(reporter.clone()) {
             reporter.notice(&event);
         }
@@ -379,7 +391,13 @@ impl VideoSocketSrc {
                     return Ok(self.finish_buffer(frame.into_buffer()));
                 }
                 Received::Ended { fault, goes_on } => self.connection_ended(fault, goes_on)?,
-                Received::Failed => return Err(STREAM_OVER),
+                Received::Failed(error) => {
+                    let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
+                    if let Some(reporter) = reporter {
+                        reporter.fail(&error);
+                    }
+                    return Err(STREAM_OVER);
+                }
                 Received::Interrupted => return Err(gst::FlowError::Flushing),
             }
         }
@@ -421,7 +439,7 @@ impl VideoSocketSrc {
                     let _ = self.connection_ended(fault, goes_on);
                     break;
                 }
-                Received::Failed | Received::Interrupted => break,
+                Received::Failed(_) | Received::Interrupted => break,
             }
         }
         gst::trace!(CAT, imp = self, "Received {} frames at once", buffers.len());
@@ -515,7 +533,7 @@ impl VideoSocketSrc {
 
     fn connection_ended(
         &self,
-        fault: Option<Arc<crate::transport::Error>>,
+        fault: Option<Arc<Error>>,
         goes_on: bool,
     ) -> Result<(), gst::FlowError> {
         let obj = self.obj();
@@ -562,26 +580,37 @@ impl URIHandlerImpl for VideoSocketSrc {
 
 impl Observer for Reporter {
     fn notice(&self, event: &Event) {
-        let Some(obj) = self.0.upgrade() else { return };
+        let Some(obj) = self.source.upgrade() else {
+            return;
+        };
         match event {
             Event::Connected { peer, .. } => {
                 gst::info!(CAT, obj = obj, "Connected to {peer}");
                 messages::post_connected(&obj, *peer);
             }
             Event::Disconnected {
-                connection, reason, ..
+                peer,
+                reason,
+                stats,
+                ..
             } => {
-                gst::info!(
-                    CAT,
-                    obj = obj,
-                    "Disconnected from {}: {reason:?}",
-                    connection.peer()
-                );
-                let received = messages::received(connection);
-                messages::post_disconnected(&obj, connection.peer(), (*reason).into(), received);
+                gst::info!(CAT, obj = obj, "Disconnected from {peer}: {reason:?}");
+                let received = (stats.frames_received, stats.bytes_received);
+                messages::post_disconnected(&obj, *peer, (*reason).into(), received);
             }
             Event::Warning(error) => fault::post_warning(&obj, error, Direction::Receiving),
-            Event::Failed(error) => fault::post_error(&obj, error, Direction::Receiving),
+            Event::Failed(error) => self.fail(error),
+        }
+    }
+}
+
+impl Reporter {
+    /// Both the streaming thread and the teller may meet with it; an error without a cause is not to come first.
+    fn fail(&self, error: &Error) {
+        if let Some(obj) = self.source.upgrade()
+            && !self.has_failed.swap(true, Relaxed)
+        {
+            fault::post_error(&obj, error, Direction::Receiving);
         }
     }
 }

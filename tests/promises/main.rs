@@ -10,11 +10,14 @@
 mod support;
 
 mod addresses;
+mod after_the_end;
 mod allocation;
 mod bad_headers;
 mod batches;
 mod faults;
 mod flow;
+mod gone_clients;
+mod handlers;
 mod many_clients;
 mod messages;
 mod properties;

@@ -1,9 +1,9 @@
-//! An I/O thread in the application's hands.
+//! A handler of the application's that does not return.
 
 use super::{PATIENCE, Sender, listen_to};
 use std::sync::{Mutex, mpsc};
 
-/// The I/O thread is in a handler of the application's, and learns of nothing until it is let go.
+/// A sink tells of each client, and of nothing else, until it is let go.
 pub struct Held {
     come: mpsc::Receiver<()>,
     go: mpsc::Sender<()>,

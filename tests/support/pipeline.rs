@@ -136,6 +136,14 @@ impl Pipeline {
             .expect("a seek");
     }
 
+    /// Plays from the start to there, and ends.
+    pub fn seek_to_start_until(&self, end: gst::ClockTime) {
+        let (set, flags) = (gst::SeekType::Set, gst::SeekFlags::FLUSH);
+        self.pipeline
+            .seek(1.0, flags, set, gst::ClockTime::ZERO, set, end)
+            .expect("a seek");
+    }
+
     /// The pipeline ends by itself and without an error.
     #[track_caller]
     pub fn expect_eos(&self) {

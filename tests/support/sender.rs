@@ -148,6 +148,12 @@ impl Sender {
         flushing.join().expect("the sink flushes");
     }
 
+    /// By the action signal.
+    #[track_caller]
+    pub fn disconnect_client(&self, id: u64) {
+        assert!(self.sink.emit_by_name::<bool>("disconnect-client", &[&id]));
+    }
+
     /// Waits for a request for a keyframe.
     #[track_caller]
     pub fn expect_keyframe_request(&self) {
