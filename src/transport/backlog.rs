@@ -58,6 +58,9 @@ impl<P> Frame<P> {
 }
 
 /// How far a client may fall behind. `None` is no limit of that kind.
+///
+/// Whoever joins is not behind: what joining begins with counts as due at that moment, and does not count among
+/// the frames and bytes until as many have followed. By then, or after `time`, it must have been taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Frames that wait.
@@ -80,6 +83,10 @@ pub(super) struct Backlog<P> {
     /// Bytes of the first frame that are with the kernel. A frame begun is never dropped.
     cursor: usize,
     bytes: usize,
+    /// What joining began with, until it has been taken, or some of it dropped.
+    given: Size,
+    /// What has followed it.
+    followed: Size,
 }
 
 struct Waiting<P> {
@@ -87,6 +94,12 @@ struct Waiting<P> {
     since: Instant,
     /// A stream header, which outlives every thinning.
     is_header: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    frames: usize,
+    bytes: usize,
 }
 
 /// What one system call got rid of.
@@ -104,15 +117,37 @@ impl<P: Payload> Backlog<P> {
             frames: VecDeque::new(),
             cursor: 0,
             bytes: 0,
+            given: Size::default(),
+            followed: Size::default(),
         }
     }
 
     pub fn push(&mut self, frame: Frame<P>, now: Instant) {
+        self.followed.add(&frame);
         self.enqueue(frame, false, now);
     }
 
-    pub fn push_header(&mut self, frame: Frame<P>) {
-        self.enqueue(frame, true, Instant::now());
+    /// Adds a stream header, with which joining begins.
+    pub fn push_header(&mut self, frame: Frame<P>, now: Instant) {
+        self.given.add(&frame);
+        self.enqueue(frame, true, now);
+    }
+
+    /// Adds the frames that joining begins with. However old they are, they are due now.
+    pub fn push_group<'a>(
+        &mut self,
+        group: impl Iterator<Item = &'a Frame<P>> + Clone,
+        now: Instant,
+    ) {
+        let time = group.clone().filter_map(|frame| frame.time).max();
+        for frame in group {
+            self.given.add(frame);
+            let frame = Frame {
+                time,
+                ..frame.clone()
+            };
+            self.enqueue(frame, false, now);
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -130,20 +165,28 @@ impl<P: Payload> Backlog<P> {
     }
 
     /// Whether `next` would be too much. One frame always may wait.
-    pub fn has_no_room(&self, next: &Frame<P>, limits: &Limits) -> bool {
+    pub fn has_no_room(&self, next: &Frame<P>, limits: &Limits, now: Instant) -> bool {
         let (count, bytes) = self.waiting();
+        let excess = self.excess();
         count > 0
-            && (limits.frames.is_some_and(|max| count >= max)
+            && (limits
+                .frames
+                .is_some_and(|max| count >= max.saturating_add(excess.frames))
                 || limits
                     .bytes
-                    .is_some_and(|max| bytes + next.wire_len() > max)
-                || limits.time.is_some_and(|max| self.lag(next) >= max))
+                    .is_some_and(|max| bytes + next.wire_len() > max.saturating_add(excess.bytes))
+                || limits.time.is_some_and(|max| self.lag(next, now) >= max))
     }
 
     /// Whether a frame waits that does not say when it is due.
     pub fn is_untimed(&self) -> bool {
         self.first_waiting()
             .is_some_and(|waiting| waiting.frame.time.is_none())
+    }
+
+    /// Whether more bytes than these wait.
+    pub fn exceeds(&self, bytes: usize) -> bool {
+        self.bytes() > bytes + self.excess().bytes
     }
 
     /// Whether a frame waits from which decoding can start.
@@ -154,8 +197,8 @@ impl<P: Payload> Backlog<P> {
 
     /// Drops what the limits do not allow, so that what remains can be decoded, and says how many frames
     /// that were. Nothing may remain: then the next frame to send is the next keyframe.
-    pub fn thin(&mut self, limits: &Limits) -> u64 {
-        if !self.is_over(limits) {
+    pub fn thin(&mut self, limits: &Limits, now: Instant) -> u64 {
+        if !self.is_over(limits, now) {
             return 0;
         }
         let first = self.begun();
@@ -170,7 +213,7 @@ impl<P: Payload> Backlog<P> {
                 .take_while(|waiting| waiting.is_header);
             let oldest = first + headers.count();
             let mut dropped = 0;
-            while self.is_over(limits) && oldest + 1 < self.frames.len() {
+            while self.is_over(limits, now) && oldest + 1 < self.frames.len() {
                 dropped += self.drop_waiting(oldest..oldest + 1);
             }
             return dropped;
@@ -262,21 +305,38 @@ impl<P: Payload> Backlog<P> {
     }
 
     /// Whether more waits than the limits allow. One frame always may.
-    pub fn is_over(&self, limits: &Limits) -> bool {
+    pub fn is_over(&self, limits: &Limits, now: Instant) -> bool {
         let (count, bytes) = self.waiting();
+        let excess = self.excess();
         let lag = || {
             self.frames
                 .back()
-                .map_or(Duration::ZERO, |newest| self.lag(&newest.frame))
+                .map_or(Duration::ZERO, |newest| self.lag(&newest.frame, now))
         };
         count > 1
-            && (limits.frames.is_some_and(|max| count > max)
-                || limits.bytes.is_some_and(|max| bytes > max)
+            && (limits
+                .frames
+                .is_some_and(|max| count > max.saturating_add(excess.frames))
+                || limits
+                    .bytes
+                    .is_some_and(|max| bytes > max.saturating_add(excess.bytes))
                 || limits.time.is_some_and(|max| lag() > max))
     }
 
+    /// What may wait beyond the limits: what joining began with, until as much has followed.
+    fn excess(&self) -> Size {
+        let Self {
+            given, followed, ..
+        } = self;
+        let unless_followed = |given, followed| if followed < given { given } else { 0 };
+        Size {
+            frames: unless_followed(given.frames, followed.frames),
+            bytes: unless_followed(given.bytes, followed.bytes),
+        }
+    }
+
     /// How far the oldest frame that waits is behind `newest`.
-    fn lag(&self, newest: &Frame<P>) -> Duration {
+    fn lag(&self, newest: &Frame<P>, now: Instant) -> Duration {
         let Some(oldest) = self.first_waiting() else {
             return Duration::ZERO;
         };
@@ -286,7 +346,7 @@ impl<P: Payload> Backlog<P> {
             .map_or(Duration::ZERO, |(newest, oldest)| {
                 newest.saturating_sub(oldest)
             });
-        by_time.max(oldest.since.elapsed())
+        by_time.max(now.saturating_duration_since(oldest.since))
     }
 
     fn drop_waiting(&mut self, range: std::ops::Range<usize>) -> u64 {
@@ -299,6 +359,9 @@ impl<P: Payload> Backlog<P> {
                 self.bytes -= waiting.frame.wire_len();
                 dropped += 1;
             }
+        }
+        if dropped > 0 {
+            self.given = Size::default();
         }
         dropped
     }
@@ -350,7 +413,17 @@ impl<P: Payload> Backlog<P> {
             self.bytes -= len;
             self.frames.pop_front();
         }
+        if self.frames.is_empty() {
+            self.given = Size::default();
+        }
         progress
+    }
+}
+
+impl Size {
+    fn add<P>(&mut self, frame: &Frame<P>) {
+        self.frames += 1;
+        self.bytes += frame.wire_len();
     }
 }
 
@@ -410,16 +483,16 @@ mod tests {
     #[test]
     fn keyframes_lose_the_oldest() {
         let mut backlog = backlog("ABCDE");
-        assert_eq!(backlog.thin(&frames(3)), 2);
+        assert_eq!(backlog.thin(&frames(3), Instant::now()), 2);
         assert_eq!(content(&backlog), "CDE");
         assert_eq!(backlog.bytes(), 3 * WIRE_LEN);
-        assert_eq!(backlog.thin(&frames(3)), 0);
+        assert_eq!(backlog.thin(&frames(3), Instant::now()), 0);
     }
 
     #[test]
     fn a_stream_with_delta_units_goes_on_with_the_newest_keyframe() {
         let mut backlog = backlog("AbcDefGh");
-        assert_eq!(backlog.thin(&frames(7)), 6);
+        assert_eq!(backlog.thin(&frames(7), Instant::now()), 6);
         assert_eq!(content(&backlog), "Gh");
     }
 
@@ -427,7 +500,7 @@ mod tests {
     fn without_a_later_keyframe_nothing_is_left() {
         for stream in ["Abcd", "abcd"] {
             let mut backlog = backlog(stream);
-            assert_eq!(backlog.thin(&frames(3)), 4);
+            assert_eq!(backlog.thin(&frames(3), Instant::now()), 4);
             assert!(backlog.is_empty());
             assert!(!backlog.has_keyframe_waiting());
         }
@@ -437,8 +510,8 @@ mod tests {
     fn a_frame_begun_stays_and_does_not_count() {
         let mut backlog = backlog("ABC");
         backlog.advance(WIRE_LEN / 2);
-        assert_eq!(backlog.thin(&frames(2)), 0);
-        assert_eq!(backlog.thin(&frames(1)), 1);
+        assert_eq!(backlog.thin(&frames(2), Instant::now()), 0);
+        assert_eq!(backlog.thin(&frames(1), Instant::now()), 1);
         assert_eq!(content(&backlog), "AC");
         assert_eq!(backlog.drop_all_waiting(), 1);
         assert_eq!(content(&backlog), "A");
@@ -453,10 +526,10 @@ mod tests {
             time: Some(Duration::from_nanos(1)),
         };
         let mut backlog = backlog("");
-        assert!(!backlog.has_no_room(&frame(b'A', true), &limits));
+        assert!(!backlog.has_no_room(&frame(b'A', true), &limits, Instant::now()));
         backlog.push(frame(b'A', true), Instant::now());
-        assert!(!backlog.is_over(&limits));
-        assert!(backlog.has_no_room(&frame(b'B', true), &limits));
+        assert!(!backlog.is_over(&limits, Instant::now()));
+        assert!(backlog.has_no_room(&frame(b'B', true), &limits, Instant::now()));
     }
 
     #[test]
@@ -480,21 +553,125 @@ mod tests {
             (time(3600), true),
             (Limits::default(), true),
         ] {
-            assert_eq!(!waiting.has_no_room(&next, &limits), has_room, "{limits:?}");
+            assert_eq!(
+                !waiting.has_no_room(&next, &limits, Instant::now()),
+                has_room,
+                "{limits:?}"
+            );
         }
     }
 
     #[test]
     fn stream_headers_survive_every_thinning() {
         let mut backlog = Backlog::new();
-        backlog.push_header(frame(b'#', true));
+        backlog.push_header(frame(b'#', true), Instant::now());
         for letter in *b"ABCD" {
             backlog.push(frame(letter, true), Instant::now());
         }
-        assert_eq!(backlog.thin(&frames(2)), 3);
+        assert_eq!(backlog.thin(&frames(2), Instant::now()), 3);
         assert_eq!(content(&backlog), "#D");
         assert_eq!(backlog.drop_all_waiting(), 1);
         assert_eq!(content(&backlog), "#");
+    }
+
+    /// What joining begins with.
+    fn joined(headers: &str, group: &str, now: Instant) -> Backlog<Number> {
+        let mut backlog = Backlog::new();
+        for letter in headers.bytes() {
+            backlog.push_header(frame(letter, true), now);
+        }
+        let group = group.bytes();
+        let group: Vec<_> = group
+            .map(|letter| frame(letter, letter.is_ascii_uppercase()))
+            .collect();
+        backlog.push_group(group.iter(), now);
+        backlog
+    }
+
+    #[test]
+    fn a_group_is_as_old_as_the_join() {
+        let limits = Limits {
+            time: Some(Duration::from_secs(2)),
+            ..Limits::default()
+        };
+        let now = Instant::now();
+        let mut backlog = joined("", "Abcdefgh", now);
+        for (next, has_room) in [(b'i', true), (b'j', false)] {
+            let next = frame(next, false);
+            assert_eq!(!backlog.has_no_room(&next, &limits, now), has_room);
+            backlog.push(next, now);
+            assert!(!backlog.is_over(&limits, now));
+        }
+        backlog.push(frame(b'k', false), now);
+        assert_eq!(backlog.thin(&limits, now), 11);
+    }
+
+    #[test]
+    fn a_group_that_nobody_takes_grows_too_old() {
+        let limits = Limits {
+            time: Some(Duration::from_millis(500)),
+            ..Limits::default()
+        };
+        let begin = Instant::now();
+        let mut backlog = joined("", "Abc", begin);
+        let in_time = begin + Duration::from_millis(500);
+        assert_eq!(backlog.thin(&limits, in_time), 0);
+        let too_late = in_time + Duration::from_millis(1);
+        assert!(backlog.has_no_room(&frame(b'c', false), &limits, too_late));
+        assert_eq!(backlog.thin(&limits, too_late), 3);
+    }
+
+    #[test]
+    fn what_joining_begins_with_counts_when_as_much_has_followed() {
+        let bytes = Limits {
+            bytes: Some(2 * WIRE_LEN),
+            ..Limits::default()
+        };
+        for limits in [frames(2), bytes] {
+            let now = Instant::now();
+            let mut backlog = joined("#", "Abc", now);
+            for next in *b"de" {
+                assert!(!backlog.has_no_room(&frame(next, false), &limits, now));
+                backlog.push(frame(next, false), now);
+                assert_eq!(backlog.thin(&limits, now), 0, "{limits:?}");
+            }
+            assert!(backlog.has_no_room(&frame(b'f', false), &limits, now));
+            backlog.advance(2 * WIRE_LEN);
+            for next in *b"fg" {
+                assert_eq!(backlog.thin(&limits, now), 0, "{limits:?}");
+                backlog.push(frame(next, false), now);
+            }
+            assert_eq!(backlog.thin(&limits, now), 6, "{limits:?}");
+            assert_eq!(content(&backlog), "");
+        }
+    }
+
+    #[test]
+    fn who_has_taken_what_joining_begins_with_is_as_everybody() {
+        let now = Instant::now();
+        let mut backlog = joined("", "Abcdefgh", now);
+        backlog.advance(8 * WIRE_LEN);
+        for next in *b"ijk" {
+            backlog.push(frame(next, false), now);
+        }
+        assert_eq!(backlog.thin(&frames(2), now), 3);
+    }
+
+    #[test]
+    fn a_group_without_times_leaves_room_for_what_follows() {
+        let untimed = |number| Frame {
+            time: None,
+            ..frame(number, number == b'A')
+        };
+        let now = Instant::now();
+        let mut backlog = Backlog::new();
+        backlog.push_group([b'A', b'b', b'c'].map(untimed).iter(), now);
+        assert!(backlog.is_untimed());
+        assert!(!backlog.exceeds(WIRE_LEN));
+        backlog.push(untimed(b'd'), now);
+        assert!(!backlog.exceeds(WIRE_LEN));
+        backlog.push(untimed(b'e'), now);
+        assert!(backlog.exceeds(WIRE_LEN));
     }
 
     #[test]

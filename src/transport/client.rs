@@ -192,23 +192,22 @@ impl<P: Payload> Client<P> {
     }
 
     /// Whether it has to take something before `next` can be added.
-    pub fn has_no_room(&self, next: &Frame<P>, flow: &Flow) -> bool {
+    pub fn has_no_room(&self, next: &Frame<P>, flow: &Flow, now: Instant) -> bool {
         if flow.lockstep || self.is_keeping_up() || self.is_gone() {
             return false;
         }
         let untimed = flow.limits.time.is_some()
             && self.backlog.is_untimed()
-            && self.backlog.bytes() > MAX_UNTIMED_BYTES;
-        untimed || self.backlog.has_no_room(next, &flow.limits)
+            && self.backlog.exceeds(MAX_UNTIMED_BYTES);
+        untimed || self.backlog.has_no_room(next, &flow.limits, now)
     }
 
     /// Gives it the frames that joining begins with.
-    pub fn join_with(&mut self, group: &[Frame<P>], headers: &StreamHeaders<P>) {
+    pub fn join_with(&mut self, group: &[Frame<P>], headers: &StreamHeaders<P>, now: Instant) {
         if !group.is_empty() {
-            self.start(headers);
-            for frame in group.iter().filter(|frame| !frame.repeats_header) {
-                self.backlog.push(frame.clone(), Instant::now());
-            }
+            self.start(headers, now);
+            let frames = group.iter().filter(|frame| !frame.repeats_header);
+            self.backlog.push_group(frames, now);
         }
     }
 
@@ -231,7 +230,7 @@ impl<P: Payload> Client<P> {
             };
         }
         if self.place == Place::Joining {
-            self.start(headers);
+            self.start(headers, now);
         }
         self.place = Place::Following;
         if frame.repeats_header && self.headers == headers.version {
@@ -393,9 +392,9 @@ impl<P: Payload> Client<P> {
         any || (frame.keyframe && !frame.repeats_header)
     }
 
-    fn start(&mut self, headers: &StreamHeaders<P>) {
+    fn start(&mut self, headers: &StreamHeaders<P>, now: Instant) {
         for frame in &headers.frames {
-            self.backlog.push_header(frame.clone());
+            self.backlog.push_header(frame.clone(), now);
         }
         self.headers = headers.version;
         self.place = Place::Following;
@@ -413,22 +412,22 @@ impl<P: Payload> Client<P> {
     }
 
     /// Deals with what waits for it beyond the limits.
-    pub fn keep_within(&mut self, flow: &Flow) -> Sent {
+    pub fn keep_within(&mut self, flow: &Flow, now: Instant) -> Sent {
         let mut sent = Sent::default();
         if flow.lockstep || self.is_keeping_up() || self.is_gone() {
             return sent;
         }
         match flow.overflow {
             Overflow::Block => (),
-            Overflow::Drop => sent.dropped = self.thin(&flow.limits),
+            Overflow::Drop => sent.dropped = self.thin(&flow.limits, now),
             Overflow::Disconnect => match &self.connection {
                 Some(connection) if self.farewell.is_none() => {
-                    if self.leaving.is_none() && self.backlog.is_over(&flow.limits) {
+                    if self.leaving.is_none() && self.backlog.is_over(&flow.limits, now) {
                         let peer = connection.peer();
                         self.leaving = Some((Reason::TooSlow, Some(Error::TooSlow { peer })));
                     }
                 }
-                _ => sent.dropped = self.thin(&flow.limits),
+                _ => sent.dropped = self.thin(&flow.limits, now),
             },
         }
         sent.wants_keyframe = self.place == Place::AwaitingKeyframe;
@@ -440,8 +439,8 @@ impl<P: Payload> Client<P> {
         self.has_peer() && self.writable && self.leaving.is_none()
     }
 
-    fn thin(&mut self, limits: &Limits) -> u64 {
-        let dropped = self.backlog.thin(limits);
+    fn thin(&mut self, limits: &Limits, now: Instant) -> u64 {
+        let dropped = self.backlog.thin(limits, now);
         if dropped > 0 && !self.backlog.has_keyframe_waiting() {
             self.place = Place::AwaitingKeyframe;
         }
@@ -451,5 +450,131 @@ impl<P: Payload> Client<P> {
     fn count_dropped(&mut self, frames: u64) -> u64 {
         self.dropped += frames;
         frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::{transport::connection::Established, wire::HeaderFormat};
+
+    #[derive(Clone, Debug)]
+    struct Nothing;
+
+    impl Payload for Nothing {
+        type Chunk<'a> = [u8; 0];
+
+        fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 0]>> {
+            std::iter::empty()
+        }
+    }
+
+    const LIMIT: Duration = Duration::from_millis(500);
+    const PERIOD: Duration = Duration::from_millis(33);
+
+    /// The frames of a group from the keyframe to the join, longer than the limit.
+    const GROUP: u32 = 45;
+
+    /// Frames that follow within the limit.
+    const FOLLOWING: u32 = 15;
+
+    fn frame(number: u32) -> Frame<Nothing> {
+        Frame {
+            header: HeaderFormat::default().encode(0).unwrap(),
+            payload: Nothing,
+            len: 0,
+            keyframe: number == 0,
+            repeats_header: false,
+            time: Some(number * PERIOD),
+        }
+    }
+
+    fn flow(overflow: Overflow) -> Flow {
+        Flow {
+            overflow,
+            limits: Limits {
+                time: Some(LIMIT),
+                ..Limits::default()
+            },
+            join: JoinAt::LatestKeyframe,
+            ..Flow::default()
+        }
+    }
+
+    const NO_HEADERS: StreamHeaders<Nothing> = StreamHeaders {
+        frames: Vec::new(),
+        version: 0,
+    };
+
+    /// Joins in mid-group, and has a kernel that is full.
+    fn joined(now: Instant) -> (Client<Nothing>, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let established = Established {
+            socket: near.into(),
+            address: None,
+            failure: 0,
+        };
+        let connection = Connection::new(established, None).unwrap();
+        let mut client = Client::new(1, Some(Arc::new(connection)));
+        let group: Vec<_> = (0..GROUP).map(frame).collect();
+        client.join_with(&group, &NO_HEADERS, now);
+        client.writable = false;
+        (client, far)
+    }
+
+    fn follow(client: &mut Client<Nothing>, number: u32, flow: &Flow, now: Instant) -> Sent {
+        let mut sent = client.offer(&frame(number), flow, &NO_HEADERS, now);
+        sent += client.keep_within(flow, now);
+        sent
+    }
+
+    #[test]
+    fn joining_in_mid_group_is_not_falling_behind() {
+        for overflow in [Overflow::Block, Overflow::Drop, Overflow::Disconnect] {
+            let (begin, flow) = (Instant::now(), flow(overflow));
+            let (mut client, _peer) = joined(begin);
+            for number in GROUP..GROUP + FOLLOWING {
+                let now = begin + (number - GROUP) * PERIOD;
+                assert!(!client.has_no_room(&frame(number), &flow, now));
+                let sent = follow(&mut client, number, &flow, now);
+                assert_eq!(sent, Sent::default(), "{overflow:?}");
+                assert!(client.leaving.is_none(), "{overflow:?}");
+            }
+        }
+    }
+
+    /// Nothing is taken from the join on, by this time and with this frame.
+    fn after(overflow: Overflow, number: u32, now: Duration) -> (bool, Sent, Option<Reason>) {
+        let (begin, flow) = (Instant::now(), flow(overflow));
+        let (mut client, _peer) = joined(begin);
+        let now = begin + now;
+        let has_no_room = client.has_no_room(&frame(number), &flow, now);
+        let sent = follow(&mut client, number, &flow, now);
+        (
+            has_no_room,
+            sent,
+            client.leaving.take().map(|(reason, _)| reason),
+        )
+    }
+
+    #[test]
+    fn who_takes_nothing_of_the_group_falls_behind_from_the_join_on() {
+        let all_lost = Sent {
+            dropped: u64::from(GROUP) + 1,
+            wants_keyframe: true,
+        };
+        // Either the clock says so or the stream's own time does.
+        for (number, now) in [
+            (GROUP, LIMIT + PERIOD),
+            (GROUP + FOLLOWING + 1, Duration::ZERO),
+        ] {
+            assert!(after(Overflow::Block, number, now).0);
+            let (_, sent, leaves) = after(Overflow::Drop, number, now);
+            assert_eq!((sent, leaves), (all_lost, None));
+            let (_, sent, leaves) = after(Overflow::Disconnect, number, now);
+            assert_eq!((sent, leaves), (Sent::default(), Some(Reason::TooSlow)));
+        }
     }
 }

@@ -525,8 +525,9 @@ impl<P: Payload> Hub<P> {
         } else {
             self.flush(&mut state);
         }
-        state.burst.mark(Instant::now());
-        let more = self.keep_within(&mut state);
+        let now = Instant::now();
+        state.burst.mark(now);
+        let more = self.keep_within(&mut state, now);
         self.totals.dropped.add(more.dropped);
         sent += more;
         Ok(sent)
@@ -674,7 +675,7 @@ impl<P: Payload> Hub<P> {
     }
 
     /// Deals with clients that are too slow.
-    fn keep_within(&self, state: &mut State<P>) -> Sent {
+    fn keep_within(&self, state: &mut State<P>, now: Instant) -> Sent {
         let mut sum = Sent::default();
         let State {
             clients,
@@ -686,7 +687,7 @@ impl<P: Payload> Hub<P> {
             return sum;
         }
         for (key, client) in clients {
-            sum += client.keep_within(flow);
+            sum += client.keep_within(flow, now);
             if client.leaving.is_some() {
                 leaving.push(key);
             }
@@ -724,7 +725,7 @@ impl<P: Payload> Hub<P> {
                 Link::Open(link) if link.write_done && !self.endpoint.reconnect => {
                     return Err(SendError::HungUp);
                 }
-                Link::Opening | Link::Open(_) if !self.must_wait(&state, frame) => {
+                Link::Opening | Link::Open(_) if !self.must_wait(&state, frame, *now) => {
                     return Ok(state);
                 }
                 _ if !has_flushed => {
@@ -743,7 +744,7 @@ impl<P: Payload> Hub<P> {
         }
     }
 
-    fn must_wait(&self, state: &State<P>, frame: &Frame<P>) -> bool {
+    fn must_wait(&self, state: &State<P>, frame: &Frame<P>, now: Instant) -> bool {
         let flow = &state.flow;
         let mut clients = state.clients.iter().map(|(_, client)| client);
         if self.endpoint.mode == Mode::Listen
@@ -752,7 +753,8 @@ impl<P: Payload> Hub<P> {
         {
             return flow.hold_without_client;
         }
-        flow.overflow == Overflow::Block && clients.any(|client| client.has_no_room(frame, flow))
+        flow.overflow == Overflow::Block
+            && clients.any(|client| client.has_no_room(frame, flow, now))
     }
 
     /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where
@@ -848,7 +850,7 @@ impl<P: Payload> State<P> {
         let id = self.next_id();
         let mut client = Client::new(id, Some(connection));
         client.apply(&self.flow);
-        client.join_with(&self.group, &self.headers);
+        client.join_with(&self.group, &self.headers, Instant::now());
         self.clients.insert(client)
     }
 

@@ -41,6 +41,10 @@
 //! until every client has what was queued for it; with `overflow` `drop` or `disconnect` a client that takes nothing
 //! for 2 s holds it up no longer.
 //!
+//! A client falls behind from when it joins: what it is given then, as with `sync-method=latest-keyframe` the frames
+//! since the last keyframe, is not late however old it is. It has `max-size-time` to take that, and it counts among
+//! `max-size-buffers` and `max-size-bytes` when as much has followed.
+//!
 //! In code:
 //!
 //! ```
