@@ -8,12 +8,13 @@ PATH="$PATH:${HOME:-}/.cargo/bin"
 
 DEBIAN="make python3 gcc libc6-dev pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
 gstreamer1.0-plugins-base gstreamer1.0-x gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-gstreamer1.0-plugins-ugly gstreamer1.0-libav"
+gstreamer1.0-plugins-ugly gstreamer1.0-libav iproute2"
 FEDORA="make python3 gcc pkgconf-pkg-config gstreamer1-devel gstreamer1-plugins-base-devel gstreamer1-plugins-good
-gstreamer1-plugins-bad-free gstreamer1-plugins-ugly gstreamer1-plugin-libav"
-ARCH="make python gcc pkgconf gstreamer gst-plugins-base gst-plugins-good gst-plugins-bad gst-plugins-ugly gst-libav"
+gstreamer1-plugins-bad-free gstreamer1-plugins-ugly gstreamer1-plugin-libav iproute"
+ARCH="make python gcc pkgconf gstreamer gst-plugins-base gst-plugins-good gst-plugins-bad gst-plugins-ugly gst-libav
+iproute2"
 SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
-gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav"
+gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2"
 
 main() {
     lack=$(missing)
@@ -30,6 +31,7 @@ missing() {
     for program in make python3 cc pkg-config gst-launch-1.0 gst-inspect-1.0; do
         has "$program" || echo "$program"
     done
+    [ "$(uname -s)" != Linux ] || has ip || echo ip
     for library in gstreamer-1.0 gstreamer-base-1.0 gstreamer-app-1.0 gstreamer-video-1.0; do
         has pkg-config && pkg-config --exists "$library" || echo "$library"
     done

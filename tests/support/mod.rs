@@ -3,6 +3,8 @@
 
 mod background;
 mod held;
+#[cfg(target_os = "linux")]
+mod link;
 mod peer;
 mod pipeline;
 mod process;
@@ -11,6 +13,8 @@ mod sender;
 
 pub use background::Background;
 pub use held::Held;
+#[cfg(target_os = "linux")]
+pub use link::{Link, Place, over_link};
 pub use peer::{BlackHole, Listener, Peer, ReservedPort, frame, has_ipv6, wrapped_socket};
 pub use pipeline::{Fault, Pipeline};
 pub use process::{Usage, memory_in_use, peak_memory};
