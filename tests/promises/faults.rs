@@ -30,11 +30,12 @@ fn nobody_answers() {
 
 #[test]
 fn no_such_host() {
-    let source = Receiver::playing("host=name.invalid connect-timeout=300000000");
+    let settings = format!("host={UNKNOWN_NAME} connect-timeout=300000000");
+    let source = Receiver::playing(&settings);
     source
         .expect_error()
         .is(gst::ResourceError::OpenRead)
-        .says(&["name.invalid"]);
+        .says(&[UNKNOWN_NAME]);
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn nowhere_to_connect_to() {
 
 #[test]
 fn an_address_that_is_not_ours() {
-    for host in ["192.0.2.1", "name.invalid"] {
+    for host in ["192.0.2.1", UNKNOWN_NAME] {
         let source = Receiver::new(&format!("mode=listen port=0 host={host}"));
         source
             .expect_refusal()

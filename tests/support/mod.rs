@@ -15,7 +15,9 @@ pub use background::Background;
 pub use held::Held;
 #[cfg(target_os = "linux")]
 pub use link::{Link, Place, over_link};
-pub use peer::{BlackHole, Listener, Peer, ReservedPort, frame, has_ipv6, wrapped_socket};
+pub use peer::{
+    BlackHole, Listener, Peer, ReservedPort, UNKNOWN_NAME, frame, has_ipv6, wrapped_socket,
+};
 pub use pipeline::{Fault, Pipeline};
 pub use process::{Usage, memory_in_use, peak_memory};
 pub use receiver::Receiver;

@@ -6,6 +6,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 
+/// Names have at most 63 letters between two dots. So this one is none, without any name server being asked.
+pub const UNKNOWN_NAME: &str =
+    "sixty-four-letters-in-one-label-is-one-more-than-a-name-can-have.test";
+
 /// A payload as it goes over the wire.
 pub fn frame(payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!("{:08}", payload.len()).into_bytes();
