@@ -11,6 +11,7 @@ mod support;
 
 use gst::glib;
 use std::any::Any;
+use std::iter;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 use support::*;
@@ -32,10 +33,11 @@ type Situation = (&'static str, fn() -> Stuck);
 
 const SITUATIONS: &[Situation] = &[
     ("a source resolves a name", || {
-        stuck(Receiver::playing("host=name.invalid connect-timeout=0"), ())
+        let settings = format!("host={UNKNOWN_NAME} connect-timeout=0");
+        stuck(Receiver::playing(&settings), ())
     }),
     ("a sink resolves a name", || {
-        pushing("host=name.invalid connect-timeout=0", ())
+        pushing(&format!("host={UNKNOWN_NAME} connect-timeout=0"), ())
     }),
     ("a source is refused and tries again", || {
         let port = ReservedPort::new();
@@ -159,32 +161,38 @@ fn no_wait_holds_up_a_stop_or_leaves_anything_behind() {
     // GStreamer's own threads would else wait for other work after a stop, for a while and in varying number.
     glib::ThreadPool::set_max_unused_threads(Some(0));
     for (situation, arrive) in SITUATIONS {
-        for _ in 0..WARM_UP {
-            stop(situation, arrive());
-        }
+        let mut stops = iter::repeat_with(|| stop(arrive()));
+        stops.by_ref().take(WARM_UP).for_each(drop);
         eventually("threads of the warm-up end", || {
-            Usage::now().threads <= IDLE_THREADS
+            Usage::now().threads.len() <= IDLE_THREADS
         });
         let before = Usage::now();
-        for _ in 0..ROUNDS {
-            stop(situation, arrive());
-        }
+        assert_short(situation, stops.take(ROUNDS).collect());
         let what =
             format!("after {ROUNDS} times that {situation}, no more than {before:?} is in use");
-        eventually(&what, || Usage::now().within(before));
+        eventually(&what, || Usage::now().within(&before));
     }
 }
 
 /// The test runner's main thread and the test's own.
 const IDLE_THREADS: usize = 2;
 
-fn stop(situation: &str, stuck: Stuck) {
+/// How long it takes.
+fn stop(stuck: Stuck) -> Duration {
     let begin = Instant::now();
     stuck.pipeline.stop();
-    let took = begin.elapsed();
-    // A bound for a busy machine, not for the element.
+    begin.elapsed()
+}
+
+/// Most stops take what is promised, and on a busy machine each takes not much more.
+#[track_caller]
+fn assert_short(situation: &str, mut stops: Vec<Duration>) {
+    const PROMISED: Duration = Duration::from_millis(100);
+    const BUSY: Duration = Duration::from_millis(500);
+    stops.sort();
+    let (median, longest) = (stops[stops.len() / 2], stops[stops.len() - 1]);
     assert!(
-        took < Duration::from_secs(2),
-        "when {situation}, a stop takes {took:?}"
+        median < PROMISED && longest < BUSY,
+        "when {situation}, stops take {stops:?}"
     );
 }

@@ -2,24 +2,44 @@
 
 use std::fs;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
-    pub threads: usize,
+    /// Their names, sorted.
+    pub threads: Vec<String>,
     pub descriptors: usize,
 }
 
+/// GLib starts one of each when it is first needed, and keeps it.
+const GLIBS_OWN: [&str; 3] = ["pool-spawner", "gmain", "gdbus"];
+
 impl Usage {
     pub fn now() -> Self {
-        let count = |folder| fs::read_dir(folder).expect("a folder of /proc").count();
         Self {
-            threads: count("/proc/self/task"),
-            descriptors: count("/proc/self/fd"),
+            threads: threads(),
+            descriptors: entries("/proc/self/fd").count(),
         }
     }
 
-    pub fn within(self, limit: Self) -> bool {
-        self.threads <= limit.threads && self.descriptors <= limit.descriptors
+    pub fn within(&self, limit: &Self) -> bool {
+        self.threads.len() <= limit.threads.len() && self.descriptors <= limit.descriptors
     }
+}
+
+fn entries(folder: &str) -> impl Iterator<Item = fs::DirEntry> {
+    let entries = fs::read_dir(folder).expect("a folder of /proc");
+    // A thread or file may have gone meanwhile.
+    entries.filter_map(Result::ok)
+}
+
+fn threads() -> Vec<String> {
+    let names = entries("/proc/self/task")
+        .filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+    let mut names: Vec<_> = names
+        .map(|name| name.trim_end().to_owned())
+        .filter(|name| !GLIBS_OWN.contains(&name.as_str()))
+        .collect();
+    names.sort();
+    names
 }
 
 /// The most memory that this process ever had in use, in bytes.
