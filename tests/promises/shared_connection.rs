@@ -132,6 +132,23 @@ fn settings_that_contradict_each_other_are_named() {
 }
 
 #[test]
+fn a_second_element_for_the_same_direction_is_refused() {
+    let (pair, peer) = connected("taken", "listen", "");
+    let settings = "connection-id=taken-listen mode=listen port=0";
+    let second = Pair::new(settings, "");
+    let taken = |fault: Fault, first: &gst::Element| {
+        let fault = fault.is(gst::ResourceError::Settings);
+        fault.says(&["connection-id \"taken-listen\"", &first.name()])
+    };
+    taken(second.sink.expect_refusal(), &pair.sink.sink).from(&second.sink.sink);
+    taken(second.source.expect_refusal(), &pair.source.source).from(&second.source.source);
+    talk(&pair, &peer);
+    pair.sink.stop();
+    second.sink.try_play();
+    assert!(second.sink.unread_errors(&second.sink.sink).is_empty());
+}
+
+#[test]
 fn the_sink_ends_only_its_own_direction() {
     for mode in ["connect", "listen"] {
         let (pair, peer) = connected("sink-ends", mode, "");
