@@ -22,6 +22,9 @@ const FRAME: usize = 300_000;
 
 #[test]
 fn a_listening_source_survives_its_senders() {
+    if let Ok(role) = env::var(ROLE) {
+        return live(&role);
+    }
     let port = ReservedPort::new();
     let source = survivor(&format!(
         "mode=listen port={} reconnect=true",
@@ -128,18 +131,19 @@ fn send_to_mortals(sink: &Sender, settings: &str) {
     );
 }
 
-/// A process of this very program, killed in the end.
+/// A process of this very program that has a role in place of this test, and is killed in the end.
 struct Mortal {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
+const STAGE: &str = "a_listening_source_survives_its_senders";
 const ROLE: &str = "VIDEOSOCKET_TEST_MORTAL";
 
 impl Mortal {
     fn born(role: &str, settings: &str, life: u64) -> Self {
         let mut process = Command::new(env::current_exe().expect("this program"))
-            .args(["--exact", "mortal", "--nocapture"])
+            .args(["--exact", STAGE, "--nocapture"])
             .env(ROLE, format!("{role}|{settings}|{life}"))
             .stdout(Stdio::piped())
             .spawn()
@@ -167,10 +171,8 @@ impl Drop for Mortal {
 
 const RECEIVED: &str = "received";
 
-/// What such a process does; nothing where the tests themselves run.
-#[test]
-fn mortal() {
-    let Ok(role) = env::var(ROLE) else { return };
+/// What such a process does.
+fn live(role: &str) {
     let parts: Vec<_> = role.split('|').collect();
     match parts[0] {
         "sender" => {
