@@ -1,6 +1,9 @@
 //! A client that does not keep up costs what `overflow` says, and nobody else.
 
 use crate::support::*;
+use gst::prelude::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const FRAME: usize = 1_000_000;
 /// More than the kernel holds for a client that does not read.
@@ -69,7 +72,11 @@ fn a_client_that_stalls_does_not_hold_up_the_end() {
         "mode=listen port=0 overflow=drop max-size-buffers=2",
     ));
     stream_to(&sink, &reads);
+    let begin = Instant::now();
     sink.end();
+    let took = begin.elapsed();
+    // It has 2 s to take more, which is looked at every second.
+    assert!(took < Duration::from_millis(3_500), "{took:?}");
     reads.expect_end();
     sink.expect_eos();
 }
@@ -117,14 +124,53 @@ fn block_holds_the_stream_and_loses_nothing() {
     }
 }
 
+/// The memory of a frame, which tells whether it is in use.
+struct Watched(
+    Arc<Vec<u8>>,
+    #[allow(dead_code, reason = "it is counted")] Arc<()>,
+);
+
+impl AsRef<[u8]> for Watched {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 #[test]
 fn a_stalled_client_costs_references_not_copies() {
-    let sink = Sender::playing("mode=listen port=0 overflow=drop max-size-buffers=2");
-    let (sink, reads, _stalls) = served(sink);
-    stream_to(&sink, &reads);
+    // More than the kernel takes for a client that does not read.
+    const BIG: usize = 16_000_000;
+    let (sink, first, second) = served(Sender::playing(
+        "mode=listen port=0 overflow=drop max-size-buffers=2",
+    ));
+    let content = Arc::new(vec![0; BIG]);
+    let uses = [(); 10].map(|()| Arc::new(()));
+    for used in &uses {
+        let memory = gst::Memory::from_slice(Watched(content.clone(), used.clone()));
+        let mut frame = gst::Buffer::new();
+        frame.get_mut().expect("its owner").append_memory(memory);
+        sink.push_buffer(frame).expect("the stream goes on");
+    }
+    let in_use = |uses: &[Arc<()>]| -> Vec<_> {
+        let counts = uses.iter().map(Arc::strong_count);
+        counts.map(|count| count > 1).collect()
+    };
+    // One of which a part is already with the kernel, and two that wait, the same for both clients.
+    let mut expected = [false; 10];
+    for at in [0, 8, 9] {
+        expected[at] = true;
+    }
+    // The base class keeps the last one as well.
+    sink.sink.set_property("enable-last-sample", false);
+    assert_eq!(in_use(&uses), expected);
     let queued = stat(&sink.sink, "bytes-queued");
-    // Two frames, and one of which a part is already with the kernel.
-    assert!(queued <= 3 * (FRAME as u64 + 8), "{queued} bytes wait");
+    assert!(
+        (4 * BIG as u64..6 * BIG as u64).contains(&queued),
+        "{queued}"
+    );
+    drop((first, second));
+    sink.stop();
+    assert_eq!(in_use(&uses), [false; 10]);
 }
 
 #[test]
