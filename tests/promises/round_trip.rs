@@ -88,6 +88,8 @@ fn either_element_listens_and_either_starts_first() {
 
 #[test]
 fn a_buffer_of_many_memories_is_one_frame() {
+    let source = Receiver::playing("mode=listen port=0");
+    let sink = Sender::playing(&format!("port={}", source.port()));
     let parts = payloads(200, 1_000);
     let mut buffer = gst::Buffer::new();
     for part in &parts {
@@ -96,8 +98,6 @@ fn a_buffer_of_many_memories_is_one_frame() {
             .expect("the only owner")
             .append_memory(gst::Memory::from_slice(part.clone()));
     }
-    let source = Receiver::playing("mode=listen port=0");
-    let sink = Sender::playing(&format!("port={}", source.port()));
     sink.push_buffer(buffer).expect("the sink takes it");
     assert_frames(&[source.frame()], &[parts.concat()]);
 }
@@ -207,19 +207,23 @@ fn a_player_opens_the_uri() {
 }
 
 #[test]
-fn frames_carry_the_caps_and_the_time_of_arrival() {
+fn frames_carry_the_caps_and_the_time_at_which_their_last_byte_arrived() {
     let source = Receiver::playing("mode=listen port=0 caps=image/jpeg,framerate=25/1");
-    let sink = Sender::playing(&format!("port={}", source.port()));
-    sink.push(b"first");
-    let first = source.sample();
-    sink.push(b"second");
-    let second = source.sample();
-    let caps = first.caps().expect("caps").to_string();
-    assert_eq!(caps, "image/jpeg, framerate=(fraction)25/1");
-    assert_eq!(
-        first.segment().expect("a segment").format(),
-        gst::Format::Time
-    );
-    let pts = |sample: &gst::Sample| sample.buffer().expect("a buffer").pts().expect("a PTS");
-    assert!(pts(&first) <= pts(&second));
+    let peer = Peer::connect(source.port());
+    let now = || source.source.current_running_time().expect("it plays");
+    for _ in 0..3 {
+        peer.send(b"00000005fra");
+        let before = now();
+        peer.send(b"me");
+        let sample = source.sample();
+        let after = now();
+        let buffer = sample.buffer().expect("a buffer");
+        let pts = buffer.pts().expect("a PTS");
+        assert!((before..=after).contains(&pts), "{before} {pts} {after}");
+        assert_eq!(buffer.dts(), Some(pts));
+        let caps = sample.caps().expect("caps").to_string();
+        assert_eq!(caps, "image/jpeg, framerate=(fraction)25/1");
+        let segment = sample.segment().expect("a segment");
+        assert_eq!(segment.format(), gst::Format::Time);
+    }
 }
