@@ -163,19 +163,43 @@ fn what_is_set_is_read_back() {
 
 #[test]
 fn ranges() {
-    for (element, _) in elements() {
-        let unsigned = |name: &str| {
-            let spec = spec(&element, name)
-                .downcast::<glib::ParamSpecUInt>()
-                .expect("a uint");
-            (spec.minimum(), spec.maximum())
-        };
-        assert_eq!(unsigned("port"), (0, 65535));
-        assert_eq!(unsigned("length-digits"), (1, 20));
-        let dscp = spec(&element, "qos-dscp")
-            .downcast::<glib::ParamSpecInt>()
-            .expect("an int");
-        assert_eq!((dscp.minimum(), dscp.maximum()), (-1, 63));
+    let common = [
+        ("port", "0..=65535"),
+        ("length-digits", "1..=20"),
+        ("max-frame-size", "0..=18446744073709551615"),
+        ("connect-timeout", "0..=18446744073709551614"),
+        ("timeout", "0..=18446744073709551614"),
+        ("qos-dscp", "-1..=63"),
+        ("current-port", "0..=65535"),
+    ];
+    let of_sink = [
+        ("max-size-buffers", "0..=4294967295"),
+        ("max-size-bytes", "0..=4294967295"),
+        ("max-size-time", "0..=18446744073709551614"),
+        ("max-clients", "0..=4294967295"),
+        ("num-clients", "0..=4294967295"),
+    ];
+    let [(sink, _), (source, _)] = elements();
+    for (element, ranges) in [
+        (&source, &common[..]),
+        (&sink, &common[..]),
+        (&sink, &of_sink[..]),
+    ] {
+        for (name, expected) in ranges {
+            assert_eq!(range(&spec(element, name)), *expected, "{name}");
+        }
+    }
+}
+
+fn range(spec: &glib::ParamSpec) -> String {
+    if let Some(spec) = spec.downcast_ref::<glib::ParamSpecUInt>() {
+        format!("{:?}", spec.minimum()..=spec.maximum())
+    } else if let Some(spec) = spec.downcast_ref::<glib::ParamSpecUInt64>() {
+        format!("{:?}", spec.minimum()..=spec.maximum())
+    } else if let Some(spec) = spec.downcast_ref::<glib::ParamSpecInt>() {
+        format!("{:?}", spec.minimum()..=spec.maximum())
+    } else {
+        panic!("{} has a range", spec.name())
     }
 }
 
@@ -253,35 +277,66 @@ fn what_opens_the_connection_is_set_before_it() {
     }
 }
 
+/// The unit, and what a number means that is none of these: `gst-inspect-1.0` shows the range and the default.
+const EXPLAINED: &[(&str, &[&str])] = &[
+    ("port", &["TCP port", "(0 = any free one"]),
+    ("length-digits", &["How many digits"]),
+    ("max-frame-size", &["in bytes", "(0 = only empty frames)"]),
+    ("connect-timeout", &["in nanoseconds", "(0 = for ever)"]),
+    ("timeout", &["in nanoseconds", "(0 = never)"]),
+    ("qos-dscp", &["DSCP mark", "(-1 = the system's default)"]),
+    ("current-port", &["TCP port", "(0 = it does not listen)"]),
+    (
+        "max-size-buffers",
+        &["How many buffers", "(0 = no limit by number)"],
+    ),
+    (
+        "max-size-bytes",
+        &["How many bytes", "(0 = no limit by bytes)"],
+    ),
+    (
+        "max-size-time",
+        &["in nanoseconds", "(0 = no limit by time)"],
+    ),
+    ("max-clients", &["more clients", "(0 = no limit)"]),
+    ("num-clients", &["How many clients"]),
+];
+
 #[test]
-fn every_property_explains_itself() {
-    for (element, rows) in elements() {
-        let others = ["socket", "stats", "current-port"];
-        for name in rows.iter().map(|row| row.name).chain(others) {
-            let spec = spec(&element, name);
-            assert!(!spec.nick().is_empty(), "the nick of {name}");
-            assert!(
-                spec.blurb().is_some_and(|blurb| blurb.len() > 10),
-                "the blurb of {name}"
-            );
-        }
-        let zero_means_something = [
-            "port",
-            "connect-timeout",
-            "timeout",
-            "max-size-buffers",
-            "max-size-bytes",
-            "max-size-time",
-            "max-clients",
-        ];
-        for name in zero_means_something {
-            let Some(spec) = element.find_property(name) else {
-                continue;
-            };
-            let blurb = spec.blurb().expect("a blurb");
-            assert!(blurb.contains('0'), "{name} says what 0 means: {blurb}");
+fn every_number_explains_itself() {
+    for (element, _) in elements() {
+        for spec in element.list_properties().iter().filter(|spec| is_own(spec)) {
+            let name = spec.name();
+            let explained = EXPLAINED.iter().find(|(number, _)| *number == name);
+            assert_eq!(explained.is_some(), is_number(spec), "{name}");
+            for words in explained.map_or(&[][..], |(_, words)| words) {
+                let blurb = spec.blurb().expect("a blurb");
+                assert!(
+                    blurb.contains(words),
+                    "{words:?} is said of {name}: {blurb}"
+                );
+            }
         }
     }
+}
+
+#[test]
+fn every_property_explains_itself() {
+    for (element, _) in elements() {
+        for spec in element.list_properties().iter().filter(|spec| is_own(spec)) {
+            let words = spec.blurb().map_or(0, |blurb| blurb.split(' ').count());
+            assert!(words > 3, "{} explains itself", spec.name());
+        }
+    }
+}
+
+fn is_own(spec: &glib::ParamSpec) -> bool {
+    spec.owner_type().name().starts_with("GstVideoSocket")
+}
+
+fn is_number(spec: &glib::ParamSpec) -> bool {
+    let numbers = [i32::static_type(), u32::static_type(), u64::static_type()];
+    numbers.contains(&spec.value_type())
 }
 
 #[test]
