@@ -215,30 +215,17 @@ fn a_handler_may_call_back() {
 #[test]
 fn stats_have_a_line_for_each_client() {
     let sink = Sender::playing("mode=listen port=0");
-    let _peers = join(&sink, 3);
+    let peers = join(&sink, 3);
     sink.push(b"hello");
     let stats = sink.sink.property::<gst::Structure>("stats");
-    let clients = stats.value("clients").expect("clients");
-    let clients: Vec<gst::Structure> = match clients.get::<gst::Array>() {
-        Ok(array) => array
-            .iter()
-            .map(|client| client.get().expect("a structure"))
-            .collect(),
-        Err(_) => {
-            let list = clients.get::<gst::List>().expect("an array or a list");
-            list.iter()
-                .map(|client| client.get().expect("a structure"))
-                .collect()
-        }
-    };
+    let clients = stats.get::<gst::Array>("clients").expect("an array");
     assert_eq!(clients.len(), 3);
-    for client in &clients {
-        assert_eq!(number_in(client, "frames-sent"), 1, "{client}");
-        assert_eq!(number_in(client, "bytes-sent"), 5, "{client}");
-        assert!(
-            client.has_field("id") && client.has_field("address"),
-            "{client}"
-        );
+    for ((id, peer), client) in (1u64..).zip(&peers).zip(clients.iter()) {
+        let client = client.get::<gst::Structure>().expect("a structure");
+        assert_eq!(client.get("id"), Ok(id));
+        assert_eq!(client.get("address"), Ok(peer.address().to_string()));
+        assert_eq!(number_in(&client, "frames-sent"), 1, "{client}");
+        assert_eq!(number_in(&client, "bytes-sent"), 5, "{client}");
     }
     assert_eq!(number_in(&stats, "connections"), 3);
 }
