@@ -21,6 +21,9 @@ bench: setup ## Compare with plain sockets and with other elements, some minutes
 bench-serving: setup ## Measure many clients, and slow ones, some minutes (BENCH="--quick", "--help")
 	$(CARGO) bench --bench serving -- $(BENCH)
 
+# Of GLib and GStreamer: each is a fault in a program.
+test test-rust test-python: export G_DEBUG = fatal-criticals
+
 test: ## Run every test
 	@status=0; \
 	$(MAKE) --no-print-directory test-rust || status=1; \

@@ -23,6 +23,7 @@ mod camera_server;
 mod videochat;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const END_AT_CRITICALS: [(&str, &str); 1] = [("G_DEBUG", "fatal-criticals")];
 
 #[test]
 fn two_video_chats_see_each_other_until_one_hangs_up() {
@@ -253,6 +254,7 @@ fn serve_film(folder: &Scratch, options: &[&str]) -> Program {
         .args(["-q", "videotestsrc", &format!("num-buffers={FILM_LENGTH}")])
         .args("! jpegenc ! avimux ! filesink".split(' '))
         .arg(format!("location={film}"))
+        .envs(END_AT_CRITICALS)
         .status();
     assert!(status.unwrap().success());
     let arguments = ["--host", "localhost", "--port", "0", "--film", &film];
@@ -314,6 +316,7 @@ impl Program {
     fn start(name: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(example(name))
             .args(arguments)
+            .envs(END_AT_CRITICALS)
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY")
             .stdout(Stdio::piped())

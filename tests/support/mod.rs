@@ -23,6 +23,7 @@ pub use process::{Usage, memory_in_use, peak_memory};
 pub use receiver::Receiver;
 pub use sender::{Feed, Sender, buffer, delta};
 
+use gst::glib;
 use gst::prelude::*;
 use std::sync::{Once, mpsc};
 use std::time::{Duration, Instant};
@@ -37,9 +38,16 @@ pub fn init() {
         // Rust programs start with SIGPIPE ignored; the C programs that host the elements do not.
         // SAFETY: no handler is installed, only the default put back, before any other thread sends anything.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        end_at_criticals();
         gst::init().expect("GStreamer starts");
         gstvideosocket::plugin_register_static().expect("the elements register");
     });
+}
+
+/// As `G_DEBUG=fatal-criticals`, which is read before a test begins.
+fn end_at_criticals() {
+    let fatal = glib::LogLevels::LEVEL_ERROR | glib::LogLevels::LEVEL_CRITICAL;
+    glib::log_set_always_fatal(fatal);
 }
 
 /// `len` bytes, different for each `seed` and the same in every run.
