@@ -1,0 +1,262 @@
+//! A command of the README as a process, and what it says.
+
+use super::support::PATIENCE;
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+/// Warnings that are in GStreamer's log alone, and are none of ours.
+const HARMLESS: &[(&str, &str)] = &[
+    ("Dropping frame due to QoS", "the machine is slow"),
+    (
+        "No value transform to serialize",
+        "`-m -v` prints values that have no text",
+    ),
+    (
+        "Could not request a keyframe",
+        "a connection has no words for hlssink2's requests",
+    ),
+    (
+        "<giostreamsink",
+        "hlssink2 gives its writer of files segments, and stops it while it writes",
+    ),
+    (
+        "ignoring DTS going backward",
+        "hlssink2 takes its muxer again for each file",
+    ),
+];
+
+pub struct Program {
+    command: String,
+    child: Child,
+    said: Arc<Said>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Said {
+    lines: Mutex<Vec<Line>>,
+    more: Condvar,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    is_error: bool,
+    text: String,
+}
+
+impl Program {
+    /// By the shell, which reads the command as it would read what a reader pastes.
+    pub fn start(command: &str, folder: &Path) -> Self {
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("exec {}", with_options(command))])
+            .env("PROGRAM", command)
+            .env("LC_ALL", "C")
+            .env("G_DEBUG", "fatal-criticals")
+            .env("GST_DEBUG", "2")
+            .env("GST_DEBUG_NO_COLOR", "1")
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let said = Arc::<Said>::default();
+        let readers = vec![
+            said.read(child.stdout.take().expect("its stdout"), false),
+            said.read(child.stderr.take().expect("its stderr"), true),
+        ];
+        Self {
+            command: command.to_owned(),
+            child,
+            said,
+            readers,
+        }
+    }
+
+    /// Waits until as many lines hold these words.
+    #[track_caller]
+    fn says(&self, words: &str, times: usize) {
+        let count = |lines: &[Line]| {
+            lines
+                .iter()
+                .filter(|line| line.text.contains(words))
+                .count()
+        };
+        let mut lines = self.said.lines.lock().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while count(&lines) < times {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "not said {times} times: {words:?}\n{}",
+                self.told(&lines)
+            );
+            lines = self.said.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// Until it is there for the other end to come.
+    pub fn has_started(&self) {
+        self.says("Setting pipeline to PLAYING", 1);
+    }
+
+    pub fn is_viewer(&self) -> bool {
+        self.command.contains("identity")
+    }
+
+    /// After the end of a connection.
+    pub fn goes_on(&self) -> bool {
+        self.command.contains("reconnect=true") || self.command.contains("connection-id")
+    }
+
+    /// Waits for pictures up to this number.
+    #[track_caller]
+    pub fn shows(&self, pictures: usize) {
+        self.says(self.picture(), pictures);
+    }
+
+    pub fn pictures(&self) -> usize {
+        self.times(self.picture())
+    }
+
+    /// What it says of each.
+    fn picture(&self) -> &'static str {
+        if self.command.starts_with("import ") {
+            return " bytes";
+        }
+        "last-message = chain"
+    }
+
+    /// How often it has said this so far.
+    fn times(&self, words: &str) -> usize {
+        let lines = self.said.lines.lock().unwrap();
+        lines
+            .iter()
+            .filter(|line| line.text.contains(words))
+            .count()
+    }
+
+    pub fn press_ctrl_c(&self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-INT", &id]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// Without a word to its peer.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a process of ours");
+        self.child.wait().expect("it is dead");
+        self.complains_of_nothing();
+    }
+
+    #[track_caller]
+    pub fn ends(mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a process of ours") {
+                break status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end: {}",
+                self.command
+            );
+            thread::sleep(std::time::Duration::from_millis(5));
+        };
+        self.complains_of_nothing();
+        assert!(status.success(), "{status}: {}", self.command);
+    }
+
+    /// The other end has gone, which some outlast.
+    #[track_caller]
+    pub fn end_now_or_by_itself(self) {
+        if self.goes_on() {
+            self.press_ctrl_c();
+        }
+        self.ends();
+    }
+
+    #[track_caller]
+    fn complains_of_nothing(&mut self) {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("a reader");
+        }
+        let lines = self.said.lines.lock().unwrap();
+        let complaints = lines.iter().filter(|line| line.is_complaint());
+        let complaints: Vec<_> = complaints.map(|line| line.text.as_str()).collect();
+        assert!(
+            complaints.is_empty(),
+            "{}\n{}",
+            self.command,
+            complaints.join("\n")
+        );
+    }
+
+    fn told(&self, lines: &[Line]) -> String {
+        let lines: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+        format!("{}\n{}", self.command, lines.join("\n"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Said {
+    fn read(
+        self: &Arc<Self>,
+        output: impl Read + Send + 'static,
+        is_error: bool,
+    ) -> JoinHandle<()> {
+        let said = self.clone();
+        thread::spawn(move || {
+            for text in BufReader::new(output).lines().map_while(Result::ok) {
+                said.lines.lock().unwrap().push(Line { is_error, text });
+                said.more.notify_all();
+            }
+        })
+    }
+}
+
+impl Line {
+    fn is_complaint(&self) -> bool {
+        if self.is_error {
+            return !self.is_harmless();
+        }
+        ["(warning): ", "(error): ", "WARNING", "ERROR", "CRITICAL"]
+            .iter()
+            .any(|sign| self.text.contains(sign))
+    }
+
+    fn is_harmless(&self) -> bool {
+        let is_logged = self.text.contains(" WARN ");
+        is_logged && HARMLESS.iter().any(|(words, _)| self.text.contains(words))
+    }
+}
+
+fn with_options(command: &str) -> String {
+    if command.starts_with("import ") {
+        return r#"python3 -u -c "$PROGRAM""#.to_owned();
+    }
+    let plugin = plugin();
+    let options = format!(
+        "gst-launch-1.0 -v -m --gst-plugin-load='{}'",
+        plugin.display()
+    );
+    command.replacen("gst-launch-1.0", &options, 1)
+}
+
+/// Built by cargo along with the library that the tests link.
+fn plugin() -> PathBuf {
+    let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let test = env::current_exe().expect("this program");
+    test.with_file_name(format!("{prefix}gstvideosocket{suffix}"))
+}
