@@ -36,7 +36,8 @@ missing() {
         has pkg-config && pkg-config --exists "$library" || echo "$library"
     done
     for element in videotestsrc videoconvert videoscale clockoverlay compositor decodebin3 jpegenc jpegdec pngenc \
-        pngdec imagefreeze multifilesink autovideosink qtdemux h264parse x264enc avdec_h264; do
+        pngdec imagefreeze multifilesink autovideosink qtdemux h264parse x264enc avdec_h264 \
+        hlssink2 fakevideosink fakeaudiosink; do
         has gst-inspect-1.0 && gst-inspect-1.0 --exists "$element" || echo "$element"
     done
 }
