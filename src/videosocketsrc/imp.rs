@@ -415,12 +415,14 @@ impl VideoSocketSrc {
             return CreateSuccess::NewBuffer(first);
         }
         // The base class does as much for a buffer, but in a list only for the first.
-        let now = obj.current_running_time().filter(|_| obj.does_timestamp());
-        let stamp = |buffer: &mut gst::Buffer| {
+        let mut time = obj.current_running_time().filter(|_| obj.does_timestamp());
+        // Parsers take a time that they had before for none, and make up a later one.
+        let mut stamp = |buffer: &mut gst::Buffer| {
             if let Some(buffer) = buffer.get_mut() {
-                buffer.set_pts(now);
-                buffer.set_dts(now);
+                buffer.set_pts(time);
+                buffer.set_dts(time);
             }
+            time = time.map(|time| time + gst::ClockTime::NSECOND);
         };
         stamp(&mut first);
         let mut list = gst::BufferList::new_sized(BATCH);

@@ -48,7 +48,8 @@ fn every_buffer_of_a_list_has_its_time() {
     let lists = received_lists("", &framed(&payloads(40, 700)), 40);
     let times: Vec<_> = lists.iter().flatten().map(|buffer| buffer.pts()).collect();
     assert!(times.iter().all(Option::is_some), "{times:?}");
-    assert!(times.is_sorted());
+    // A parser takes a time that it had before for none, and makes up a later one.
+    assert!(times.is_sorted_by(|one, next| one < next), "{times:?}");
     assert!(lists.iter().flatten().all(|b| b.dts() == b.pts()));
     let lists = received_lists("do-timestamp=false", &framed(&payloads(40, 700)), 40);
     let buffers = lists.iter().flatten();
