@@ -24,10 +24,6 @@ const HARMLESS: &[(&str, &str)] = &[
         "<giostreamsink",
         "hlssink2 gives its writer of files segments, and stops it while it writes",
     ),
-    (
-        "ignoring DTS going backward",
-        "hlssink2 takes its muxer again for each file",
-    ),
 ];
 
 pub struct Program {
