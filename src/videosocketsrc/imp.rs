@@ -322,6 +322,17 @@ impl BaseSrcImpl for VideoSocketSrc {
         })
     }
 
+    fn query(&self, query: &mut gst::QueryRef) -> bool {
+        match query.view_mut() {
+            // Whatever is not taken yet waits with the kernel and the sender, for however long.
+            gst::QueryViewMut::Latency(latency) => {
+                latency.set(true, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                true
+            }
+            _ => BaseSrcImplExt::parent_query(self, query),
+        }
+    }
+
     fn decide_allocation(
         &self,
         query: &mut gst::query::Allocation,

@@ -19,6 +19,7 @@ mod faults;
 mod flow;
 mod gone_clients;
 mod handlers;
+mod latency;
 mod many_clients;
 mod messages;
 mod properties;
