@@ -14,7 +14,7 @@ use gst_base::{
 };
 use once_cell::sync::Lazy;
 
-use super::{allocation, batch};
+use super::{allocation, batch, unlocking::Unlocking};
 use crate::{
     fault::{self, Direction},
     frames::{Allocation, ReceivedBuffers, SentBuffer},
@@ -117,6 +117,9 @@ pub struct VideoSocketSrc {
     run: Mutex<Option<Run>>,
     /// Taken by the streaming thread while it receives.
     receiver: Mutex<Option<FrameReceiver>>,
+    unlocking: Unlocking,
+    /// What `create` has returned or is to return, until the base class has taken it.
+    undelivered: Mutex<Option<Result<gst::Buffer, gst::FlowError>>>,
     /// What downstream has asked for since the receiver was last told.
     allocation: Mutex<Option<Allocation>>,
     /// The last endpoint, whose counters outlive it.
@@ -230,8 +233,28 @@ impl ElementImpl for VideoSocketSrc {
         &TEMPLATES
     }
 
+    fn change_state(
+        &self,
+        transition: gst::StateChange,
+    ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        let change = || self.parent_change_state(transition);
+        match transition {
+            gst::StateChange::PlayingToPaused => self.unlocking.pause(change),
+            _ => change(),
+        }
+    }
+
     fn post_message(&self, message: gst::Message) -> bool {
         match message.view() {
+            // Of the streaming thread, and posted by it.
+            gst::MessageView::StreamStatus(status) => {
+                match status.get().0 {
+                    gst::StreamStatusType::Enter => self.unlocking.enter(),
+                    gst::StreamStatusType::Leave => self.unlocking.leave(),
+                    _ => (),
+                }
+                self.parent_post_message(message)
+            }
             // To the error of a start that fails the base class adds one without a cause.
             gst::MessageView::Error(error)
                 if error.error().matches(gst::CoreError::StateChange) =>
@@ -304,6 +327,8 @@ impl BaseSrcImpl for VideoSocketSrc {
         // Out of the lock: it tells observers, who may ask for properties.
         let receiver = lock(&self.receiver).take();
         drop(receiver);
+        let undelivered = lock(&self.undelivered).take();
+        drop(undelivered);
         *lock(&self.allocation) = None;
         gst::info!(CAT, imp = self, "Stopped");
         Ok(())
@@ -354,17 +379,20 @@ impl BaseSrcImpl for VideoSocketSrc {
     }
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {
-        if let Some(run) = &*lock(&self.run) {
-            run.interrupt.raise();
-        }
+        self.of_wait(Interrupt::raise);
         Ok(())
     }
 
     fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
-        if let Some(run) = &*lock(&self.run) {
-            run.interrupt.clear();
-        }
+        self.of_wait(Interrupt::clear);
         Ok(())
+    }
+
+    /// Asked of a buffer that the base class has taken. What `create` returns in a pause it throws away.
+    fn times(&self, _buffer: &gst::BufferRef) -> (Option<gst::ClockTime>, Option<gst::ClockTime>) {
+        let delivered = lock(&self.undelivered).take();
+        drop(delivered);
+        (None, None)
     }
 }
 
@@ -380,14 +408,43 @@ impl PushSrcImpl for VideoSocketSrc {
         if let Some(allocation) = lock(&self.allocation).take() {
             receiver.memory().follow(allocation);
         }
-        let first = self.receive(&mut receiver);
-        let result = first.map(|first| self.with_read_ahead(first, &mut receiver));
+        let result = self.next(&mut receiver);
         *lock(&self.receiver) = Some(receiver);
-        result
+        result.map(CreateSuccess::NewBuffer)
     }
 }
 
 impl VideoSocketSrc {
+    fn of_wait(&self, act: impl FnOnce(&Interrupt)) {
+        if self.unlocking.is_for_wait()
+            && let Some(run) = &*lock(&self.run)
+        {
+            act(&run.interrupt);
+        }
+    }
+
+    /// The next buffer, or the end of the stream.
+    fn next(&self, receiver: &mut FrameReceiver) -> Result<gst::Buffer, gst::FlowError> {
+        let undelivered = lock(&self.undelivered).take();
+        let next = undelivered.unwrap_or_else(|| self.receive(receiver));
+        let first = next.inspect_err(|end| {
+            if *end != gst::FlowError::Flushing {
+                self.keep(Err(*end));
+            }
+        })?;
+        if let Err(flushing) = self.obj().wait_playing() {
+            self.keep(Ok(first));
+            return Err(flushing);
+        }
+        let last = self.push_read_ahead(first, receiver)?;
+        self.keep(Ok(last.clone()));
+        Ok(last)
+    }
+
+    fn keep(&self, undelivered: Result<gst::Buffer, gst::FlowError>) {
+        *lock(&self.undelivered) = Some(undelivered);
+    }
+
     fn receive(&self, receiver: &mut FrameReceiver) -> Result<gst::Buffer, gst::FlowError> {
         loop {
             match receiver.next() {
@@ -414,38 +471,61 @@ impl VideoSocketSrc {
         }
     }
 
-    /// Adds the frames that were read along with the first: small ones come many at a time.
-    fn with_read_ahead(
+    /// Pushes a frame and those that were read along with it, as small ones are, but for the last.
+    ///
+    /// The base class is not to push a list: one that a flush meets there loses a reference too many.
+    fn push_read_ahead(
         &self,
-        mut first: gst::Buffer,
+        first: gst::Buffer,
         receiver: &mut FrameReceiver,
-    ) -> CreateSuccess {
-        let obj = self.obj();
-        let is_alone = receiver.frame_ahead().is_none();
-        if is_alone || obj.num_buffers() >= 0 || !batch::is_seen(obj.src_pad()) {
-            return CreateSuccess::NewBuffer(first);
+    ) -> Result<gst::Buffer, gst::FlowError> {
+        if receiver.frame_ahead().is_none() || !self.pushes_lists() {
+            return Ok(first);
         }
-        // The base class does as much for a buffer, but in a list only for the first.
+        let (list, last) = self.read_ahead(first, receiver);
+        if list.is_empty() {
+            return Ok(last);
+        }
+        gst::trace!(CAT, imp = self, "Received {} frames along", list.len());
+        match self.obj().src_pad().push_list(list) {
+            // Of the last one the base class knows what to do.
+            Ok(_) | Err(gst::FlowError::NotNegotiated) => Ok(last),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The base class counts buffers, and sends the events that come before the first.
+    fn pushes_lists(&self) -> bool {
+        let obj = self.obj();
+        let pad = obj.src_pad();
+        obj.num_buffers() < 0
+            && pad.sticky_event::<gst::event::Segment>(0).is_some()
+            && batch::is_seen(pad)
+    }
+
+    fn read_ahead(
+        &self,
+        first: gst::Buffer,
+        receiver: &mut FrameReceiver,
+    ) -> (gst::BufferList, gst::Buffer) {
+        let obj = self.obj();
+        // As the base class does for a buffer.
         let mut time = obj.current_running_time().filter(|_| obj.does_timestamp());
-        // Parsers take a time that they had before for none, and make up a later one.
-        let mut stamp = |buffer: &mut gst::Buffer| {
-            if let Some(buffer) = buffer.get_mut() {
-                buffer.set_pts(time);
-                buffer.set_dts(time);
-            }
-            time = time.map(|time| time + gst::ClockTime::NSECOND);
-        };
-        stamp(&mut first);
         let mut list = gst::BufferList::new_sized(BATCH);
         let buffers = list.make_mut();
-        buffers.add(first);
+        let mut last = first;
         // What an empty frame means is for the next call to say.
         while receiver.frame_ahead().is_some_and(|len| len > 0) {
             match receiver.next() {
                 Received::Frame(frame) => {
-                    let mut buffer = frame.into_buffer();
-                    stamp(&mut buffer);
-                    buffers.add(buffer);
+                    let mut before = std::mem::replace(&mut last, frame.into_buffer());
+                    if let Some(before) = before.get_mut() {
+                        before.set_pts(time);
+                        before.set_dts(time);
+                    }
+                    buffers.add(before);
+                    // Parsers take a time that they had before for none, and make up a later one.
+                    time = time.map(|time| time + gst::ClockTime::NSECOND);
                 }
                 // The next call meets with it as well, once it is told of.
                 Received::Ended { fault, goes_on } => {
@@ -455,8 +535,7 @@ impl VideoSocketSrc {
                 Received::Failed(_) | Received::Interrupted => break,
             }
         }
-        gst::trace!(CAT, imp = self, "Received {} frames at once", buffers.len());
-        CreateSuccess::NewBufferList(list)
+        (list, last)
     }
 
     fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {

@@ -46,6 +46,7 @@ use gst::{glib, prelude::*};
 mod allocation;
 mod batch;
 mod imp;
+mod unlocking;
 
 glib::wrapper! {
     /// The element.

@@ -125,6 +125,27 @@ fn frames_before_a_bad_header_are_delivered() {
     source.expect_error().is(gst::StreamError::Decode);
 }
 
+/// A complaint of GStreamer's ends the test.
+#[test]
+fn a_source_of_small_frames_stops_in_full_flow_without_a_complaint() {
+    let source = Receiver::new("mode=listen port=0");
+    // It is to be met while it pushes, not while it waits for the test.
+    source.output.set_property("max-buffers", 1u32);
+    source.output.set_property("drop", true);
+    let flood = framed(&payloads(1_000, 100)).concat();
+    for _ in 0..STOPS {
+        source.play();
+        let (peer, flood) = (Peer::connect(source.port()), flood.clone());
+        let flooding = Background::run(move || peer.send_until_refused(&flood));
+        source.frames(3);
+        source.stop();
+        flooding.join().expect("the peer is turned away");
+    }
+}
+
+/// Enough that one of them comes between the receipt of frames and their push.
+const STOPS: usize = 30;
+
 const BURST: usize = 300;
 const SMALL: [u8; 50] = [7; 50];
 

@@ -22,6 +22,7 @@ mod handlers;
 mod latency;
 mod many_clients;
 mod messages;
+mod pauses;
 mod properties;
 mod raw_peers;
 mod reasons;
