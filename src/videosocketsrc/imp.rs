@@ -54,6 +54,15 @@ enum ZeroLength {
     Eos,
 }
 
+/// Loads them: to do so with the first frame would make a live stream fall behind.
+static TYPEFINDERS: Lazy<()> = Lazy::new(|| {
+    for factory in &gst::TypeFindFactory::factories() {
+        if let Err(error) = factory.load() {
+            gst::debug!(CAT, obj = factory, "Not loaded: {error}");
+        }
+    }
+});
+
 #[derive(Clone, Debug, Default)]
 struct SrcSettings {
     common: Common,
@@ -276,6 +285,9 @@ impl BaseSrcImpl for VideoSocketSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let obj = self.obj();
+        if settings.caps.is_none() {
+            Lazy::force(&TYPEFINDERS);
+        }
         let hub = shared::open(&*obj, &settings, Role::Source)
             .map_err(|error| error.message(Direction::Receiving))?;
         let receiver = Receiver::new(
