@@ -118,6 +118,7 @@ impl Link {
 
     /// From now on nothing arrives.
     pub fn cut(&self) {
+        self.fate.lost.store(0, SeqCst);
         self.fate.is_cut.store(true, SeqCst);
     }
 
@@ -125,7 +126,7 @@ impl Link {
         self.fate.is_cut.store(false, SeqCst);
     }
 
-    /// Packets that did not arrive.
+    /// Packets that did not arrive since the last cut.
     pub fn lost(&self) -> u64 {
         self.fate.lost.load(SeqCst)
     }
