@@ -22,6 +22,8 @@ use support::{ReservedPort, eventually};
 const PICTURES: usize = 10;
 /// Cameras, one after the other, where the others go on without one.
 const LIVES: usize = 2;
+/// A busy machine may be late, but not by a second.
+const SCREEN: &str = "fakevideosink max-lateness=1000000000";
 const CHAT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/chat.py");
 
 /// Blocks without a pipeline, and pipelines that want what a test has not.
@@ -68,6 +70,7 @@ shown! {
     a_python_program, "A Python program on the other end" => |[camera, viewer]: [String; 2]| {
         let stage = Stage::new();
         let camera = stage.start(&camera);
+        camera.has_started();
         let viewer = stage.start(&viewer);
         viewer.shows(PICTURES);
         camera.press_ctrl_c();
@@ -174,7 +177,10 @@ impl Stage {
                 &format!("{CHAT} --port {source}"),
             )
             .replace("autovideosrc", "videotestsrc is-live=true")
-            .replace("autovideosink", "identity silent=false ! fakevideosink")
+            .replace(
+                "autovideosink",
+                &format!("identity silent=false ! {SCREEN}"),
+            )
             .replace("autoaudiosink", "identity silent=false ! fakeaudiosink");
         Program::start(&command, &self.folder)
     }
@@ -281,10 +287,10 @@ fn relay_from_the_camera_on(camera: &str, relay: &str, viewer: &str) {
         relay_process = stage.start_relay(relay);
         viewer.shows(before + PICTURES);
     }
-    relay_process.press_ctrl_c();
-    relay_process.ends();
     camera.press_ctrl_c();
     camera.ends();
+    relay_process.press_ctrl_c();
+    relay_process.ends();
     viewer.end_now_or_by_itself();
 }
 
@@ -319,10 +325,10 @@ fn make_list_from_a_camera_that_is_on(camera: &str, list: &str) {
     camera.has_started();
     let list = stage.start(list);
     stage.await_file_in_list("camera00000.ts");
-    list.press_ctrl_c();
-    list.ends();
     camera.press_ctrl_c();
     camera.ends();
+    list.press_ctrl_c();
+    list.ends();
 }
 
 /// It goes on when the camera is back.

@@ -242,9 +242,15 @@ fn with_options(command: &str) -> String {
     if command.starts_with("import ") {
         return r#"python3 -u -c "$PROGRAM""#.to_owned();
     }
+    // With it a camera ends with a whole frame; who receives might wait for an end that it has had.
+    let last_words = if command.contains("videosocketsrc") {
+        ""
+    } else {
+        "-e "
+    };
     let plugin = plugin();
     let options = format!(
-        "gst-launch-1.0 -v -m --gst-plugin-load='{}'",
+        "gst-launch-1.0 {last_words}-v -m --gst-plugin-load='{}'",
         plugin.display()
     );
     command.replacen("gst-launch-1.0", &options, 1)
