@@ -177,7 +177,9 @@ fn the_end_of_a_burst_does_not_wait_for_more() {
     };
     let mut waits: Vec<_> = iter::repeat_with(waited).take(9).collect();
     waits.sort();
-    assert!(waits[4] < Duration::from_millis(20), "{waits:?}");
+    // All but the shortest may be those of a busy machine, within limits.
+    let (shortest, median) = (Duration::from_millis(20), Duration::from_millis(100));
+    assert!(waits[0] < shortest && waits[4] < median, "{waits:?}");
 }
 
 #[test]
