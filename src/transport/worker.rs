@@ -635,6 +635,12 @@ impl<P: Payload> Worker<P> {
             _ => hub.endpoint.reconnect && !hub.was_given,
         };
         let cause = cause.map(Arc::new);
+        // The reader may keep it, and its end is not to be taken for that of the next. Of a reader alone it
+        // is not registered.
+        let _ = self
+            .poll
+            .registry()
+            .deregister(&mut SourceFd(&link.connection.as_raw_fd()));
         let event = disconnected(state, reason, cause.clone(), goes_on);
         self.teller.tell(event, state.observers());
         if hub.endpoint.mode == Mode::Listen {
