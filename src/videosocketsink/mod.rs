@@ -21,7 +21,8 @@
 //!     video/x-h264,stream-format=byte-stream,alignment=au ! videosocketsink mode=listen host='*'
 //! ```
 //!
-//! Signals, emitted from a thread of the element's own; a handler may call back into the element:
+//! Signals, emitted from a thread of the element's own. A handler may call back into the element and take its time:
+//! what is told next waits for it, and who is to be let in by `client-connecting`, but no frame and no other client.
 //!
 //! | signal | arguments | |
 //! |---|---|---|
@@ -39,7 +40,8 @@
 //! Frames that are dropped for a client are counted in `stats`, and each time a QoS message on the bus says how many
 //! there are. Where frames may be dropped they wait in the element, not in the kernel. The end of the stream waits
 //! until every client has what was queued for it; with `overflow` `drop` or `disconnect` a client that takes nothing
-//! for 2 s holds it up no longer.
+//! for 2 s holds it up no longer. A flush, such as a seek makes, takes the end back: what follows is sent to clients
+//! that come, or by a sink that connects over another connection, also without `reconnect`.
 //!
 //! A client falls behind from when it joins: what it is given then, as with `sync-method=latest-keyframe` the frames
 //! since the last keyframe, is not late however old it is. It has `max-size-time` to take that, and it counts among
