@@ -82,9 +82,11 @@ fn the_stream_is_held_while_only_clients_of_the_former_one_are_there() {
     peer.expect_end();
     sink.flush();
     ending.join().expect("the end was taken");
-    let pushing = sink.in_background(|feed| feed.push(b"second"));
-    assert_eq!(Peer::connect(sink.port()).receive_frame(), b"second");
-    pushing.join().expect("the frame was taken");
+    let frames = payloads(1_000, 100);
+    let next = frames.clone();
+    let pushing = sink.in_background(move |feed| feed.push_all(&next));
+    assert_frames(&Peer::connect(sink.port()).receive_frames(1_000), &frames);
+    pushing.join().expect("the frames were taken");
 }
 
 #[test]
