@@ -64,6 +64,7 @@ install_debootstrap() {
 # Installs what is missing. A mirror that does not answer is no fault of the tests.
 set_up() {
     copy_tree
+    enter /src true || fail "there is no way into $root"
     try=1
     until enter /src scripts/setup.sh; do
         enter /src apt-get update -qq -o APT::Update::Error-Mode=any && fail "the set-up fails on $suite"
@@ -100,7 +101,7 @@ run_binaries() {
 # The mounts go with the process.
 enter() {
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
-    mkdir -p "$root$TREE" "$root$target" "$root/opt/rust" "$root/opt/cargo" "${CARGO_HOME:=$HOME/.cargo}/registry"
+    mkdir -p "${CARGO_HOME:=$HOME/.cargo}/registry"
     export SUITE_ROOT="$root" SUITE_TREE="$TREE" SUITE_TARGET="$target" SUITE_RUST="$toolchain" \
         SUITE_CARGO="$CARGO_HOME" SUITE_FOLDER="$1"
     shift
@@ -109,6 +110,10 @@ enter() {
         mount --rbind /dev "$SUITE_ROOT/dev"
         mount --rbind /sys "$SUITE_ROOT/sys"
         mount -t tmpfs tmpfs "$SUITE_ROOT/tmp"
+        # Only now: the tree may be in /tmp.
+        for folder in /opt/rust /opt/cargo "$SUITE_TREE" "$SUITE_TARGET"; do
+            mkdir -p "$SUITE_ROOT$folder"
+        done
         mount --bind "$SUITE_RUST" "$SUITE_ROOT/opt/rust"
         mount --bind "$SUITE_CARGO" "$SUITE_ROOT/opt/cargo"
         mount --bind "$SUITE_TREE" "$SUITE_ROOT$SUITE_TREE"
