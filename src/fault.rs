@@ -2,7 +2,7 @@
 
 use gst::prelude::*;
 
-use crate::{shared::OpenError, transport::Error};
+use crate::{net::Error, shared::OpenError};
 
 /// Which element met with the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,13 @@
 
 use gst::glib;
 
+mod fanout;
 mod fault;
 mod frames;
 mod given_socket;
 mod lock;
 mod messages;
+mod net;
 mod settings;
 mod shared;
 mod transport;

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use gst::{glib, prelude::*};
 
 use crate::{
+    fanout::Payload,
+    net::{Peer, Totals},
     settings::RemoveReason,
-    transport::{ClientStats, Hub, Payload, Peer, Totals},
+    transport::{ClientStats, Hub},
 };
 
 /// What a sink's `stats` have besides.

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     frames::SentBuffer,
+    net,
     settings::{Common, Settings, find},
     transport::{self, Hub, Roles},
 };
@@ -56,7 +57,7 @@ pub enum OpenError {
     Settings(String),
     /// The transport's own reasons.
     #[error(transparent)]
-    Transport(#[from] transport::Error),
+    Transport(#[from] net::Error),
 }
 
 /// Which of the two ends of a connection an element is.
@@ -169,8 +170,8 @@ impl Shared {
 }
 
 fn open_hub(common: &Common, roles: Roles) -> Result<Arc<Hub<SentBuffer>>, OpenError> {
-    let endpoint = common.endpoint().map_err(transport::Error::Socket)?;
-    Ok(Hub::open(endpoint, roles)?)
+    let endpoint = common.endpoint().map_err(net::Error::Socket)?;
+    Ok(transport::open(endpoint, roles)?)
 }
 
 fn agreed<S: Settings>(settings: &S) -> Vec<(&'static str, String)> {

@@ -4,7 +4,7 @@ use std::{io, ops::Deref};
 
 use gst::memory::MemoryMap;
 
-use crate::transport::Payload;
+use crate::fanout::Payload;
 
 mod held_back;
 mod pool;

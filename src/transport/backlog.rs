@@ -8,72 +8,10 @@ use std::{
 
 use smallvec::SmallVec;
 
-use super::connection::Connection;
-use crate::wire::Header;
-
-/// What a frame carries: shared memory in a few pieces. A clone is another reference, not a copy.
-pub trait Payload: Clone + Send + 'static {
-    /// One readable piece.
-    type Chunk<'a>: AsRef<[u8]>
-    where
-        Self: 'a;
-
-    /// The pieces in order, 16 at most. An error means that one cannot be read.
-    fn chunks(&self) -> impl Iterator<Item = io::Result<Self::Chunk<'_>>>;
-
-    /// From now on, what this thread drops is held back: the hub is about to take its lock, which what a
-    /// payload does when it goes must not meet with.
-    fn begin_holding_back() {}
-
-    /// The hub has released its lock.
-    fn end_holding_back() {}
-
-    /// Whether this thread has dropped anything meanwhile.
-    fn any_held_back() -> bool {
-        false
-    }
-}
-
-/// A frame to send.
-#[derive(Clone, Debug)]
-pub struct Frame<P> {
-    /// The header that announces the payload.
-    pub header: Header,
-    /// The payload.
-    pub payload: P,
-    /// The payload's length in bytes.
-    pub len: usize,
-    /// Decoding can start here.
-    pub keyframe: bool,
-    /// It repeats one of the stream's headers, see [`Hub::set_stream_headers`](super::Hub::set_stream_headers).
-    pub repeats_header: bool,
-    /// When it is due, on the stream's own time line.
-    pub time: Option<Duration>,
-}
-
-impl<P> Frame<P> {
-    fn wire_len(&self) -> usize {
-        self.header.len() + self.len
-    }
-}
-
-/// How far a client may fall behind. `None` is no limit of that kind.
-///
-/// Whoever joins is not behind: what joining begins with counts as due at that moment, and does not count among
-/// the frames and bytes until as many have followed. By then, or after `time`, it must have been taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Frames that wait.
-    pub frames: Option<usize>,
-    /// Bytes that wait.
-    pub bytes: Option<usize>,
-    /// Time between the oldest frame that waits and the newest, or since it waits if that is longer.
-    pub time: Option<Duration>,
-}
-
-/// Pieces of payload in one system call, unless a single frame has more: with the headers between them
-/// far below IOV_MAX, and as many as the stack easily holds.
-pub(super) const BATCH_CHUNKS: usize = 256;
+use crate::{
+    fanout::{BATCH_CHUNKS, Frame, Limits, Payload},
+    net::Connection,
+};
 
 /// More than a kernel takes at once, so that no more needs to be prepared for one call.
 const BATCH_BYTES: usize = 8 << 20;

@@ -6,12 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    backlog::{Backlog, Frame, Limits, Payload},
-    connection::{Connection, Peer},
-    error::Error,
-    hub::{Flow, JoinAt, Overflow, Sent},
-    stats::{ClientStats, Totals},
+use super::{backlog::Backlog, reason::Reason, stats::ClientStats};
+use crate::{
+    fanout::{Flow, Frame, JoinAt, Limits, Overflow, Payload, Sent},
+    net::{Connection, Error, Totals},
 };
 
 /// At the end of the stream a peer has this long to take more of the rest of it. What is left then, the
@@ -24,34 +22,6 @@ const TALKATIVE_FAREWELL_LIMIT: Duration = Duration::from_secs(20);
 /// Of frames that do not say when they are due this much may wait where time is the limit: enough for a call
 /// that is worth its while.
 const MAX_UNTIMED_BYTES: usize = 64 * 1024;
-
-/// Why a connection ended, or a client is none any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The peer ended it.
-    ClosedByPeer,
-    /// It broke: reset, timed out, unreachable, or not speaking the framing.
-    Failed,
-    /// The client was slower than the stream, and `overflow` says to remove it.
-    TooSlow,
-    /// The peer took, or sent, nothing for as long as the user allowed.
-    TimedOut,
-    /// The stream has ended, and everything is sent.
-    EndOfStream,
-    /// The user removed it.
-    Removed,
-    /// The element was stopped.
-    Stopped,
-}
-
-/// What it means for a client that sending to it has ended with this error.
-pub(super) fn sending_ended(peer: Peer, source: io::Error) -> (Reason, Option<Error>) {
-    let reason = match source.kind() {
-        io::ErrorKind::BrokenPipe => Reason::ClosedByPeer,
-        _ => Reason::Failed,
-    };
-    (reason, Some(Error::Send { peer, source }))
-}
 
 /// The stream's headers, and which ones they are.
 pub(super) struct StreamHeaders<P> {
@@ -458,7 +428,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
-    use crate::{transport::connection::Established, wire::HeaderFormat};
+    use crate::{net::Established, wire::HeaderFormat};
 
     #[derive(Clone, Debug)]
     struct Nothing;

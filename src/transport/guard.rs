@@ -6,8 +6,8 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{backlog::Payload, hub::State};
-use crate::lock::lock;
+use super::state::State;
+use crate::{fanout::Payload, lock::lock};
 
 /// While it is there, the state is locked, and payloads that are dropped are held back. The fields are
 /// dropped in their order: they go when the lock is free.

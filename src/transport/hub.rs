@@ -2,179 +2,28 @@
 
 use std::{
     net::SocketAddr,
-    ops::AddAssign,
-    os::fd::OwnedFd,
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use mio::{Poll, Waker};
-use slab::Slab;
-use socket2::Socket;
-
-use crate::lock::lock;
+use mio::Waker;
 
 use super::{
-    backlog::{Frame, Limits, Payload},
-    burst::Burst,
-    client::{Client, Reason, StreamHeaders, sending_ended},
-    connection::{Connection, Peer},
-    error::Error,
+    client::{Client, StreamHeaders},
+    event::{Event, Observer},
     guard::Guard,
-    listen::Listener,
-    stats::{ClientStats, Stats, Totals},
-    teller::{Teller, Telling},
-    worker::{WAKE, Worker},
+    reason::{Reason, sending_ended},
+    state::{Link, Side, State},
+    stats::Stats,
+    target::{Endpoint, Mode, Roles},
+    teller::Telling,
 };
-
-/// A group of pictures that is longer is no longer kept for clients that join: they wait for the next.
-const MAX_GROUP_BYTES: usize = 64 << 20;
-
-/// Who makes the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// This end.
-    Connect,
-    /// The peer.
-    Listen,
-}
-
-/// What to open, and for how long.
-#[derive(Debug)]
-pub struct Endpoint {
-    /// Who makes the connection.
-    pub mode: Mode,
-    /// The host to reach, or the local one to listen on.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// How long to go on trying to connect; `None` is for ever.
-    pub connect_timeout: Option<Duration>,
-    /// Open the next connection when one has ended.
-    pub reconnect: bool,
-    /// The DSCP mark of what is sent.
-    pub qos_dscp: Option<u8>,
-    /// A connected socket to use instead of opening one.
-    pub socket: Option<OwnedFd>,
-}
-
-/// What a hub is used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Roles {
-    /// Receiving.
-    Reader,
-    /// Sending, to any number of clients where it listens.
-    Writer,
-    /// Both, over one connection at a time.
-    Both,
-}
-
-/// What happens to a client that is slower than the stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// The stream waits for it.
-    #[default]
-    Block,
-    /// It loses frames.
-    Drop,
-    /// It is removed.
-    Disconnect,
-}
-
-/// Where a client that joins starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum JoinAt {
-    /// With the next frame.
-    Latest,
-    /// With the next keyframe.
-    #[default]
-    NextKeyframe,
-    /// With the last keyframe, which is kept for it with all that follows.
-    LatestKeyframe,
-}
-
-/// How frames are sent.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Flow {
-    /// What happens to a client that is slower than the stream.
-    pub overflow: Overflow,
-    /// How far it may fall behind before.
-    pub limits: Limits,
-    /// Where a client that joins starts.
-    pub join: JoinAt,
-    /// Hold the stream while there is no client.
-    pub hold_without_client: bool,
-    /// Give up a client that takes nothing for this long.
-    pub timeout: Option<Duration>,
-    /// Send one frame for each one received.
-    pub lockstep: bool,
-    /// Refuse more clients than this.
-    pub max_clients: Option<usize>,
-}
-
-/// Something that happened to an endpoint.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A connection is made or accepted.
-    Connected {
-        /// Its number, counted from 1.
-        id: u64,
-        /// The other end.
-        peer: Peer,
-    },
-    /// A connection has ended.
-    Disconnected {
-        /// Its number.
-        id: u64,
-        /// The other end.
-        peer: Peer,
-        /// Why.
-        reason: Reason,
-        /// What was sent and received over it.
-        stats: ClientStats,
-        /// The fault that sending met with.
-        cause: Option<Arc<Error>>,
-        /// The endpoint opens, or awaits, the next one.
-        goes_on: bool,
-    },
-    /// Something went wrong, and the endpoint goes on.
-    Warning(Arc<Error>),
-    /// Something went wrong, and the endpoint does not go on.
-    Failed(Arc<Error>),
-}
-
-/// Who is told. Called from a thread of its own, which nothing else waits for.
-pub trait Observer: Send + Sync {
-    /// Something happened.
-    fn notice(&self, event: &Event);
-
-    /// Whether a client may join.
-    fn admits(&self, _address: Option<SocketAddr>) -> bool {
-        true
-    }
-
-    /// Whether [`admits`](Self::admits) has to be asked. If not, everyone may join.
-    fn is_choosy(&self) -> bool {
-        false
-    }
-}
-
-/// What sending came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
-    /// Frames that a client lost because it was too slow.
-    pub dropped: u64,
-    /// A client waits for a keyframe.
-    pub wants_keyframe: bool,
-}
-
-impl AddAssign for Sent {
-    fn add_assign(&mut self, other: Self) {
-        self.dropped += other.dropped;
-        self.wants_keyframe |= other.wants_keyframe;
-    }
-}
+use crate::{
+    fanout::{Flow, Frame, Overflow, Payload, Sent},
+    lock::lock,
+    net::{Connection, Error, Totals},
+};
 
 /// Why frames were not taken.
 #[derive(Clone, Debug)]
@@ -218,97 +67,35 @@ pub struct Hub<P: Payload> {
     pub(super) was_given: bool,
 }
 
-struct Threads {
-    io: JoinHandle<()>,
-    telling: Telling,
-}
-
-pub(super) struct State<P> {
-    pub link: Link,
-    pub reader: Side,
-    pub writer: Side,
-    pub reader_waker: Option<Arc<Waker>>,
-    pub flow: Flow,
-    pub headers: StreamHeaders<P>,
-    /// The frames since the last keyframe, for [`JoinAt::LatestKeyframe`].
-    group: Vec<Frame<P>>,
-    pub clients: Slab<Client<P>>,
-    pub burst: Burst,
-    /// Keys of clients that the I/O thread is to remove.
-    pub leaving: Vec<usize>,
-    last_id: u64,
-    pub interrupted: bool,
-    /// How often [`Hub::finish`] was to return.
-    interruptions: u64,
-    pub finishing: bool,
-    /// Some clients have been told that no more follows, and are taking the rest.
-    pub parting: bool,
-    pub stopping: bool,
-    waiters: usize,
-}
-
-/// The one connection of an endpoint that has no more at a time.
-pub(super) enum Link {
-    Opening,
-    Open(OpenLink),
-    /// No further one follows.
-    Over,
-    /// Nor does one after this.
-    Failed(Arc<Error>),
-}
-
-pub(super) struct OpenLink {
-    pub id: u64,
-    pub connection: Arc<Connection>,
-    /// The reader has not taken it yet.
-    pub is_offered: bool,
-    /// What the peer sends is thrown away.
-    pub is_drained: bool,
-    pub read_done: bool,
-    pub write_done: bool,
-    pub ending: Option<(Reason, Option<Error>)>,
-}
-
-/// One of the two users of a hub.
-#[derive(Default)]
-pub(super) enum Side {
-    #[default]
-    Awaited,
-    /// Is about to attach.
-    Admitted,
-    Active(Arc<dyn Observer>),
-    Gone,
+pub(super) struct Threads {
+    pub io: JoinHandle<()>,
+    pub telling: Telling,
 }
 
 impl<P: Payload> Hub<P> {
-    /// Opens an endpoint: listens at once, connects later.
-    pub fn open(mut endpoint: Endpoint, roles: Roles) -> Result<Arc<Self>, Error> {
-        let poll = Poll::new().map_err(Error::Exhausted)?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?);
-        let given = endpoint.socket.take().map(Socket::from);
-        let listeners = match endpoint.mode {
-            Mode::Listen if given.is_none() => Listener::bind_all(&endpoint.host, endpoint.port)?,
-            _ => Vec::new(),
-        };
-        let (teller, telling) = Teller::spawn().map_err(Error::Exhausted)?;
-        let hub = Arc::new(Self {
-            was_given: given.is_some(),
-            listening: listeners.iter().map(Listener::address).collect(),
+    /// One that is yet to be served by its [`Threads`].
+    pub(super) fn new(
+        endpoint: Endpoint,
+        roles: Roles,
+        was_given: bool,
+        listening: Vec<SocketAddr>,
+        waker: Waker,
+    ) -> Self {
+        Self {
+            was_given,
+            listening,
             endpoint,
             roles,
             totals: Totals::default(),
-            waker,
+            waker: Arc::new(waker),
             state: Mutex::new(State::new()),
             progress: Condvar::new(),
             threads: Mutex::new(None),
-        });
-        let worker = Worker::new(hub.clone(), poll, listeners, given, teller)?;
-        let io = thread::Builder::new()
-            .name("videosocket-io".into())
-            .spawn(move || worker.run())
-            .map_err(Error::Exhausted)?;
-        *lock(&hub.threads) = Some(Threads { io, telling });
-        Ok(hub)
+        }
+    }
+
+    pub(super) fn serve_by(&self, threads: Threads) {
+        *lock(&self.threads) = Some(threads);
     }
 
     /// Where it listens.
@@ -788,158 +575,5 @@ impl<P: Payload> Hub<P> {
         telling.wait();
         let mut state = self.lock();
         (state.reader, state.writer) = (Side::Gone, Side::Gone);
-    }
-}
-
-impl Side {
-    pub fn is_active(&self) -> bool {
-        matches!(self, Self::Active(_))
-    }
-
-    fn is_in_use(&self) -> bool {
-        matches!(self, Self::Active(_) | Self::Admitted)
-    }
-}
-
-impl<P: Payload> State<P> {
-    fn new() -> Self {
-        Self {
-            link: Link::Opening,
-            reader: Side::Awaited,
-            writer: Side::Awaited,
-            reader_waker: None,
-            flow: Flow::default(),
-            headers: StreamHeaders {
-                frames: Vec::new(),
-                version: 0,
-            },
-            group: Vec::new(),
-            clients: Slab::new(),
-            burst: Burst::default(),
-            leaving: Vec::new(),
-            last_id: 0,
-            interrupted: false,
-            interruptions: 0,
-            finishing: false,
-            parting: false,
-            stopping: false,
-            waiters: 0,
-        }
-    }
-
-    pub fn num_clients(&self) -> usize {
-        // One alone may be that of a link that is not open; of many, each is connected.
-        match self.clients.len() {
-            1 => {
-                let mut clients = self.clients.iter();
-                clients
-                    .any(|(_, client)| client.connection.is_some())
-                    .into()
-            }
-            many => many,
-        }
-    }
-
-    pub fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
-    }
-
-    /// A client that joins an endpoint with any number of them.
-    pub fn add_client(&mut self, connection: Arc<Connection>) -> usize {
-        let id = self.next_id();
-        let mut client = Client::new(id, Some(connection));
-        client.apply(&self.flow);
-        client.join_with(&self.group, &self.headers, Instant::now());
-        self.clients.insert(client)
-    }
-
-    pub fn observers(&self) -> Vec<Arc<dyn Observer>> {
-        let sides = [&self.reader, &self.writer].into_iter();
-        sides
-            .filter_map(|side| match side {
-                Side::Active(observer) => Some(observer.clone()),
-                Side::Awaited | Side::Admitted | Side::Gone => None,
-            })
-            .collect()
-    }
-
-    fn keep_for_joining(&mut self, frame: &Frame<P>) {
-        let is_keyframe = frame.keyframe && !frame.repeats_header;
-        let bytes: usize = self.group.iter().map(|frame| frame.len).sum();
-        if is_keyframe || bytes + frame.len > MAX_GROUP_BYTES {
-            self.group.clear();
-        }
-        if is_keyframe || !self.group.is_empty() {
-            self.group.push(frame.clone());
-        }
-    }
-
-    /// A connection over which another has sent is not sent over again. Where that one has left half a
-    /// frame behind, nothing can be made of the connection any more.
-    fn end_former_writing(&mut self) {
-        let State { clients, link, .. } = self;
-        let Link::Open(link) = link else { return };
-        for (_, client) in clients.iter_mut() {
-            if client.connection.is_none() || client.farewell.is_some() {
-                continue;
-            }
-            if client.backlog.is_empty() {
-                // Fails where there is no connection any more.
-                let _ = client.say_farewell();
-            } else {
-                // The reader has it too, and is to let go of it.
-                link.connection.abort(libc::ECONNABORTED);
-                link.ending.get_or_insert((Reason::Stopped, None));
-            }
-        }
-    }
-
-    /// Lets go of the buffers that were kept for clients to come.
-    pub fn forget_stream(&mut self) {
-        self.headers.frames.clear();
-        self.group.clear();
-    }
-
-    pub fn wake_reader(&self) {
-        if let Some(waker) = &self.reader_waker {
-            // Fails only where nobody polls any more.
-            let _ = waker.wake();
-        }
-    }
-
-    /// For one who comes later than it happened.
-    fn current_event(&self) -> Option<Event> {
-        match &self.link {
-            Link::Open(link) => Some(Event::Connected {
-                id: link.id,
-                peer: link.connection.peer(),
-            }),
-            Link::Failed(error) => Some(Event::Failed(error.clone())),
-            Link::Opening | Link::Over => None,
-        }
-    }
-
-    /// A peer that is still to come gets no frame that the stream has left behind.
-    fn forget_unmet(&mut self) {
-        for (_, client) in &mut self.clients {
-            if client.connection.is_none() {
-                *client = Client::new(0, None);
-            }
-        }
-    }
-
-    /// `keeps` says whether it is kept for a peer that is still to come.
-    fn offer(&mut self, frame: &Frame<P>, keeps: bool, now: Instant) -> Sent {
-        let mut sum = Sent::default();
-        for (_, client) in &mut self.clients {
-            if keeps || !client.is_unmet() {
-                sum += client.offer(frame, &self.flow, &self.headers, now);
-            }
-        }
-        if self.flow.join == JoinAt::LatestKeyframe {
-            self.keep_for_joining(frame);
-        }
-        sum
     }
 }

@@ -11,27 +11,60 @@
 //! connection share one hub.
 
 mod backlog;
-mod burst;
 mod client;
-mod connection;
-mod dial;
-mod error;
+mod event;
 mod guard;
 mod hub;
-mod listen;
+mod reason;
 mod receive;
-mod resolve;
+mod state;
 mod stats;
-mod sys;
+mod target;
 mod teller;
 mod worker;
 
-pub use backlog::{Frame, Limits, Payload};
-pub use client::Reason;
-pub use connection::Peer;
-pub use error::Error;
-pub use hub::{
-    Endpoint, Event, Flow, Hub, JoinAt, Mode, Observer, Overflow, Roles, SendError, Sent,
+use std::{sync::Arc, thread};
+
+use mio::{Poll, Waker};
+use socket2::Socket;
+
+use self::{
+    hub::Threads,
+    teller::Teller,
+    worker::{WAKE, Worker},
 };
-pub use receive::{FrameMemory, Interrupt, Received, Receiver};
-pub use stats::{ClientStats, Totals};
+use crate::{
+    fanout::Payload,
+    net::{Error, Listener},
+};
+
+pub use self::{
+    event::{Event, Observer},
+    hub::{Hub, SendError},
+    reason::Reason,
+    receive::{FrameMemory, Interrupt, Received, Receiver},
+    stats::ClientStats,
+    target::{Endpoint, Mode, Roles},
+};
+
+/// Opens an endpoint: listens at once, connects later.
+pub fn open<P: Payload>(mut endpoint: Endpoint, roles: Roles) -> Result<Arc<Hub<P>>, Error> {
+    let poll = Poll::new().map_err(Error::Exhausted)?;
+    let waker = Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?;
+    let given = endpoint.socket.take().map(Socket::from);
+    let listeners = match endpoint.mode {
+        Mode::Listen if given.is_none() => Listener::bind_all(&endpoint.host, endpoint.port)?,
+        _ => Vec::new(),
+    };
+    let listening = listeners.iter().map(Listener::address).collect();
+    let hub = Hub::new(endpoint, roles, given.is_some(), listening, waker);
+    let hub = Arc::new(hub);
+    let (teller, telling) = Teller::spawn().map_err(Error::Exhausted)?;
+    let worker = Worker::new(hub.clone(), poll, listeners, given, teller)?;
+    let io = thread::Builder::new()
+        .name("videosocket-io".into())
+        .spawn(move || worker.run())
+        .map_err(Error::Exhausted)?;
+    hub.serve_by(Threads { io, telling });
+    Ok(hub)
+}

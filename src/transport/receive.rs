@@ -13,13 +13,15 @@ use std::{
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 
 use super::{
-    backlog::Payload,
-    client::Reason,
-    connection::Connection,
-    error::Error,
-    hub::{Event, Hub, Observer, Offer},
+    event::{Event, Observer},
+    hub::{Hub, Offer},
+    reason::Reason,
 };
-use crate::wire::{Decoder, HeaderError, HeaderFormat, Step, Truncated};
+use crate::{
+    fanout::Payload,
+    net::{Connection, Error},
+    wire::{Decoder, HeaderError, HeaderFormat, Step, Truncated},
+};
 
 const WAKE: Token = Token(0);
 const SOCKET: Token = Token(1);

@@ -1,60 +1,8 @@
-//! Counters, which any thread reads without waiting.
+//! What is known of a connection at a moment.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use super::connection::Connection;
-
-/// Counts one kind of event.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
-    }
-
-    /// The count so far.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-/// Frames and the bytes of their payloads.
-#[derive(Debug, Default)]
-pub struct Traffic {
-    /// Whole frames.
-    pub frames: Counter,
-    /// Their payloads, in bytes.
-    pub bytes: Counter,
-}
-
-impl Traffic {
-    pub(super) fn add(&self, payload_len: usize) {
-        self.frames.add(1);
-        self.bytes.add(payload_len as u64);
-    }
-}
-
-/// What an endpoint has counted since it was opened.
-#[derive(Debug, Default)]
-pub struct Totals {
-    /// Frames handed to the kernel, each once for every client.
-    pub sent: Traffic,
-    /// Frames received whole.
-    pub received: Traffic,
-    /// Connections made or accepted.
-    pub connections: Counter,
-    /// Frames not sent to a client that was to get them.
-    pub dropped: Counter,
-    /// Frames cut off by the end of their connection.
-    pub truncated: Counter,
-    /// Headers that were none.
-    pub protocol_errors: Counter,
-}
+use crate::net::Connection;
 
 /// A reading of what changes from moment to moment.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::hub::{Event, Observer};
+use super::event::{Event, Observer};
 
 /// How long a state change waits for handlers to return.
 const LIMIT: Duration = Duration::from_millis(50);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn event(text: &str) -> Event {
-        Event::Failed(Arc::new(super::super::Error::Internal(text.into())))
+        Event::Failed(Arc::new(crate::net::Error::Internal(text.into())))
     }
 
     #[test]

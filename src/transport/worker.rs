@@ -15,16 +15,18 @@ use mio::{Events, Interest, Poll, Token, event::Event as Readiness, unix::Source
 use socket2::Socket;
 
 use super::{
-    backlog::Payload,
-    burst::TICK,
-    client::{Client, Reason, sending_ended},
-    connection::{Connection, Established},
-    dial::Dial,
-    error::Error,
-    hub::{Event, Hub, Link, Mode, OpenLink, Overflow, Roles, Side, State},
-    listen::Listener,
+    client::Client,
+    event::Event,
+    hub::Hub,
+    reason::{Reason, sending_ended},
+    state::{Link, OpenLink, Side, State},
     stats::ClientStats,
+    target::{Mode, Roles},
     teller::Teller,
+};
+use crate::{
+    fanout::{Overflow, Payload, TICK},
+    net::{Connection, Dial, Error, Established, Listener},
 };
 
 pub(super) const WAKE: Token = Token(0);

@@ -23,13 +23,15 @@ use super::{
     settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod},
 };
 use crate::{
+    fanout::{Flow, Frame, Sent},
     fault::{self, Direction},
     frames::SentBuffer,
     lock::lock,
     messages,
+    net::Error,
     settings::{self, Changeable, RemoveReason},
     shared::{self, Role},
-    transport::{Error, Event, Flow, Frame, Hub, Observer, SendError, Sent},
+    transport::{Event, Hub, Observer, SendError},
     uri,
     wire::HeaderFormat,
 };

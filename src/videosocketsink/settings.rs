@@ -4,11 +4,11 @@ use gst::glib;
 use once_cell::sync::Lazy;
 
 use crate::{
+    fanout::{self, Flow, JoinAt, Limits},
     settings::{
         Changeable::{Always, InReady},
         Common, Property, Settings, common_properties, non_zero,
     },
-    transport::{self, Flow, JoinAt, Limits},
 };
 
 /// What happens to a client that is slower than the stream.
@@ -82,10 +82,10 @@ impl SinkSettings {
         let count = |max: u32| (max > 0).then_some(max as usize);
         Flow {
             overflow: match self.overflow {
-                Overflow::Auto if upstream_is_live => transport::Overflow::Drop,
-                Overflow::Auto | Overflow::Block => transport::Overflow::Block,
-                Overflow::Drop => transport::Overflow::Drop,
-                Overflow::Disconnect => transport::Overflow::Disconnect,
+                Overflow::Auto if upstream_is_live => fanout::Overflow::Drop,
+                Overflow::Auto | Overflow::Block => fanout::Overflow::Block,
+                Overflow::Drop => fanout::Overflow::Drop,
+                Overflow::Disconnect => fanout::Overflow::Disconnect,
             },
             limits: Limits {
                 frames: count(self.max_size_buffers),

@@ -20,9 +20,10 @@ use crate::{
     frames::{Allocation, ReceivedBuffers, SentBuffer},
     lock::lock,
     messages,
+    net::Error,
     settings::{self, Changeable, Common, Property, Settings, common_properties},
     shared::{self, Role},
-    transport::{Error, Event, Hub, Interrupt, Observer, Received, Receiver},
+    transport::{Event, Hub, Interrupt, Observer, Received, Receiver},
     uri,
 };
 

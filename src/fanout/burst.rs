@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::backlog::BATCH_CHUNKS;
+use super::flow::BATCH_CHUNKS;
 
 /// Frames follow one another when there is less than this between them.
 const GAP: Duration = Duration::from_micros(20);
@@ -19,7 +19,7 @@ const ENOUGH: usize = 512 * 1024;
 const MANY: usize = 2 * BATCH_CHUNKS;
 
 /// How often it is looked whether frames wait: for no longer than half as much again.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+pub const TICK: Duration = Duration::from_millis(1);
 
 /// A burst goes on after a pause of up to a [`TICK`], such as a busy system makes, when so many frames have
 /// followed before: single calls for the next would cost more than the pause.
@@ -27,7 +27,7 @@ const FORGIVEN: u32 = 2 * LEAD;
 
 /// Whether a stream is in a burst.
 #[derive(Debug, Default)]
-pub(super) struct Burst {
+pub struct Burst {
     last: Option<Instant>,
     length: u32,
     held: Held,

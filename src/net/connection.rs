@@ -12,7 +12,7 @@ use std::{
 
 use socket2::{Domain, Socket, TcpKeepalive};
 
-use super::{stats::Traffic, sys};
+use super::{counters::Traffic, sys};
 
 /// Keepalive finds a peer that is gone after 8 + 3 * 3 = 17 s of silence.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
@@ -43,12 +43,12 @@ pub struct Connection {
     opened: Instant,
     /// An error that one direction took from the socket; to the other it would look like a clean end.
     failure: AtomicI32,
-    pub(super) received: Traffic,
+    pub received: Traffic,
 }
 
 impl Connection {
     /// Takes a connected socket. It may have been reset already, with frames still to be read.
-    pub(super) fn new(established: Established, qos_dscp: Option<u8>) -> io::Result<Self> {
+    pub fn new(established: Established, qos_dscp: Option<u8>) -> io::Result<Self> {
         let Established {
             socket,
             address,
@@ -85,12 +85,12 @@ impl Connection {
     }
 
     /// Since when it is open.
-    pub(super) fn age(&self) -> Duration {
+    pub fn age(&self) -> Duration {
         self.opened.elapsed()
     }
 
     /// Reads what is there. 0 is the end of the peer's stream.
-    pub(super) fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let received = retry(|| (&self.socket).read_vectored(slices));
         match (received, self.failure.load(Relaxed)) {
             (Ok(0), error) if error != 0 => Err(io::Error::from_raw_os_error(error)),
@@ -100,19 +100,19 @@ impl Connection {
 
     /// Acknowledges what has come. A peer with Nagle's algorithm on sends the rest only after that, and the
     /// kernel would take its time.
-    pub(super) fn acknowledge(&self) {
+    pub fn acknowledge(&self) {
         // Without it everything works as well, but slower.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = self.socket.set_tcp_quickack(true);
     }
 
     /// Waiting for something to read is to end with this many bytes, no fewer, unless no more can come.
-    pub(super) fn expect(&self, bytes: usize) -> io::Result<()> {
+    pub fn expect(&self, bytes: usize) -> io::Result<()> {
         sys::set_receive_low_water(&self.socket, bytes)
     }
 
     /// Writes what the kernel takes.
-    pub(super) fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let sent = retry(|| self.socket.send_vectored_with_flags(slices, NO_SIGNAL));
         match self.noted(sent) {
             Ok(0) if slices.iter().any(|slice| !slice.is_empty()) => {
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// Lets the kernel take little more than it can send, or as much as it has room for.
-    pub(super) fn limit_unsent(&self, limited: bool) {
+    pub fn limit_unsent(&self, limited: bool) {
         // Without it everything works as well, but a slow peer gets older frames.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = self
@@ -132,37 +132,37 @@ impl Connection {
     }
 
     /// The error that the connection has ended with, for whoever does not learn it by sending or receiving.
-    pub(super) fn take_error(&self) -> Option<io::Error> {
+    pub fn take_error(&self) -> Option<io::Error> {
         let error = self.socket.take_error().ok().flatten()?;
         self.noted::<()>(Err(error)).err()
     }
 
     /// Ends the sending side: the peer reads to the end of what was sent, then an end of stream.
-    pub(super) fn end_sending(&self) -> io::Result<()> {
+    pub fn end_sending(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
     }
 
     /// Throws away what the peer sends, some of it at a time. 0 is the end of its stream.
-    pub(super) fn discard(&self) -> io::Result<usize> {
+    pub fn discard(&self) -> io::Result<usize> {
         let mut scratch = [MaybeUninit::uninit(); 16 * 1024];
         let received = retry(|| self.socket.recv(&mut scratch));
         self.noted(received)
     }
 
     /// Wakes and ends both directions with this error.
-    pub(super) fn abort(&self, error: i32) {
+    pub fn abort(&self, error: i32) {
         self.failure.store(error, Relaxed);
         // Fails when the connection has ended already, which is as good.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
     /// How much the peer has not acknowledged, the end of the stream included. 0 where nobody knows.
-    pub(super) fn unacknowledged(&self) -> usize {
+    pub fn unacknowledged(&self) -> usize {
         sys::unacknowledged(&self.socket).unwrap_or(0)
     }
 
     /// Whether data is under way to a peer that has given no sign of life for too long.
-    pub(super) fn has_vanished(&self) -> bool {
+    pub fn has_vanished(&self) -> bool {
         sys::tcp_info(&self.socket).is_ok_and(|info| {
             // A peer that does not read leaves nothing unacknowledged and answers each probe.
             (info.unacked > 0 || info.probes > 1) && info.since_ack > VANISHED_AFTER
@@ -170,7 +170,7 @@ impl Connection {
     }
 
     /// Asks a silent peer at once whether it is there. One that has lost the connection answers by a reset.
-    pub(super) fn probe(&self) {
+    pub fn probe(&self) {
         let keepalive = TcpKeepalive::new()
             .with_time(PROBE_INTERVAL)
             .with_interval(PROBE_INTERVAL)
@@ -180,7 +180,7 @@ impl Connection {
     }
 
     /// Smoothed round-trip time.
-    pub(super) fn rtt(&self) -> Option<Duration> {
+    pub fn rtt(&self) -> Option<Duration> {
         sys::tcp_info(&self.socket).ok().map(|info| info.rtt)
     }
 
@@ -204,7 +204,7 @@ impl AsRawFd for Connection {
 
 /// A socket that has just been connected.
 #[derive(Debug)]
-pub(super) struct Established {
+pub struct Established {
     pub socket: Socket,
     /// The peer's address, asked before a reset could take it away.
     pub address: Option<SocketAddr>,

@@ -23,10 +23,10 @@ use crate::lock::lock;
 const MAX_THREADS: usize = 8;
 
 /// The addresses that a host has, or why none is known.
-pub(super) type Answer = Result<Vec<IpAddr>, (io::ErrorKind, String)>;
+pub type Answer = Result<Vec<IpAddr>, (io::ErrorKind, String)>;
 
 /// A lookup under way.
-pub(super) struct Lookup(Arc<Pending>);
+pub struct Lookup(Arc<Pending>);
 
 #[derive(Default)]
 struct Pending {

@@ -22,7 +22,7 @@ const PORT_TRIES: usize = 16;
 
 /// A bound and listening socket.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub struct Listener {
     socket: Socket,
     address: SocketAddr,
 }

@@ -29,7 +29,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Tries to reach `host` until there is a connection or `limit` has passed.
-pub(super) struct Dial {
+pub struct Dial {
     host: String,
     port: u16,
     limit: Option<Duration>,

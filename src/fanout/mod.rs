@@ -1,0 +1,7 @@
+//! Who gets which frame, and when: without sockets, threads, locks and a clock of its own.
+
+mod burst;
+mod flow;
+
+pub use burst::{Burst, TICK};
+pub use flow::{BATCH_CHUNKS, Flow, Frame, JoinAt, Limits, Overflow, Payload, Sent};

@@ -1,0 +1,18 @@
+//! Sockets: making connections, and moving bytes over them, without blocking and from any thread.
+//!
+//! Knows the operating system, and nothing of who is sent what. It does not log either: what happens comes out
+//! as a return value.
+
+mod connection;
+mod counters;
+mod dial;
+mod error;
+mod listen;
+mod resolve;
+mod sys;
+
+pub use connection::{Connection, Established, Peer};
+pub use counters::Totals;
+pub use dial::Dial;
+pub use error::Error;
+pub use listen::Listener;

@@ -1,0 +1,42 @@
+//! What to open.
+
+use std::{os::fd::OwnedFd, time::Duration};
+
+/// Who makes the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// This end.
+    Connect,
+    /// The peer.
+    Listen,
+}
+
+/// What to open, and for how long.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Who makes the connection.
+    pub mode: Mode,
+    /// The host to reach, or the local one to listen on.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How long to go on trying to connect; `None` is for ever.
+    pub connect_timeout: Option<Duration>,
+    /// Open the next connection when one has ended.
+    pub reconnect: bool,
+    /// The DSCP mark of what is sent.
+    pub qos_dscp: Option<u8>,
+    /// A connected socket to use instead of opening one.
+    pub socket: Option<OwnedFd>,
+}
+
+/// What a hub is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roles {
+    /// Receiving.
+    Reader,
+    /// Sending, to any number of clients where it listens.
+    Writer,
+    /// Both, over one connection at a time.
+    Both,
+}
