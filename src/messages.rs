@@ -8,7 +8,7 @@ use crate::{
     fanout::Payload,
     net::{Peer, Totals},
     settings::RemoveReason,
-    transport::{ClientStats, Hub},
+    transport::{ClientStats, Endpoint},
 };
 
 /// What a sink's `stats` have besides.
@@ -113,9 +113,9 @@ pub fn post_dropped(
 }
 
 /// The `stats` of an element; all zeros where it was never started.
-pub fn stats<P: Payload>(hub: Option<&Hub<P>>) -> gst::Structure {
-    let (totals, stats) = match hub {
-        Some(hub) => (Some(hub.totals()), hub.stats()),
+pub fn stats<P: Payload>(endpoint: Option<&Endpoint<P>>) -> gst::Structure {
+    let (totals, stats) = match endpoint {
+        Some(endpoint) => (Some(endpoint.totals()), endpoint.stats()),
         None => (None, Default::default()),
     };
     let count = |get: fn(&Totals) -> u64| totals.map_or(0, get);

@@ -7,7 +7,7 @@ use gst::{glib, prelude::*};
 
 use crate::{
     given_socket::GivenSocket,
-    transport::{Endpoint, Mode as TransportMode, Reason},
+    transport::{Mode as TransportMode, Reason, Target},
     uri,
     wire::HeaderFormat,
 };
@@ -197,9 +197,9 @@ impl Common {
     }
 
     /// What to open.
-    pub fn endpoint(&self) -> std::io::Result<Endpoint> {
+    pub fn target(&self) -> std::io::Result<Target> {
         let socket = self.socket.as_ref();
-        Ok(Endpoint {
+        Ok(Target {
             mode: match self.mode {
                 Mode::Connect => TransportMode::Connect,
                 Mode::Listen => TransportMode::Listen,

@@ -13,7 +13,7 @@ use crate::{
     frames::SentBuffer,
     net,
     settings::{Common, Settings, find},
-    transport::{self, Hub, Roles},
+    transport::{self, Endpoint, Roles},
 };
 
 /// What both have to agree on: whichever starts first opens the connection.
@@ -79,7 +79,7 @@ impl From<Role> for Roles {
 }
 
 struct Shared {
-    hub: Weak<Hub<SentBuffer>>,
+    endpoint: Weak<Endpoint<SentBuffer>>,
     users: Vec<User>,
 }
 
@@ -96,11 +96,11 @@ pub fn open<S: Settings>(
     element: &impl IsA<gst::Object>,
     settings: &S,
     role: Role,
-) -> Result<Arc<Hub<SentBuffer>>, OpenError> {
+) -> Result<Arc<Endpoint<SentBuffer>>, OpenError> {
     let common = settings.common();
     common.check().map_err(OpenError::Settings)?;
     let Some(id) = &common.connection_id else {
-        return open_hub(common, role.into());
+        return open_endpoint(common, role.into());
     };
     let user = User {
         role,
@@ -109,22 +109,22 @@ pub fn open<S: Settings>(
     };
     let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(shared) = all.get_mut(id)
-        && let Some(hub) = shared.hub.upgrade()
+        && let Some(endpoint) = shared.endpoint.upgrade()
     {
         shared.check(id, &user)?;
-        if hub.admit(role.into()) {
+        if endpoint.admit(role.into()) {
             shared.users.push(user);
-            return Ok(hub);
+            return Ok(endpoint);
         }
     }
-    let hub = open_hub(common, Roles::Both)?;
-    hub.admit(role.into());
+    let endpoint = open_endpoint(common, Roles::Both)?;
+    endpoint.admit(role.into());
     let shared = Shared {
-        hub: Arc::downgrade(&hub),
+        endpoint: Arc::downgrade(&endpoint),
         users: vec![user],
     };
     all.insert(id.clone(), shared);
-    Ok(hub)
+    Ok(endpoint)
 }
 
 /// The element has stopped using the connection. With the last one its id is free.
@@ -169,9 +169,9 @@ impl Shared {
     }
 }
 
-fn open_hub(common: &Common, roles: Roles) -> Result<Arc<Hub<SentBuffer>>, OpenError> {
-    let endpoint = common.endpoint().map_err(net::Error::Socket)?;
-    Ok(transport::open(endpoint, roles)?)
+fn open_endpoint(common: &Common, roles: Roles) -> Result<Arc<Endpoint<SentBuffer>>, OpenError> {
+    let target = common.target().map_err(net::Error::Socket)?;
+    Ok(transport::open(target, roles)?)
 }
 
 fn agreed<S: Settings>(settings: &S) -> Vec<(&'static str, String)> {

@@ -14,11 +14,11 @@ pub trait Payload: Clone + Send + 'static {
     /// The pieces in order, 16 at most. An error means that one cannot be read.
     fn chunks(&self) -> impl Iterator<Item = io::Result<Self::Chunk<'_>>>;
 
-    /// From now on, what this thread drops is held back: the hub is about to take its lock, which what a
+    /// From now on, what this thread drops is held back: the endpoint is about to take its lock, which what a
     /// payload does when it goes must not meet with.
     fn begin_holding_back() {}
 
-    /// The hub has released its lock.
+    /// The endpoint has released its lock.
     fn end_holding_back() {}
 
     /// Whether this thread has dropped anything meanwhile.

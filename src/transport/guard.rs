@@ -1,4 +1,4 @@
-//! The lock of a hub's state.
+//! The lock of an endpoint's state.
 
 use std::{
     marker::PhantomData,

@@ -13,8 +13,8 @@ use std::{
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 
 use super::{
+    endpoint::{Endpoint, Offer},
     event::{Event, Observer},
-    hub::{Hub, Offer},
     reason::Reason,
 };
 use crate::{
@@ -99,9 +99,9 @@ impl Interrupt {
     }
 }
 
-/// Takes the connections that a hub opens, one after the other, and receives frames from them.
+/// Takes the connections that an endpoint opens, one after the other, and receives frames from them.
 pub struct Receiver<P: Payload, M: FrameMemory> {
-    hub: Arc<Hub<P>>,
+    endpoint: Arc<Endpoint<P>>,
     memory: M,
     poll: Poll,
     events: Events,
@@ -142,9 +142,9 @@ enum Ending {
 }
 
 impl<P: Payload, M: FrameMemory> Receiver<P, M> {
-    /// A receiver of what comes to `hub`.
+    /// A receiver of what comes to `endpoint`.
     pub fn new(
-        hub: Arc<Hub<P>>,
+        endpoint: Arc<Endpoint<P>>,
         memory: M,
         format: HeaderFormat,
         max_frame_size: u64,
@@ -153,7 +153,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         let poll = Poll::new().map_err(Error::Exhausted)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?);
         Ok(Self {
-            hub,
+            endpoint,
             memory,
             poll,
             events: Events::with_capacity(8),
@@ -168,10 +168,10 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         })
     }
 
-    /// Tells the hub that somebody receives.
+    /// Tells the endpoint that somebody receives.
     pub fn attach(&self, observer: Arc<dyn Observer>) -> Option<Event> {
         let waker = self.interrupt.waker.clone();
-        self.hub.attach_reader(observer, waker)
+        self.endpoint.attach_reader(observer, waker)
     }
 
     /// What interrupts it.
@@ -218,15 +218,15 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         if let Some(current) = &self.current {
             current.connection.received.add(len);
         }
-        self.hub.totals().received.add(len);
-        self.hub.frame_received();
+        self.endpoint.totals().received.add(len);
+        self.endpoint.frame_received();
         frame
     }
 
     /// Waits for a connection.
     fn take_offer(&mut self) -> Result<(), Received<M::Frame>> {
         loop {
-            match self.hub.offer() {
+            match self.endpoint.offer() {
                 Offer::Connection(connection) => {
                     let fd = connection.as_raw_fd();
                     let registered =
@@ -290,7 +290,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         }
     }
 
-    /// Waits for the hub, the interrupt, or the socket; says whether it was the socket.
+    /// Waits for the endpoint, the interrupt, or the socket; says whether it was the socket.
     fn wait(&mut self, limit: Option<Duration>) -> io::Result<bool> {
         // The flag outlasts a wake-up that came before this poll.
         if self.is_interrupted() {
@@ -322,21 +322,21 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             unreachable!("only the current connection ends")
         };
         let fd = current.connection.as_raw_fd();
-        // The sender of the same hub may keep it open.
+        // The sender of the same endpoint may keep it open.
         let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
         current.expect_anything();
         self.memory.forget();
-        let totals = self.hub.totals();
+        let totals = self.endpoint.totals();
         match ending {
             Ending::Header(_) => totals.protocol_errors.add(1),
             _ if current.decoder.finish().is_err() => totals.truncated.add(1),
             _ => (),
         }
         let (reason, fault) = ending.explain(&current.connection, &current.decoder);
-        self.hub.release(&current.connection, reason);
+        self.endpoint.release(&current.connection, reason);
         Received::Ended {
             fault: fault.map(Arc::new),
-            goes_on: self.hub.endpoint().reconnect,
+            goes_on: self.endpoint.target().reconnect,
         }
     }
 }
@@ -346,7 +346,7 @@ impl<P: Payload, M: FrameMemory> Drop for Receiver<P, M> {
         if let Some(current) = &mut self.current {
             current.expect_anything();
         }
-        self.hub.detach_reader();
+        self.endpoint.detach_reader();
     }
 }
 
@@ -414,7 +414,7 @@ impl<F> Current<F> {
 }
 
 impl Ending {
-    /// In the hub's terms: why the connection is over, unless only the peer's stream is; and the fault.
+    /// In the endpoint's terms: why the connection is over, unless only the peer's stream is; and the fault.
     fn explain(
         self,
         connection: &Connection,

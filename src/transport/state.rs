@@ -33,7 +33,7 @@ pub(super) struct State<P> {
     pub leaving: Vec<usize>,
     pub last_id: u64,
     pub interrupted: bool,
-    /// How often [`Hub::finish`] was to return.
+    /// How often [`Endpoint::finish`] was to return.
     pub interruptions: u64,
     pub finishing: bool,
     /// Some clients have been told that no more follows, and are taking the rest.
@@ -64,7 +64,7 @@ pub(super) struct OpenLink {
     pub ending: Option<(Reason, Option<Error>)>,
 }
 
-/// One of the two users of a hub.
+/// One of the two users of an endpoint.
 #[derive(Default)]
 pub(super) enum Side {
     #[default]

@@ -13,7 +13,7 @@ pub enum Mode {
 
 /// What to open, and for how long.
 #[derive(Debug)]
-pub struct Endpoint {
+pub struct Target {
     /// Who makes the connection.
     pub mode: Mode,
     /// The host to reach, or the local one to listen on.
@@ -30,7 +30,7 @@ pub struct Endpoint {
     pub socket: Option<OwnedFd>,
 }
 
-/// What a hub is used for.
+/// What an endpoint is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Roles {
     /// Receiving.

@@ -16,8 +16,8 @@ use socket2::Socket;
 
 use super::{
     client::Client,
+    endpoint::Endpoint,
     event::Event,
-    hub::Hub,
     reason::{Reason, sending_ended},
     state::{Link, OpenLink, Side, State},
     stats::ClientStats,
@@ -56,7 +56,7 @@ const ACCEPTS_AT_ONCE: usize = 16;
 const DISCARDS_AT_ONCE: usize = 16;
 
 pub(super) struct Worker<P: Payload> {
-    hub: Arc<Hub<P>>,
+    endpoint: Arc<Endpoint<P>>,
     poll: Poll,
     listeners: Vec<Door>,
     /// Those who come while another has its turn.
@@ -86,7 +86,7 @@ struct Door {
 
 impl<P: Payload> Worker<P> {
     pub fn new(
-        hub: Arc<Hub<P>>,
+        endpoint: Arc<Endpoint<P>>,
         poll: Poll,
         listeners: Vec<Listener>,
         given: Option<Socket>,
@@ -99,7 +99,7 @@ impl<P: Payload> Worker<P> {
                 .map_err(Error::Exhausted)?;
         }
         Ok(Self {
-            hub,
+            endpoint,
             poll,
             listeners: listeners
                 .into_iter()
@@ -141,7 +141,7 @@ impl<P: Payload> Worker<P> {
         loop {
             self.open();
             self.tend();
-            if self.hub.lock().stopping {
+            if self.endpoint.lock().stopping {
                 return Ok(());
             }
             match self.poll.poll(&mut events, self.timeout()) {
@@ -178,7 +178,7 @@ impl<P: Payload> Worker<P> {
 
     /// Nothing can be sent any more. Where the peer's stream has ended before, reading does not tell.
     fn hang_up(&mut self, token: Token) {
-        let mut state = self.hub.lock();
+        let mut state = self.endpoint.lock();
         let State {
             clients, leaving, ..
         } = &mut *state;
@@ -200,7 +200,7 @@ impl<P: Payload> Worker<P> {
 
     /// A client's socket has room again.
     fn send(&mut self, token: Token) {
-        let mut state = self.hub.lock();
+        let mut state = self.endpoint.lock();
         let State {
             clients, leaving, ..
         } = &mut *state;
@@ -209,20 +209,20 @@ impl<P: Payload> Worker<P> {
             return;
         };
         client.set_writable();
-        let any = self.hub.flush_client(client);
+        let any = self.endpoint.flush_client(client);
         if client.leaving.is_some() {
             leaving.push(key);
         }
         if any {
-            self.hub.notify(&state);
+            self.endpoint.notify(&state);
         }
     }
 
     /// What a client sends when nobody wants it. Left unread, it would stop the peer, and turn the end of
     /// the connection into a reset.
     fn discard(&mut self, token: Token) {
-        let mut state = self.hub.lock();
-        if !discards(&self.hub, &state) {
+        let mut state = self.endpoint.lock();
+        if !discards(&self.endpoint, &state) {
             return;
         }
         let State {
@@ -262,11 +262,11 @@ impl<P: Payload> Worker<P> {
             self.accept_again = None;
         }
         // A client has somebody to let it in, and to be told of it.
-        if self.hub.roles == Roles::Writer && !self.hub.lock().writer.is_active() {
+        if self.endpoint.roles == Roles::Writer && !self.endpoint.lock().writer.is_active() {
             return;
         }
         self.hear_answers();
-        if !self.hub.is_exclusive() {
+        if !self.endpoint.is_exclusive() {
             for _ in 0..ACCEPTS_AT_ONCE {
                 let Some(established) = self.accept(now) else {
                     return;
@@ -276,7 +276,7 @@ impl<P: Payload> Worker<P> {
                 }
             }
             // Others first: a wake-up makes the next poll return at once.
-            self.hub.wake();
+            self.endpoint.wake();
             return;
         }
         while self.asked.is_empty() && self.is_opening() {
@@ -291,8 +291,8 @@ impl<P: Payload> Worker<P> {
 
     /// Lets in whoever needs no leave, and asks for the others.
     fn welcome(&mut self, established: Established) {
-        let writer = match &self.hub.lock().writer {
-            Side::Active(observer) if self.hub.endpoint.mode == Mode::Listen => {
+        let writer = match &self.endpoint.lock().writer {
+            Side::Active(observer) if self.endpoint.target.mode == Mode::Listen => {
                 Some(observer.clone())
             }
             _ => None,
@@ -300,7 +300,7 @@ impl<P: Payload> Worker<P> {
         let Some(observer) = writer.filter(|observer| observer.is_choosy()) else {
             return self.join(established);
         };
-        let (answer, waker) = (self.answer.clone(), self.hub.waker.clone());
+        let (answer, waker) = (self.answer.clone(), self.endpoint.waker.clone());
         self.teller
             .ask(observer, established.address, move |admits| {
                 // Both fail only where the I/O thread is gone.
@@ -321,7 +321,7 @@ impl<P: Payload> Worker<P> {
     }
 
     fn join(&mut self, established: Established) {
-        if self.hub.is_exclusive() {
+        if self.endpoint.is_exclusive() {
             self.establish(established);
         } else if self.has_room() {
             self.admit(established);
@@ -329,7 +329,7 @@ impl<P: Payload> Worker<P> {
     }
 
     fn has_room(&self) -> bool {
-        let state = self.hub.lock();
+        let state = self.endpoint.lock();
         let max = state.flow.max_clients;
         max.is_none_or(|max| state.num_clients() < max)
     }
@@ -337,8 +337,8 @@ impl<P: Payload> Worker<P> {
     /// Where the peer seems to come anew, the connection that it has may be none any more: it lost power, or
     /// the network, and could not say so.
     fn look_who_waits(&mut self, now: Instant) {
-        let current = match &self.hub.lock().link {
-            Link::Open(link) if self.hub.endpoint.reconnect => link.connection.clone(),
+        let current = match &self.endpoint.lock().link {
+            Link::Open(link) if self.endpoint.target.reconnect => link.connection.clone(),
             _ => return,
         };
         let host = |address: Option<SocketAddr>| address.map(|address| address.ip().to_canonical());
@@ -354,12 +354,12 @@ impl<P: Payload> Worker<P> {
     }
 
     fn is_opening(&self) -> bool {
-        let state = self.hub.lock();
+        let state = self.endpoint.lock();
         matches!(state.link, Link::Opening) && !state.stopping
     }
 
     fn next_established(&mut self, now: Instant) -> Option<Result<Established, Error>> {
-        if self.hub.was_given {
+        if self.endpoint.was_given {
             let socket = self.given.take()?;
             return Some(Ok(Established {
                 address: socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
@@ -367,19 +367,19 @@ impl<P: Payload> Worker<P> {
                 failure: 0,
             }));
         }
-        let endpoint = &self.hub.endpoint;
-        if endpoint.mode == Mode::Listen {
+        let target = &self.endpoint.target;
+        if target.mode == Mode::Listen {
             let first = self.waiting.pop_front();
             return first.or_else(|| self.accept(now)).map(Ok);
         }
         let dial = self.dial.get_or_insert_with(|| {
             Dial::start(
-                &endpoint.host,
-                endpoint.port,
-                endpoint.connect_timeout,
+                &target.host,
+                target.port,
+                target.connect_timeout,
                 self.has_connected,
                 DIAL,
-                &self.hub.waker,
+                &self.endpoint.waker,
             )
         });
         let result = dial.step(self.poll.registry(), now)?;
@@ -421,7 +421,7 @@ impl<P: Payload> Worker<P> {
         let Some(connection) = self.connection(established) else {
             return;
         };
-        let mut state = self.hub.lock();
+        let mut state = self.endpoint.lock();
         let key = state.add_client(connection.clone());
         let client = &mut state.clients[key];
         let (id, peer) = (client.id, connection.peer());
@@ -429,15 +429,15 @@ impl<P: Payload> Worker<P> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match register(&self.poll, connection.as_raw_fd(), token, interest) {
             Ok(()) => {
-                self.hub.flush_client(client);
+                self.endpoint.flush_client(client);
             }
             Err(error) => client.leaving = Some((Reason::Failed, Some(Error::Accept(error)))),
         }
         if client.leaving.is_some() {
             state.leaving.push(key);
         }
-        self.hub.totals.connections.add(1);
-        self.hub.notify(&state);
+        self.endpoint.totals.connections.add(1);
+        self.endpoint.notify(&state);
         let observers = state.observers();
         self.teller.tell(Event::Connected { id, peer }, observers);
     }
@@ -448,10 +448,10 @@ impl<P: Payload> Worker<P> {
             return;
         };
         self.has_connected = true;
-        self.hub.totals.connections.add(1);
-        let mut state = self.hub.lock();
+        self.endpoint.totals.connections.add(1);
+        let mut state = self.endpoint.lock();
         let id = state.next_id();
-        let turns = self.hub.first_turns();
+        let turns = self.endpoint.first_turns();
         let mut dropped = 0;
         let State {
             clients,
@@ -462,7 +462,7 @@ impl<P: Payload> Worker<P> {
         for (_, client) in clients {
             dropped += client.connect(id, connection.clone(), turns, flow, headers);
         }
-        self.hub.totals.dropped.add(dropped);
+        self.endpoint.totals.dropped.add(dropped);
         state.link = Link::Open(OpenLink {
             id,
             connection: connection.clone(),
@@ -474,8 +474,8 @@ impl<P: Payload> Worker<P> {
         });
         state.wake_reader();
         self.watch(&mut state);
-        self.hub.flush(&mut state);
-        self.hub.notify(&state);
+        self.endpoint.flush(&mut state);
+        self.endpoint.notify(&state);
         let peer = connection.peer();
         let observers = state.observers();
         self.teller.tell(Event::Connected { id, peer }, observers);
@@ -483,11 +483,11 @@ impl<P: Payload> Worker<P> {
 
     /// `None` when it is lost already; the next one may be better.
     fn connection(&mut self, established: Established) -> Option<Arc<Connection>> {
-        match Connection::new(established, self.hub.endpoint.qos_dscp) {
+        match Connection::new(established, self.endpoint.target.qos_dscp) {
             Ok(connection) => Some(Arc::new(connection)),
             Err(error) => {
                 let error = Error::Socket(error);
-                if self.hub.was_given {
+                if self.endpoint.was_given {
                     self.fail(error);
                 } else {
                     self.warn(error);
@@ -499,10 +499,10 @@ impl<P: Payload> Worker<P> {
 
     /// Registers the link, for sending, and for discarding as soon as nobody reads.
     fn watch(&self, state: &mut State<P>) {
-        if self.hub.roles == Roles::Reader {
+        if self.endpoint.roles == Roles::Reader {
             return;
         }
-        let drains = discards(&self.hub, state);
+        let drains = discards(&self.endpoint, state);
         let Link::Open(link) = &mut state.link else {
             return;
         };
@@ -526,14 +526,14 @@ impl<P: Payload> Worker<P> {
 
     /// Ends what is to be ended.
     fn tend(&mut self) {
-        let hub = self.hub.clone();
-        let mut state = hub.lock();
+        let endpoint = self.endpoint.clone();
+        let mut state = endpoint.lock();
         if self.inspected.elapsed() >= self.inspection(&state) {
             self.inspected = Instant::now();
             inspect(&mut state);
         }
         if state.burst.is_ticking() && state.burst.tick(Instant::now()) {
-            hub.flush(&mut state);
+            endpoint.flush(&mut state);
         }
         if state.finishing || state.parting {
             say_farewells(&mut state);
@@ -541,7 +541,7 @@ impl<P: Payload> Worker<P> {
         for key in std::mem::take(&mut state.leaving) {
             self.part(&mut state, key);
         }
-        if hub.is_exclusive() {
+        if endpoint.is_exclusive() {
             self.watch_if_reader_left(&mut state);
             self.end_link(&mut state);
         }
@@ -549,7 +549,7 @@ impl<P: Payload> Worker<P> {
 
     fn watch_if_reader_left(&self, state: &mut State<P>) {
         let is_drained = matches!(&state.link, Link::Open(link) if link.is_drained);
-        if !is_drained && discards(&self.hub, state) {
+        if !is_drained && discards(&self.endpoint, state) {
             self.watch(state);
         }
     }
@@ -563,11 +563,11 @@ impl<P: Payload> Worker<P> {
         let Some((reason, cause)) = client.leaving.take() else {
             return;
         };
-        if self.hub.is_exclusive() {
+        if self.endpoint.is_exclusive() {
             self.part_from_link(state, key, reason, cause);
         } else {
             let mut client = state.clients.remove(key);
-            self.hub.totals.dropped.add(client.give_up());
+            self.endpoint.totals.dropped.add(client.give_up());
             if let Some(connection) = client.connection.take() {
                 let event = Event::Disconnected {
                     id: client.id,
@@ -580,7 +580,7 @@ impl<P: Payload> Worker<P> {
                 self.teller.tell(event, state.observers());
             }
         }
-        self.hub.notify(state);
+        self.endpoint.notify(state);
     }
 
     /// The client of a link stays, without its connection.
@@ -603,7 +603,7 @@ impl<P: Payload> Worker<P> {
             reason,
             Reason::ClosedByPeer | Reason::Failed | Reason::EndOfStream
         );
-        if self.hub.roles == Roles::Both && state.reader.is_active() && is_peers_doing {
+        if self.endpoint.roles == Roles::Both && state.reader.is_active() && is_peers_doing {
             // The reader learns by itself what became of the connection, and reports it.
             link.write_done = true;
             clients[key].disconnect();
@@ -618,23 +618,23 @@ impl<P: Payload> Worker<P> {
         if state.flow.lockstep {
             end_turns(state);
         }
-        let hub = self.hub.clone();
+        let endpoint = self.endpoint.clone();
         let Link::Open(link) = &mut state.link else {
             return;
         };
         let awaits_writer =
-            matches!(state.writer, Side::Awaited | Side::Admitted) && !hub.endpoint.reconnect;
-        let read_over = hub.roles == Roles::Writer || link.read_done;
+            matches!(state.writer, Side::Awaited | Side::Admitted) && !endpoint.target.reconnect;
+        let read_over = endpoint.roles == Roles::Writer || link.read_done;
         let write_over = link.write_done || !(state.writer.is_active() || awaits_writer);
-        let write_over = hub.roles == Roles::Reader || write_over;
+        let write_over = endpoint.roles == Roles::Reader || write_over;
         if link.ending.is_none() && !(read_over && write_over) {
             return;
         }
         let (reason, cause) = link.ending.take().unwrap_or((Reason::ClosedByPeer, None));
         let goes_on = match reason {
             // A flush takes back the end.
-            Reason::EndOfStream => !state.finishing && hub.begins_anew(),
-            _ => hub.endpoint.reconnect && !hub.was_given,
+            Reason::EndOfStream => !state.finishing && endpoint.begins_anew(),
+            _ => endpoint.target.reconnect && !endpoint.was_given,
         };
         let cause = cause.map(Arc::new);
         // The reader may keep it, and its end is not to be taken for that of the next. Of a reader alone it
@@ -645,22 +645,22 @@ impl<P: Payload> Worker<P> {
             .deregister(&mut SourceFd(&link.connection.as_raw_fd()));
         let event = disconnected(state, reason, cause.clone(), goes_on);
         self.teller.tell(event, state.observers());
-        if hub.endpoint.mode == Mode::Listen {
+        if endpoint.target.mode == Mode::Listen {
             // Whoever comes next has nothing to do with who has left.
             for (_, client) in &mut state.clients {
-                hub.totals.dropped.add(client.give_up());
+                endpoint.totals.dropped.add(client.give_up());
                 *client = Client::new(0, None);
             }
         }
         state.link = match cause {
             _ if goes_on => Link::Opening,
-            Some(cause) if hub.roles == Roles::Writer => Link::Failed(cause),
+            Some(cause) if endpoint.roles == Roles::Writer => Link::Failed(cause),
             _ => Link::Over,
         };
         state.wake_reader();
-        hub.notify(state);
+        endpoint.notify(state);
         // Opening is the beginning of the next round.
-        hub.wake();
+        endpoint.wake();
     }
 
     fn inspection(&self, state: &State<P>) -> Duration {
@@ -672,7 +672,7 @@ impl<P: Payload> Worker<P> {
 
     fn timeout(&self) -> Option<Duration> {
         let now = Instant::now();
-        let state = self.hub.lock();
+        let state = self.endpoint.lock();
         let mut timeout = None;
         let mut no_later =
             |at: Duration| timeout = Some(timeout.map_or(at, |other: Duration| other.min(at)));
@@ -699,21 +699,21 @@ impl<P: Payload> Worker<P> {
     /// The endpoint goes no further. Whoever waits learns it from the state, the elements from the event.
     fn fail(&mut self, error: Error) {
         let error = Arc::new(error);
-        let mut state = self.hub.lock();
+        let mut state = self.endpoint.lock();
         state.link = Link::Failed(error.clone());
         state.wake_reader();
-        self.hub.notify(&state);
+        self.endpoint.notify(&state);
         self.teller.tell(Event::Failed(error), state.observers());
     }
 
     fn warn(&self, error: Error) {
-        let observers = self.hub.lock().observers();
+        let observers = self.endpoint.lock().observers();
         self.teller.tell(Event::Warning(Arc::new(error)), observers);
     }
 
     /// The end of the thread: what is still open is closed.
     fn close(self) {
-        let mut state = self.hub.lock();
+        let mut state = self.endpoint.lock();
         let observers = state.observers();
         if let Link::Open(_) = &state.link {
             let event = disconnected(&mut state, Reason::Stopped, None, false);
@@ -734,7 +734,7 @@ impl<P: Payload> Worker<P> {
         }
         state.forget_stream();
         state.wake_reader();
-        self.hub.notify(&state);
+        self.endpoint.notify(&state);
     }
 }
 
@@ -764,8 +764,8 @@ fn disconnected<P: Payload>(
 }
 
 /// Whether nobody wants what peers send.
-fn discards<P: Payload>(hub: &Hub<P>, state: &State<P>) -> bool {
-    match hub.roles {
+fn discards<P: Payload>(endpoint: &Endpoint<P>, state: &State<P>) -> bool {
+    match endpoint.roles {
         Roles::Reader => false,
         Roles::Writer => true,
         Roles::Both => {

@@ -31,7 +31,7 @@ use crate::{
     net::Error,
     settings::{self, Changeable, RemoveReason},
     shared::{self, Role},
-    transport::{Event, Hub, Observer, SendError},
+    transport::{Endpoint, Event, Observer, SendError},
     uri,
     wire::HeaderFormat,
 };
@@ -57,12 +57,12 @@ pub struct VideoSocketSink {
     /// The connection is shared, for which the first frame does not wait for PLAYING.
     sends_ahead: AtomicBool,
     /// The last endpoint, whose counters outlive it.
-    hub: Mutex<Option<Arc<Hub<SentBuffer>>>>,
+    endpoint: Mutex<Option<Arc<Endpoint<SentBuffer>>>>,
 }
 
 /// What is there from READY to PAUSED and back.
 struct Run {
-    hub: Arc<Hub<SentBuffer>>,
+    endpoint: Arc<Endpoint<SentBuffer>>,
     reporter: Arc<Reporter>,
     /// As they were at the start; what may be changed since is read anew.
     settings: SinkSettings,
@@ -71,7 +71,7 @@ struct Run {
 /// What the streaming thread knows of the stream.
 #[derive(Default)]
 struct Stream {
-    hub: Option<Arc<Hub<SentBuffer>>>,
+    endpoint: Option<Arc<Endpoint<SentBuffer>>>,
     format: HeaderFormat,
     max_frame_size: u64,
     segment: Option<gst::FormattedSegment<gst::ClockTime>>,
@@ -147,14 +147,17 @@ impl ObjectImpl for VideoSocketSink {
             Some(property) => property.get(&lock(&self.settings)),
             None => match spec.name() {
                 "current-port" => {
-                    let hub = self.running_hub();
-                    hub.map_or(0, |hub| messages::port(hub.listening()))
+                    let endpoint = self.running_endpoint();
+                    endpoint
+                        .map_or(0, |endpoint| messages::port(endpoint.listening()))
                         .to_value()
                 }
                 "stats" => self.stats().to_value(),
                 "num-clients" => {
-                    let hub = self.running_hub();
-                    hub.map_or(0, |hub| hub.num_clients() as u32).to_value()
+                    let endpoint = self.running_endpoint();
+                    endpoint
+                        .map_or(0, |endpoint| endpoint.num_clients() as u32)
+                        .to_value()
                 }
                 name => unreachable!("{name} is not listed"),
             },
@@ -211,10 +214,10 @@ impl ElementImpl for VideoSocketSink {
         let result = self.parent_change_state(transition);
         if transition == gst::StateChange::PausedToPlaying
             && result == Ok(gst::StateChangeSuccess::Async)
-            && let Some(hub) = self.running_hub()
+            && let Some(endpoint) = self.running_endpoint()
         {
             // It came too soon after a pause, and waits for something to preroll: the end that is waited for.
-            hub.interrupt_end();
+            endpoint.interrupt_end();
         }
         let has_stopped = transition == gst::StateChange::PausedToReady
             || (transition == gst::StateChange::ReadyToPaused && result.is_err());
@@ -237,7 +240,7 @@ impl BaseSinkImpl for VideoSocketSink {
     }
 
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let (hub, mut stream) = self.stream()?;
+        let (endpoint, mut stream) = self.stream()?;
         let sent_ahead = stream.sent_ahead.take();
         let frame = stream.frame(buffer.clone());
         drop(stream);
@@ -245,11 +248,11 @@ impl BaseSinkImpl for VideoSocketSink {
             return Ok(gst::FlowSuccess::Ok);
         }
         let frame = frame.map_err(|error| self.refuse(error))?;
-        self.send(&hub, std::slice::from_ref(&frame))
+        self.send(&endpoint, std::slice::from_ref(&frame))
     }
 
     fn render_list(&self, list: &gst::BufferList) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let (hub, mut stream) = self.stream()?;
+        let (endpoint, mut stream) = self.stream()?;
         let mut frames = mem::take(&mut stream.frames);
         let mut result = Ok(gst::FlowSuccess::Ok);
         for buffer in list.iter_owned() {
@@ -262,7 +265,7 @@ impl BaseSinkImpl for VideoSocketSink {
             }
         }
         drop(stream);
-        let sent = self.send(&hub, &frames);
+        let sent = self.send(&endpoint, &frames);
         frames.clear();
         lock(&self.stream).frames = frames;
         sent?;
@@ -287,11 +290,11 @@ impl BaseSinkImpl for VideoSocketSink {
             })
             .collect();
         let former = mem::replace(&mut stream.headers, headers);
-        let hub = stream.hub.clone();
+        let endpoint = stream.endpoint.clone();
         drop(stream);
         drop(former);
-        if let Some(hub) = hub {
-            hub.set_stream_headers(frames);
+        if let Some(endpoint) = endpoint {
+            endpoint.set_stream_headers(frames);
         }
         self.parent_set_caps(caps)
     }
@@ -305,8 +308,8 @@ impl BaseSinkImpl for VideoSocketSink {
             gst::EventView::StreamStart(_) => lock(&self.stream).is_live = None,
             gst::EventView::Eos(_) if !self.finish(&event) => return false,
             gst::EventView::FlushStop(_) => {
-                if let Some(hub) = self.running_hub() {
-                    hub.forget_waiting();
+                if let Some(endpoint) = self.running_endpoint() {
+                    endpoint.forget_waiting();
                 }
             }
             _ => (),
@@ -315,15 +318,15 @@ impl BaseSinkImpl for VideoSocketSink {
     }
 
     fn unlock(&self) -> Result<(), gst::ErrorMessage> {
-        if let Some(hub) = self.running_hub() {
-            hub.interrupt(true);
+        if let Some(endpoint) = self.running_endpoint() {
+            endpoint.interrupt(true);
         }
         Ok(())
     }
 
     fn unlock_stop(&self) -> Result<(), gst::ErrorMessage> {
-        if let Some(hub) = self.running_hub() {
-            hub.interrupt(false);
+        if let Some(endpoint) = self.running_endpoint() {
+            endpoint.interrupt(false);
         }
         Ok(())
     }
@@ -340,12 +343,12 @@ impl VideoSocketSink {
                      frame for each that the source receives")
             ));
         }
-        let hub = shared::open(&*obj, &settings, Role::Sink)
+        let endpoint = shared::open(&*obj, &settings, Role::Sink)
             .map_err(|error| error.message(Direction::Sending))?;
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
         *lock(&self.stream) = Stream {
-            hub: Some(hub.clone()),
+            endpoint: Some(endpoint.clone()),
             format: settings.common.header_format(),
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
@@ -355,13 +358,13 @@ impl VideoSocketSink {
             has_failed: AtomicBool::new(false),
         });
         *lock(&self.run) = Some(Run {
-            hub: hub.clone(),
+            endpoint: endpoint.clone(),
             reporter: reporter.clone(),
             settings: settings.clone(),
         });
-        *lock(&self.hub) = Some(hub.clone());
-        messages::announce_listening(&*obj, hub.listening());
-        if let Some(event) = hub.attach_writer(reporter.clone(), settings.flow(false)) {
+        *lock(&self.endpoint) = Some(endpoint.clone());
+        messages::announce_listening(&*obj, endpoint.listening());
+        if let Some(event) = endpoint.attach_writer(reporter.clone(), settings.flow(false)) {
             reporter.notice(&event);
         }
         Ok(())
@@ -377,7 +380,7 @@ impl VideoSocketSink {
         // Out of all locks: with buffers goes memory of the application's, and observers may ask for properties.
         let stream = mem::take(&mut *lock(&self.stream));
         drop(stream);
-        run.hub.detach_writer();
+        run.endpoint.detach_writer();
     }
 
     fn send_ahead(&self, buffer: &gst::Buffer) {
@@ -389,12 +392,12 @@ impl VideoSocketSink {
         if was_sent {
             return;
         }
-        let hub = stream.hub.clone();
+        let endpoint = stream.endpoint.clone();
         let frame = stream.frame(buffer.clone());
         drop(stream);
         // A buffer that cannot be sent is reported when it is due.
-        if let (Some(hub), Ok(frame)) = (hub, frame)
-            && hub.try_send(&frame)
+        if let (Some(endpoint), Ok(frame)) = (endpoint, frame)
+            && endpoint.try_send(&frame)
         {
             let former = lock(&self.stream).sent_ahead.replace(buffer.clone());
             drop(former);
@@ -402,16 +405,18 @@ impl VideoSocketSink {
     }
 
     /// What is known of the stream, and where it goes.
-    fn stream(&self) -> Result<(Arc<Hub<SentBuffer>>, MutexGuard<'_, Stream>), gst::FlowError> {
+    fn stream(
+        &self,
+    ) -> Result<(Arc<Endpoint<SentBuffer>>, MutexGuard<'_, Stream>), gst::FlowError> {
         let mut stream = lock(&self.stream);
-        let hub = stream.hub.clone().ok_or(gst::FlowError::Flushing)?;
+        let endpoint = stream.endpoint.clone().ok_or(gst::FlowError::Flushing)?;
         if stream.is_live.is_none() {
             stream.is_live = Some(self.upstream_is_live());
             drop(stream);
             self.update_flow();
             stream = lock(&self.stream);
         }
-        Ok((hub, stream))
+        Ok((endpoint, stream))
     }
 
     /// A buffer that no frame can carry.
@@ -422,14 +427,14 @@ impl VideoSocketSink {
 
     fn send(
         &self,
-        hub: &Hub<SentBuffer>,
+        endpoint: &Endpoint<SentBuffer>,
         mut frames: &[Frame<SentBuffer>],
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         loop {
-            match hub.send(frames) {
+            match endpoint.send(frames) {
                 Ok(sent) => {
                     if let Some(newest) = frames.last() {
-                        self.after_sending(hub, newest, sent);
+                        self.after_sending(endpoint, newest, sent);
                     }
                     return Ok(gst::FlowSuccess::Ok);
                 }
@@ -446,7 +451,12 @@ impl VideoSocketSink {
         }
     }
 
-    fn after_sending(&self, hub: &Hub<SentBuffer>, newest: &Frame<SentBuffer>, sent: Sent) {
+    fn after_sending(
+        &self,
+        endpoint: &Endpoint<SentBuffer>,
+        newest: &Frame<SentBuffer>,
+        sent: Sent,
+    ) {
         if sent.dropped > 0 {
             let stream = lock(&self.stream);
             let segment = stream.segment.clone().unwrap_or_default();
@@ -457,7 +467,7 @@ impl VideoSocketSink {
                 &newest.payload,
                 &segment,
                 is_live,
-                hub.totals(),
+                endpoint.totals(),
             );
         }
         if sent.wants_keyframe && lock(&self.settings).request_keyframes {
@@ -494,17 +504,17 @@ impl VideoSocketSink {
 
     /// Sees the stream to its end. `false` when it was flushed meanwhile.
     fn finish(&self, event: &gst::Event) -> bool {
-        let Some(hub) = self.running_hub() else {
+        let Some(endpoint) = self.running_endpoint() else {
             return false;
         };
         let obj = self.obj();
         loop {
-            let interruptions = hub.interruptions();
+            let interruptions = endpoint.interruptions();
             // A sink that is not to play yet, or no more, does not wait for the network.
             if preroll(&*obj, event).is_err() {
                 return false;
             }
-            match without_lock(&*obj, || hub.finish(interruptions)) {
+            match without_lock(&*obj, || endpoint.finish(interruptions)) {
                 Ok(()) | Err(SendError::HungUp) => return true,
                 Err(SendError::Interrupted { .. }) => (),
                 Err(SendError::Failed(error)) => {
@@ -532,7 +542,7 @@ impl VideoSocketSink {
         let flow = lock(&self.settings).flow(is_live);
         if let Some(run) = &*lock(&self.run) {
             let at_start = run.settings.flow(is_live);
-            run.hub.set_flow(Flow {
+            run.endpoint.set_flow(Flow {
                 lockstep: at_start.lockstep,
                 timeout: at_start.timeout,
                 ..flow
@@ -540,16 +550,16 @@ impl VideoSocketSink {
         }
     }
 
-    fn running_hub(&self) -> Option<Arc<Hub<SentBuffer>>> {
-        lock(&self.run).as_ref().map(|run| run.hub.clone())
+    fn running_endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
+        lock(&self.run).as_ref().map(|run| run.endpoint.clone())
     }
 
     fn stats(&self) -> gst::Structure {
-        let hub = lock(&self.hub).clone();
-        let clients = hub.as_ref().map(|hub| hub.stats().clients);
+        let endpoint = lock(&self.endpoint).clone();
+        let clients = endpoint.as_ref().map(|endpoint| endpoint.stats().clients);
         let clients = clients.unwrap_or_default();
         let clients = clients.iter().map(messages::client_stats);
-        let mut stats = messages::stats(hub.as_deref());
+        let mut stats = messages::stats(endpoint.as_deref());
         stats.set("clients", gst::Array::new(clients));
         stats
     }
@@ -711,8 +721,12 @@ fn signals() -> Vec<glib::subclass::Signal> {
             .class_handler(|values| {
                 let sink = values[0].get::<super::VideoSocketSink>().ok()?;
                 let id = values[1].get().ok()?;
-                let hub = sink.imp().running_hub();
-                Some(hub.is_some_and(|hub| hub.disconnect_client(id)).to_value())
+                let endpoint = sink.imp().running_endpoint();
+                Some(
+                    endpoint
+                        .is_some_and(|endpoint| endpoint.disconnect_client(id))
+                        .to_value(),
+                )
             })
             .build(),
     ]

@@ -23,7 +23,7 @@ use crate::{
     net::Error,
     settings::{self, Changeable, Common, Property, Settings, common_properties},
     shared::{self, Role},
-    transport::{Event, Hub, Interrupt, Observer, Received, Receiver},
+    transport::{Endpoint, Event, Interrupt, Observer, Received, Receiver},
     uri,
 };
 
@@ -133,7 +133,7 @@ pub struct VideoSocketSrc {
     /// What downstream has asked for since the receiver was last told.
     allocation: Mutex<Option<Allocation>>,
     /// The last endpoint, whose counters outlive it.
-    hub: Mutex<Option<Arc<Hub<SentBuffer>>>>,
+    endpoint: Mutex<Option<Arc<Endpoint<SentBuffer>>>>,
 }
 
 type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
@@ -199,7 +199,7 @@ impl ObjectImpl for VideoSocketSrc {
                     let run = lock(&self.run);
                     run.as_ref().map_or(0, |run| run.port).to_value()
                 }
-                "stats" => messages::stats(self.hub().as_deref()).to_value(),
+                "stats" => messages::stats(self.endpoint().as_deref()).to_value(),
                 name => unreachable!("{name} is not listed"),
             },
         }
@@ -289,17 +289,17 @@ impl BaseSrcImpl for VideoSocketSrc {
         if settings.caps.is_none() {
             Lazy::force(&TYPEFINDERS);
         }
-        let hub = shared::open(&*obj, &settings, Role::Source)
+        let endpoint = shared::open(&*obj, &settings, Role::Source)
             .map_err(|error| error.message(Direction::Receiving))?;
         let receiver = Receiver::new(
-            hub.clone(),
+            endpoint.clone(),
             ReceivedBuffers::default(),
             settings.common.header_format(),
             settings.common.max_frame_size,
             settings.common.idle_timeout(),
         )
         .map_err(|error| {
-            hub.detach_reader();
+            endpoint.detach_reader();
             if let Some(id) = &settings.common.connection_id {
                 shared::leave(id, Role::Source);
             }
@@ -313,7 +313,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             reporter: reporter.clone(),
             interrupt: receiver.interrupt(),
             connection_id: settings.common.connection_id,
-            port: messages::port(hub.listening()),
+            port: messages::port(endpoint.listening()),
             is_discontinuous: false,
             is_untyped: settings.caps.is_none(),
             untaken_type: None,
@@ -322,8 +322,8 @@ impl BaseSrcImpl for VideoSocketSrc {
                 .as_deref()
                 .and_then(allocation::raw_frame_size),
         });
-        *lock(&self.hub) = Some(hub.clone());
-        messages::announce_listening(&*obj, hub.listening());
+        *lock(&self.endpoint) = Some(endpoint.clone());
+        messages::announce_listening(&*obj, endpoint.listening());
         if let Some(event) = receiver.attach(reporter.clone()) {
             reporter.notice(&event);
         }
@@ -662,8 +662,8 @@ impl VideoSocketSrc {
         Ok(())
     }
 
-    fn hub(&self) -> Option<Arc<Hub<SentBuffer>>> {
-        lock(&self.hub).clone()
+    fn endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
+        lock(&self.endpoint).clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What one endpoint opens, and the frames that leave it.
+//! What is open, and the frames that leave it.
 
 use std::{
     net::SocketAddr,
@@ -16,7 +16,7 @@ use super::{
     reason::{Reason, sending_ended},
     state::{Link, Side, State},
     stats::Stats,
-    target::{Endpoint, Mode, Roles},
+    target::{Mode, Roles, Target},
     teller::Telling,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 /// Why frames were not taken.
 #[derive(Clone, Debug)]
 pub enum SendError {
-    /// [`Hub::interrupt`] was called; this many frames had been taken before.
+    /// [`Endpoint::interrupt`] was called; this many frames had been taken before.
     Interrupted {
         /// Frames taken.
         taken: usize,
@@ -53,8 +53,8 @@ pub enum Offer {
 }
 
 /// See the [module documentation](super).
-pub struct Hub<P: Payload> {
-    pub(super) endpoint: Endpoint,
+pub struct Endpoint<P: Payload> {
+    pub(super) target: Target,
     pub(super) roles: Roles,
     pub(super) totals: Totals,
     pub(super) waker: Arc<Waker>,
@@ -72,10 +72,10 @@ pub(super) struct Threads {
     pub telling: Telling,
 }
 
-impl<P: Payload> Hub<P> {
+impl<P: Payload> Endpoint<P> {
     /// One that is yet to be served by its [`Threads`].
     pub(super) fn new(
-        endpoint: Endpoint,
+        target: Target,
         roles: Roles,
         was_given: bool,
         listening: Vec<SocketAddr>,
@@ -84,7 +84,7 @@ impl<P: Payload> Hub<P> {
         Self {
             was_given,
             listening,
-            endpoint,
+            target,
             roles,
             totals: Totals::default(),
             waker: Arc::new(waker),
@@ -104,8 +104,8 @@ impl<P: Payload> Hub<P> {
     }
 
     /// What to open.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// What was counted. Stays when the endpoint is closed.
@@ -187,7 +187,7 @@ impl<P: Payload> Hub<P> {
                 link.is_offered = false;
                 Offer::Connection(link.connection.clone())
             }
-            Link::Open(link) if link.read_done && !self.endpoint.reconnect => Offer::Over,
+            Link::Open(link) if link.read_done && !self.target.reconnect => Offer::Over,
             Link::Open(_) => Offer::Pending,
             Link::Over => Offer::Over,
             Link::Failed(error) => Offer::Failed(error.clone()),
@@ -298,7 +298,7 @@ impl<P: Payload> Hub<P> {
         for (taken, frame) in frames.iter().enumerate() {
             state = self.wait_for_room(state, frame, taken, &mut now)?;
             let keeps = self.keeps_for_later(&state);
-            if self.is_exclusive() && self.endpoint.mode == Mode::Listen && !keeps {
+            if self.is_exclusive() && self.target.mode == Mode::Listen && !keeps {
                 state.forget_unmet();
             }
             let more = state.offer(frame, keeps, now);
@@ -422,12 +422,12 @@ impl<P: Payload> Hub<P> {
     /// Whether a stream that is taken up again after its end gets another connection. Of a shared one the
     /// reader has come to the end as well.
     pub(super) fn begins_anew(&self) -> bool {
-        !self.was_given && (self.endpoint.reconnect || self.roles == Roles::Writer)
+        !self.was_given && (self.target.reconnect || self.roles == Roles::Writer)
     }
 
     /// In the turn-taking chat the one who connects begins.
     pub(super) fn first_turns(&self) -> u64 {
-        (self.endpoint.mode == Mode::Connect).into()
+        (self.target.mode == Mode::Connect).into()
     }
 
     pub(super) fn lock(&self) -> Guard<'_, P> {
@@ -509,7 +509,7 @@ impl<P: Payload> Hub<P> {
             match &state.link {
                 Link::Failed(error) => return Err(SendError::Failed(error.clone())),
                 Link::Over => return Err(SendError::HungUp),
-                Link::Open(link) if link.write_done && !self.endpoint.reconnect => {
+                Link::Open(link) if link.write_done && !self.target.reconnect => {
                     return Err(SendError::HungUp);
                 }
                 Link::Opening | Link::Open(_) if !self.must_wait(&state, frame, *now) => {
@@ -534,7 +534,7 @@ impl<P: Payload> Hub<P> {
     fn must_wait(&self, state: &State<P>, frame: &Frame<P>, now: Instant) -> bool {
         let flow = &state.flow;
         let mut clients = state.clients.iter().map(|(_, client)| client);
-        if self.endpoint.mode == Mode::Listen
+        if self.target.mode == Mode::Listen
             && !flow.lockstep
             && !clients.clone().any(Client::has_peer)
         {
@@ -547,7 +547,7 @@ impl<P: Payload> Hub<P> {
     /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where
     /// the stream is when it joins.
     fn keeps_for_later(&self, state: &State<P>) -> bool {
-        let waits = self.endpoint.mode == Mode::Connect && state.flow.overflow == Overflow::Block;
+        let waits = self.target.mode == Mode::Connect && state.flow.overflow == Overflow::Block;
         waits || state.flow.lockstep
     }
 
