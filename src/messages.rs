@@ -7,32 +7,54 @@ use gst::{glib, prelude::*};
 use crate::{
     fanout::Payload,
     net::{Peer, Totals},
-    settings::RemoveReason,
-    transport::{ClientStats, Endpoint},
+    transport::{ClientStats, Endpoint, Reason},
 };
 
-/// What a sink's `stats` have besides.
-pub const CLIENTS_BLURB: &str = ". And clients, a structure for each with id, address, frames-sent, bytes-sent, \
-     frames-dropped, bytes-queued, and in nanoseconds time-connected, oldest-queued (the age of the oldest \
-     frame that waits for it) and rtt";
+/// Why a connection ended, or a client is none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVideoSocketRemoveReason")]
+pub enum RemoveReason {
+    /// The peer ended it.
+    #[enum_value(name = "The peer closed the connection", nick = "closed")]
+    Closed,
+    /// It broke.
+    #[enum_value(
+        name = "The connection broke, or did not speak the framing",
+        nick = "failed"
+    )]
+    Failed,
+    /// It was slower than the stream.
+    #[enum_value(name = "The client was slower than the stream", nick = "too-slow")]
+    TooSlow,
+    /// Nothing moved for as long as `timeout` allows.
+    #[enum_value(
+        name = "Nothing was sent or taken within the timeout",
+        nick = "timeout"
+    )]
+    Timeout,
+    /// Everything is sent.
+    #[enum_value(name = "The stream has ended", nick = "eos")]
+    Eos,
+    /// The user removed it.
+    #[enum_value(name = "The application removed the client", nick = "removed")]
+    Removed,
+    /// The element was stopped.
+    #[enum_value(name = "The element was stopped", nick = "stopped")]
+    Stopped,
+}
 
-/// The properties that show the state of an element.
-pub fn read_only_properties(more_stats: &str) -> [glib::ParamSpec; 2] {
-    const STATS: &str = "Counters since the last start, kept after the stop: frames-sent, frames-received, \
-        bytes-sent and bytes-received (of payload), connections, frames-dropped (for slow clients), \
-        frames-truncated, protocol-errors. As it is now: bytes-queued, rtt (round-trip time in nanoseconds; \
-        0 = unknown)";
-    [
-        glib::ParamSpecUInt::builder("current-port")
-            .blurb("TCP port that the element listens on, from PAUSED on (0 = it does not listen)")
-            .maximum(65535)
-            .read_only()
-            .build(),
-        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
-            .blurb(&format!("{STATS}{more_stats}"))
-            .read_only()
-            .build(),
-    ]
+impl From<Reason> for RemoveReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::ClosedByPeer => Self::Closed,
+            Reason::Failed => Self::Failed,
+            Reason::TooSlow => Self::TooSlow,
+            Reason::TimedOut => Self::Timeout,
+            Reason::EndOfStream => Self::Eos,
+            Reason::Removed => Self::Removed,
+            Reason::Stopped => Self::Stopped,
+        }
+    }
 }
 
 /// The port of sockets that listen, all on the same one; 0 where there is none.

@@ -14,10 +14,10 @@ use crate::{
 
 /// At the end of the stream a peer has this long to take more of the rest of it. What is left then, the
 /// kernel delivers.
-const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// The same where the kernel would not: what a peer sends to a closed socket is answered by a reset.
-const TALKATIVE_FAREWELL_LIMIT: Duration = Duration::from_secs(20);
+const TALKATIVE_DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// Of frames that do not say when they are due this much may wait where time is the limit: enough for a call
 /// that is worth its while.
@@ -53,7 +53,7 @@ pub(super) struct Client<P> {
     pub peer_talks: bool,
     /// It has ended its sending side, and stays.
     pub peer_ended: bool,
-    pub farewell: Option<Farewell>,
+    pub drain: Option<Drain>,
     /// It is to be removed as soon as the I/O thread comes to it.
     pub leaving: Option<(Reason, Option<Error>)>,
 }
@@ -68,7 +68,7 @@ enum Place {
 }
 
 /// The sending side is ended, and the peer is taking the rest.
-pub(super) struct Farewell {
+pub(super) struct Drain {
     /// What the peer has not acknowledged, and since when it is no less.
     unacknowledged: usize,
     since: Instant,
@@ -92,7 +92,7 @@ impl<P: Payload> Client<P> {
             dropped: 0,
             peer_talks: false,
             peer_ended: false,
-            farewell: None,
+            drain: None,
             leaving: None,
         }
     }
@@ -112,7 +112,7 @@ impl<P: Payload> Client<P> {
         self.progress = Instant::now();
         self.turns = turns;
         (self.peer_talks, self.peer_ended) = (false, false);
-        self.farewell = None;
+        self.drain = None;
         (self.sent_frames, self.sent_bytes) = (0, 0);
         // With lockstep a frame needs a turn of this connection; a newer one is held for it.
         let lost = if flow.lockstep {
@@ -146,18 +146,18 @@ impl<P: Payload> Client<P> {
 
     /// Whether it is a client no more, though the I/O thread has not come to it yet, or it takes the rest.
     fn is_gone(&self) -> bool {
-        !self.stays && (self.leaving.is_some() || self.farewell.is_some())
+        !self.stays && (self.leaving.is_some() || self.drain.is_some())
     }
 
     /// Whether there is a peer for the frames to come.
     pub fn has_peer(&self) -> bool {
-        self.connection.is_some() && self.farewell.is_none() && !self.is_gone()
+        self.connection.is_some() && self.drain.is_none() && !self.is_gone()
     }
 
     /// Its connection has ended, or is for somebody else.
     pub fn disconnect(&mut self) {
         self.connection = None;
-        self.farewell = None;
+        self.drain = None;
         self.leaving = None;
     }
 
@@ -228,8 +228,8 @@ impl<P: Payload> Client<P> {
     }
 
     /// Sends what the kernel takes. Returns whether it took anything.
-    pub fn flush(&mut self, totals: &Totals) -> io::Result<bool> {
-        if self.farewell.is_some() {
+    pub fn send_waiting(&mut self, totals: &Totals) -> io::Result<bool> {
+        if self.drain.is_some() {
             return Ok(false);
         }
         let Some(connection) = self.connection.clone() else {
@@ -281,7 +281,7 @@ impl<P: Payload> Client<P> {
         self.held = None;
     }
 
-    /// Whether it is done with the stream, after [`say_farewell`](Self::say_farewell) or without a peer.
+    /// Whether it is done with the stream, after [`begin_drain`](Self::begin_drain) or without a peer.
     pub fn is_finished(&self) -> bool {
         self.connection.is_none() && self.is_idle()
     }
@@ -292,8 +292,8 @@ impl<P: Payload> Client<P> {
     }
 
     /// Ends the sending side. The rest is up to the peer.
-    pub fn say_farewell(&mut self) -> io::Result<()> {
-        self.farewell = Some(Farewell {
+    pub fn begin_drain(&mut self) -> io::Result<()> {
+        self.drain = Some(Drain {
             unacknowledged: usize::MAX,
             since: Instant::now(),
         });
@@ -304,22 +304,22 @@ impl<P: Payload> Client<P> {
 
     /// Whether the connection can be closed without a loss. A close while the peer's bytes keep coming
     /// is a reset, which would destroy what the peer has not taken yet.
-    pub fn has_parted(&mut self) -> bool {
-        let (Some(farewell), Some(connection)) = (&mut self.farewell, &self.connection) else {
+    pub fn is_drained(&mut self) -> bool {
+        let (Some(drain), Some(connection)) = (&mut self.drain, &self.connection) else {
             return self.connection.is_none();
         };
         let unacknowledged = connection.unacknowledged();
-        if unacknowledged < farewell.unacknowledged {
-            farewell.unacknowledged = unacknowledged;
-            farewell.since = Instant::now();
+        if unacknowledged < drain.unacknowledged {
+            drain.unacknowledged = unacknowledged;
+            drain.since = Instant::now();
         }
         let limit = if self.peer_talks && unacknowledged > 0 {
-            TALKATIVE_FAREWELL_LIMIT
+            TALKATIVE_DRAIN_LIMIT
         } else {
-            FAREWELL_LIMIT
+            DRAIN_LIMIT
         };
         (unacknowledged == 0 && (self.peer_ended || !self.peer_talks))
-            || farewell.since.elapsed() >= limit
+            || drain.since.elapsed() >= limit
     }
 
     /// For how long it has taken nothing of what waits.
@@ -328,14 +328,14 @@ impl<P: Payload> Client<P> {
     }
 
     /// Nothing more follows: it has some time from now on to take what waits.
-    pub fn begin_farewell(&mut self) {
+    pub fn restart_progress(&mut self) {
         self.progress = Instant::now();
     }
 
-    /// Whether it takes nothing of what waits, not even to say farewell.
+    /// Whether it takes nothing of what waits, not even when nothing more follows.
     pub fn is_stuck(&self) -> bool {
         self.stalled_for()
-            .is_some_and(|stalled_for| stalled_for >= FAREWELL_LIMIT)
+            .is_some_and(|stalled_for| stalled_for >= DRAIN_LIMIT)
     }
 
     /// Its counters, where it is connected.
@@ -391,7 +391,7 @@ impl<P: Payload> Client<P> {
             Overflow::Block => (),
             Overflow::Drop => sent.dropped = self.thin(&flow.limits, now),
             Overflow::Disconnect => match &self.connection {
-                Some(connection) if self.farewell.is_none() => {
+                Some(connection) if self.drain.is_none() => {
                     if self.leaving.is_none() && self.backlog.is_over(&flow.limits, now) {
                         let peer = connection.peer();
                         self.leaving = Some((Reason::TooSlow, Some(Error::TooSlow { peer })));

@@ -219,7 +219,7 @@ impl<P: Payload> Endpoint<P> {
             for (_, client) in &mut state.clients {
                 client.grant_turn();
             }
-            self.flush(&mut state);
+            self.send_waiting(&mut state);
         }
     }
 
@@ -310,7 +310,7 @@ impl<P: Payload> Endpoint<P> {
                 self.wake();
             }
         } else {
-            self.flush(&mut state);
+            self.send_waiting(&mut state);
         }
         let now = Instant::now();
         state.burst.mark(now);
@@ -329,7 +329,7 @@ impl<P: Payload> Endpoint<P> {
         let takes = is_open && clients.all(|(_, client)| client.is_idle());
         if takes {
             state.offer(frame, true, Instant::now());
-            self.flush(&mut state);
+            self.send_waiting(&mut state);
         }
         takes
     }
@@ -351,9 +351,9 @@ impl<P: Payload> Endpoint<P> {
         let mut state = self.lock();
         state.finishing = true;
         for (_, client) in &mut state.clients {
-            client.begin_farewell();
+            client.restart_progress();
         }
-        self.flush(&mut state);
+        self.send_waiting(&mut state);
         self.wake();
         loop {
             match &state.link {
@@ -392,7 +392,7 @@ impl<P: Payload> Endpoint<P> {
         let mut state = self.lock();
         state.interrupted = interrupted;
         state.interruptions += 1;
-        self.flush(&mut state);
+        self.send_waiting(&mut state);
         self.progress.notify_all();
     }
 
@@ -446,12 +446,12 @@ impl<P: Payload> Endpoint<P> {
     }
 
     /// Sends what the sockets take. Clients that fail are left to the I/O thread.
-    pub(super) fn flush(&self, state: &mut State<P>) {
+    pub(super) fn send_waiting(&self, state: &mut State<P>) {
         let State {
             clients, leaving, ..
         } = state;
         for (key, client) in clients {
-            self.flush_client(client);
+            self.send_to(client);
             if client.leaving.is_some() {
                 leaving.push(key);
             }
@@ -486,11 +486,11 @@ impl<P: Payload> Endpoint<P> {
     }
 
     /// Returns whether the client took anything.
-    pub(super) fn flush_client(&self, client: &mut Client<P>) -> bool {
+    pub(super) fn send_to(&self, client: &mut Client<P>) -> bool {
         if client.leaving.is_some() {
             return false;
         }
-        client.flush(&self.totals).unwrap_or_else(|source| {
+        client.send_waiting(&self.totals).unwrap_or_else(|source| {
             let connection = client.connection.as_ref();
             client.leaving = connection.map(|connection| sending_ended(connection.peer(), source));
             false
@@ -504,7 +504,7 @@ impl<P: Payload> Endpoint<P> {
         taken: usize,
         now: &mut Instant,
     ) -> Result<Guard<'a, P>, SendError> {
-        let mut has_flushed = false;
+        let mut has_sent = false;
         loop {
             match &state.link {
                 Link::Failed(error) => return Err(SendError::Failed(error.clone())),
@@ -515,12 +515,12 @@ impl<P: Payload> Endpoint<P> {
                 Link::Opening | Link::Open(_) if !self.must_wait(&state, frame, *now) => {
                     return Ok(state);
                 }
-                _ if !has_flushed => {
-                    has_flushed = true;
-                    self.flush(&mut state);
+                _ if !has_sent => {
+                    has_sent = true;
+                    self.send_waiting(&mut state);
                 }
                 _ if state.interrupted => {
-                    self.flush(&mut state);
+                    self.send_waiting(&mut state);
                     return Err(SendError::Interrupted { taken });
                 }
                 _ => {

@@ -37,7 +37,7 @@ pub(super) struct State<P> {
     pub interruptions: u64,
     pub finishing: bool,
     /// Some clients have been told that no more follows, and are taking the rest.
-    pub parting: bool,
+    pub draining: bool,
     pub stopping: bool,
     pub waiters: usize,
 }
@@ -58,7 +58,7 @@ pub(super) struct OpenLink {
     /// The reader has not taken it yet.
     pub is_offered: bool,
     /// What the peer sends is thrown away.
-    pub is_drained: bool,
+    pub is_discarded: bool,
     pub read_done: bool,
     pub write_done: bool,
     pub ending: Option<(Reason, Option<Error>)>,
@@ -105,7 +105,7 @@ impl<P: Payload> State<P> {
             interrupted: false,
             interruptions: 0,
             finishing: false,
-            parting: false,
+            draining: false,
             stopping: false,
             waiters: 0,
         }
@@ -165,12 +165,12 @@ impl<P: Payload> State<P> {
         let State { clients, link, .. } = self;
         let Link::Open(link) = link else { return };
         for (_, client) in clients.iter_mut() {
-            if client.connection.is_none() || client.farewell.is_some() {
+            if client.connection.is_none() || client.drain.is_some() {
                 continue;
             }
             if client.backlog.is_empty() {
                 // Fails where there is no connection any more.
-                let _ = client.say_farewell();
+                let _ = client.begin_drain();
             } else {
                 // The reader has it too, and is to let go of it.
                 link.connection.abort(libc::ECONNABORTED);

@@ -41,7 +41,7 @@ const EVENTS: usize = 256;
 const INSPECTION: Duration = Duration::from_secs(1);
 
 /// How often, while peers take the last of the stream: the kernel does not tell when they have.
-const FAREWELL_CHECK: Duration = Duration::from_millis(2);
+const DRAIN_CHECK: Duration = Duration::from_millis(2);
 
 /// A system without a free descriptor may have one again after this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -188,7 +188,7 @@ impl<P: Payload> Worker<P> {
         {
             let error = match connection.take_error() {
                 // The peer takes the rest, and then has.
-                None if client.farewell.is_some() => return,
+                None if client.drain.is_some() => return,
                 None => io::ErrorKind::BrokenPipe.into(),
                 Some(error) => error,
             };
@@ -209,7 +209,7 @@ impl<P: Payload> Worker<P> {
             return;
         };
         client.set_writable();
-        let any = self.endpoint.flush_client(client);
+        let any = self.endpoint.send_to(client);
         if client.leaving.is_some() {
             leaving.push(key);
         }
@@ -429,7 +429,7 @@ impl<P: Payload> Worker<P> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match register(&self.poll, connection.as_raw_fd(), token, interest) {
             Ok(()) => {
-                self.endpoint.flush_client(client);
+                self.endpoint.send_to(client);
             }
             Err(error) => client.leaving = Some((Reason::Failed, Some(Error::Accept(error)))),
         }
@@ -467,14 +467,14 @@ impl<P: Payload> Worker<P> {
             id,
             connection: connection.clone(),
             is_offered: true,
-            is_drained: false,
+            is_discarded: false,
             read_done: matches!(state.reader, Side::Gone),
             write_done: matches!(state.writer, Side::Gone),
             ending: None,
         });
         state.wake_reader();
         self.watch(&mut state);
-        self.endpoint.flush(&mut state);
+        self.endpoint.send_waiting(&mut state);
         self.endpoint.notify(&state);
         let peer = connection.peer();
         let observers = state.observers();
@@ -507,8 +507,8 @@ impl<P: Payload> Worker<P> {
             return;
         };
         let fd = link.connection.as_raw_fd();
-        let result = if drains && !link.is_drained {
-            link.is_drained = true;
+        let result = if drains && !link.is_discarded {
+            link.is_discarded = true;
             // It was registered for sending if the reader has left since.
             let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -533,10 +533,10 @@ impl<P: Payload> Worker<P> {
             inspect(&mut state);
         }
         if state.burst.is_ticking() && state.burst.tick(Instant::now()) {
-            endpoint.flush(&mut state);
+            endpoint.send_waiting(&mut state);
         }
-        if state.finishing || state.parting {
-            say_farewells(&mut state);
+        if state.finishing || state.draining {
+            drain_clients(&mut state);
         }
         for key in std::mem::take(&mut state.leaving) {
             self.part(&mut state, key);
@@ -548,8 +548,8 @@ impl<P: Payload> Worker<P> {
     }
 
     fn watch_if_reader_left(&self, state: &mut State<P>) {
-        let is_drained = matches!(&state.link, Link::Open(link) if link.is_drained);
-        if !is_drained && discards(&self.endpoint, state) {
+        let is_discarded = matches!(&state.link, Link::Open(link) if link.is_discarded);
+        if !is_discarded && discards(&self.endpoint, state) {
             self.watch(state);
         }
     }
@@ -682,8 +682,8 @@ impl<P: Payload> Worker<P> {
         if state.num_clients() > 0 {
             let next = self.inspected + self.inspection(&state);
             no_later(next.saturating_duration_since(now));
-            if state.parting {
-                no_later(FAREWELL_CHECK);
+            if state.draining {
+                no_later(DRAIN_CHECK);
             }
             if state.burst.is_ticking() {
                 no_later(TICK);
@@ -770,34 +770,34 @@ fn discards<P: Payload>(endpoint: &Endpoint<P>, state: &State<P>) -> bool {
         Roles::Writer => true,
         Roles::Both => {
             matches!(state.reader, Side::Gone)
-                || matches!(&state.link, Link::Open(link) if link.is_drained)
+                || matches!(&state.link, Link::Open(link) if link.is_discarded)
         }
     }
 }
 
 /// Tells each client that has got everything that no more follows, and lets go those that know.
-fn say_farewells<P: Payload>(state: &mut State<P>) {
+fn drain_clients<P: Payload>(state: &mut State<P>) {
     let State {
         clients,
         leaving,
         finishing,
-        parting,
+        draining,
         flow,
         ..
     } = state;
-    *parting = false;
+    *draining = false;
     for (key, client) in clients {
         if client.connection.is_none() || client.leaving.is_some() {
             continue;
         }
         // A flush takes back the end of the stream, not the word given to a client.
-        let parted = if client.farewell.is_some() {
-            client.has_parted()
+        let drained = if client.drain.is_some() {
+            client.is_drained()
         } else if !*finishing {
             continue;
         } else if client.is_idle() {
             // Where there is nobody to tell any more, nothing is left to do.
-            client.say_farewell().is_err() || client.has_parted()
+            client.begin_drain().is_err() || client.is_drained()
         } else {
             // It holds up the end of the stream no more than the stream.
             if flow.overflow != Overflow::Block && client.is_stuck() {
@@ -806,11 +806,11 @@ fn say_farewells<P: Payload>(state: &mut State<P>) {
             }
             continue;
         };
-        if parted {
+        if drained {
             client.leaving = Some((Reason::EndOfStream, None));
             leaving.push(key);
         } else {
-            *parting = true;
+            *draining = true;
         }
     }
 }

@@ -27,12 +27,11 @@ use crate::{
     fault::{self, Direction},
     frames::SentBuffer,
     lock::lock,
-    messages,
+    messages::{self, RemoveReason},
     net::Error,
-    settings::{self, Changeable, RemoveReason},
+    settings::{self, Changeable, uri},
     shared::{self, Role},
     transport::{Endpoint, Event, Observer, SendError},
-    uri,
     wire::HeaderFormat,
 };
 
@@ -117,7 +116,7 @@ impl ObjectImpl for VideoSocketSink {
                 .read_only()
                 .build();
             specs
-                .chain(messages::read_only_properties(messages::CLIENTS_BLURB))
+                .chain(settings::read_only_properties(settings::CLIENTS_BLURB))
                 .chain([num_clients])
                 .collect()
         });

@@ -21,10 +21,9 @@ use crate::{
     lock::lock,
     messages,
     net::Error,
-    settings::{self, Changeable, Common, Property, Settings, common_properties},
+    settings::{self, Changeable, Common, Property, Settings, common_properties, uri},
     shared::{self, Role},
     transport::{Endpoint, Event, Interrupt, Observer, Received, Receiver},
-    uri,
 };
 
 static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
@@ -178,7 +177,7 @@ impl ObjectImpl for VideoSocketSrc {
     fn properties() -> &'static [glib::ParamSpec] {
         static SPECS: Lazy<Vec<glib::ParamSpec>> = Lazy::new(|| {
             let specs = PROPERTIES.iter().map(|property| property.spec.clone());
-            specs.chain(messages::read_only_properties("")).collect()
+            specs.chain(settings::read_only_properties("")).collect()
         });
         &SPECS
     }

@@ -7,7 +7,10 @@ use gst::{
     prelude::*,
 };
 
-use crate::settings::{Common, Property, Settings, find};
+use super::{
+    common::{Common, Settings, find},
+    property::Property,
+};
 
 /// The scheme of the URIs.
 pub const SCHEME: &str = "videosocket";
