@@ -1,5 +1,7 @@
 //! A transport's error as GStreamer's: domain, code, sentence, details.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use gst::prelude::*;
 
 use crate::{net::Error, shared::OpenError};
@@ -11,6 +13,31 @@ pub enum Direction {
     Receiving,
     /// The sink.
     Sending,
+}
+
+/// The error that ends the stream of an element. The streaming thread may meet with it as well as the one that
+/// tells what happens, and the first of them posts it: one without a cause would else come before.
+#[derive(Debug)]
+pub struct LastError {
+    direction: Direction,
+    is_posted: AtomicBool,
+}
+
+impl LastError {
+    /// None yet.
+    pub fn none(direction: Direction) -> Self {
+        Self {
+            direction,
+            is_posted: AtomicBool::new(false),
+        }
+    }
+
+    /// Posts the error, unless one has been.
+    pub fn post(&self, element: &impl IsA<gst::Element>, error: &Error) {
+        if !self.is_posted.swap(true, Relaxed) {
+            post_error(element, error, self.direction);
+        }
+    }
 }
 
 /// Posts the error that ends the stream.

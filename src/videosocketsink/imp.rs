@@ -1,7 +1,5 @@
 use std::{
     mem,
-    net::SocketAddr,
-    ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -9,41 +7,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gio::prelude::*;
-use gst::{
-    glib::{self, signal::signal_has_handler_pending, subclass::SignalId},
-    prelude::*,
-    subclass::prelude::*,
-};
+use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::{prelude::*, subclass::prelude::*};
 use once_cell::sync::Lazy;
 
 use super::{
+    CAT,
     preroll::{preroll, wait_until_playing, without_lock},
+    reporter::{Reporter, signals},
     settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod},
+    stream::{Stream, stream_headers},
 };
 use crate::{
     fanout::{Flow, Frame, Sent},
-    fault::{self, Direction},
+    fault::Direction,
     frames::SentBuffer,
     lock::lock,
     messages::{self, RemoveReason},
     net::Error,
     settings::{self, Changeable, uri},
     shared::{self, Role},
-    transport::{Endpoint, Event, Observer, SendError},
-    wire::HeaderFormat,
+    transport::{Endpoint, Observer, SendError},
 };
-
-static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
-    gst::DebugCategory::new(
-        "videosocketsink",
-        gst::DebugColorFlags::empty(),
-        Some("Sends length-prefixed frames over TCP"),
-    )
-});
-
-const CLIENT_CONNECTING: &str = "client-connecting";
 
 /// Keyframes cost bandwidth; clients that come one by one share one.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -65,31 +50,6 @@ struct Run {
     reporter: Arc<Reporter>,
     /// As they were at the start; what may be changed since is read anew.
     settings: SinkSettings,
-}
-
-/// What the streaming thread knows of the stream.
-#[derive(Default)]
-struct Stream {
-    endpoint: Option<Arc<Endpoint<SentBuffer>>>,
-    format: HeaderFormat,
-    max_frame_size: u64,
-    segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-    /// Whether upstream is live; asked once.
-    is_live: Option<bool>,
-    headers: Vec<gst::Buffer>,
-    /// The buffer that was sent before it was due.
-    sent_ahead: Option<gst::Buffer>,
-    keyframe_requested: Option<Instant>,
-    keyframes_requested: u32,
-    /// Frames on their way into the transport; kept for its memory.
-    frames: Vec<Frame<SentBuffer>>,
-}
-
-/// Passes on what the endpoint tells.
-struct Reporter {
-    sink: glib::WeakRef<super::VideoSocketSink>,
-    /// The error that ends the stream has been posted.
-    has_failed: AtomicBool,
 }
 
 pub(super) fn register_types() {
@@ -352,10 +312,7 @@ impl VideoSocketSink {
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
         };
-        let reporter = Arc::new(Reporter {
-            sink: obj.downgrade(),
-            has_failed: AtomicBool::new(false),
-        });
+        let reporter = Arc::new(Reporter::new(&obj));
         *lock(&self.run) = Some(Run {
             endpoint: endpoint.clone(),
             reporter: reporter.clone(),
@@ -549,7 +506,7 @@ impl VideoSocketSink {
         }
     }
 
-    fn running_endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
+    pub fn running_endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
         lock(&self.run).as_ref().map(|run| run.endpoint.clone())
     }
 
@@ -561,46 +518,6 @@ impl VideoSocketSink {
         let mut stats = messages::stats(endpoint.as_deref());
         stats.set("clients", gst::Array::new(clients));
         stats
-    }
-}
-
-impl Stream {
-    /// The frame that a buffer becomes; an error where no frame can carry it.
-    fn frame(&self, buffer: gst::Buffer) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
-        let len = buffer.size();
-        let max = self.max_frame_size.min(self.format.max_payload_len());
-        let too_long = || {
-            gst::error_msg!(
-                gst::ResourceError::Write,
-                ("A buffer of {len} bytes is longer than a frame may be, {max} bytes"),
-                [
-                    "max-frame-size is {}, a header says {} at most",
-                    self.max_frame_size,
-                    self.format.max_payload_len()
-                ]
-            )
-        };
-        if len as u64 > max {
-            return Err(too_long());
-        }
-        let header = self.format.encode(len as u64).map_err(|_| too_long())?;
-        let flags = buffer.flags();
-        let time = buffer.dts_or_pts().and_then(|time| {
-            let segment = self.segment.as_ref()?;
-            segment.to_running_time(time)
-        });
-        Ok(Frame {
-            header,
-            len,
-            keyframe: !flags.contains(gst::BufferFlags::DELTA_UNIT),
-            repeats_header: flags.contains(gst::BufferFlags::HEADER)
-                && self
-                    .headers
-                    .iter()
-                    .any(|header| has_same_bytes(header, &buffer)),
-            time: time.map(Into::into),
-            payload: buffer.into(),
-        })
     }
 }
 
@@ -618,139 +535,4 @@ impl URIHandlerImpl for VideoSocketSink {
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
         uri::set(&self.settings, uri, lock(&self.run).is_some())
     }
-}
-
-impl Observer for Reporter {
-    fn notice(&self, event: &Event) {
-        let Some(obj) = self.sink.upgrade() else {
-            return;
-        };
-        match event {
-            Event::Connected { id, peer } => {
-                gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
-                messages::post_connected(&obj, *peer);
-                let address = gio_address(peer.address());
-                obj.emit_by_name::<()>("client-added", &[id, &address]);
-                obj.notify("num-clients");
-            }
-            Event::Disconnected {
-                id,
-                peer,
-                reason,
-                stats,
-                cause,
-                goes_on,
-            } => {
-                gst::info!(
-                    CAT,
-                    obj = obj,
-                    "Client {id} disconnected, {peer}: {reason:?}"
-                );
-                match cause {
-                    Some(cause) if *goes_on => {
-                        fault::post_warning(&obj, cause, Direction::Sending);
-                    }
-                    Some(cause) => self.fail(cause),
-                    None => (),
-                }
-                let sent = (stats.frames_sent, stats.bytes_sent);
-                let reason = RemoveReason::from(*reason);
-                messages::post_disconnected(&obj, *peer, reason, sent);
-                let stats = messages::client_stats(stats);
-                obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
-                obj.notify("num-clients");
-            }
-            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending),
-            Event::Failed(error) => self.fail(error),
-        }
-    }
-
-    fn admits(&self, address: Option<SocketAddr>) -> bool {
-        let Some(obj) = self.sink.upgrade() else {
-            return false;
-        };
-        obj.emit_by_name(CLIENT_CONNECTING, &[&gio_address(address)])
-    }
-
-    fn is_choosy(&self) -> bool {
-        let signal = SignalId::lookup(CLIENT_CONNECTING, super::VideoSocketSink::static_type());
-        let sink = self.sink.upgrade().zip(signal);
-        sink.is_some_and(|(sink, signal)| signal_has_handler_pending(&sink, signal, None, false))
-    }
-}
-
-impl Reporter {
-    /// Both the streaming thread and the teller may meet with it; an error without a cause is not to come first.
-    fn fail(&self, error: &Error) {
-        if let Some(obj) = self.sink.upgrade()
-            && !self.has_failed.swap(true, Relaxed)
-        {
-            fault::post_error(&obj, error, Direction::Sending);
-        }
-    }
-}
-
-fn signals() -> Vec<glib::subclass::Signal> {
-    vec![
-        glib::subclass::Signal::builder("client-added")
-            .param_types([u64::static_type(), gio::SocketAddress::static_type()])
-            .build(),
-        glib::subclass::Signal::builder("client-removed")
-            .param_types([
-                u64::static_type(),
-                RemoveReason::static_type(),
-                gst::Structure::static_type(),
-            ])
-            .build(),
-        glib::subclass::Signal::builder(CLIENT_CONNECTING)
-            .param_types([gio::SocketAddress::static_type()])
-            .return_type::<bool>()
-            .run_last()
-            .class_handler(|_| Some(true.to_value()))
-            // One handler that refuses is enough.
-            .accumulator(|_, _, value| match value.get() {
-                Ok(false) => ControlFlow::Break(value.clone()),
-                _ => ControlFlow::Continue(value.clone()),
-            })
-            .build(),
-        glib::subclass::Signal::builder("disconnect-client")
-            .param_types([u64::static_type()])
-            .return_type::<bool>()
-            .action()
-            .class_handler(|values| {
-                let sink = values[0].get::<super::VideoSocketSink>().ok()?;
-                let id = values[1].get().ok()?;
-                let endpoint = sink.imp().running_endpoint();
-                Some(
-                    endpoint
-                        .is_some_and(|endpoint| endpoint.disconnect_client(id))
-                        .to_value(),
-                )
-            })
-            .build(),
-    ]
-}
-
-fn gio_address(address: Option<SocketAddr>) -> Option<gio::SocketAddress> {
-    let address = address?;
-    let ip = gio::InetAddress::from(address.ip());
-    Some(gio::InetSocketAddress::new(&ip, address.port()).upcast())
-}
-
-/// The buffers that a client needs before the first frame of the stream.
-fn stream_headers(caps: &gst::Caps) -> Vec<gst::Buffer> {
-    let structure = caps.structure(0);
-    let headers =
-        structure.and_then(|structure| structure.get::<gst::ArrayRef>("streamheader").ok());
-    headers
-        .iter()
-        .flat_map(|headers| headers.iter())
-        .filter_map(|value| value.get().ok())
-        .collect()
-}
-
-fn has_same_bytes(a: &gst::Buffer, b: &gst::Buffer) -> bool {
-    a.size() == b.size()
-        && a.map_readable()
-            .is_ok_and(|a| b.map_readable().is_ok_and(|b| a.as_slice() == b.as_slice()))
 }

@@ -66,10 +66,21 @@
 //! ```
 
 use gst::{glib, prelude::*};
+use once_cell::sync::Lazy;
 
 mod imp;
 mod preroll;
+mod reporter;
 mod settings;
+mod stream;
+
+static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
+    gst::DebugCategory::new(
+        "videosocketsink",
+        gst::DebugColorFlags::empty(),
+        Some("Sends length-prefixed frames over TCP"),
+    )
+});
 
 glib::wrapper! {
     /// The element.

@@ -1,38 +1,28 @@
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::{Arc, Mutex};
 
-use gst::{
-    glib::{self, translate::IntoGlib},
-    prelude::*,
-    subclass::prelude::*,
-};
+use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::{
     prelude::*,
     subclass::{base_src::CreateSuccess, prelude::*},
 };
 use once_cell::sync::Lazy;
 
-use super::{allocation, batch, unlocking::Unlocking};
+use super::{
+    CAT, allocation, batch, caps,
+    reporter::Reporter,
+    settings::{PROPERTIES, SrcSettings, ZeroLength},
+    unlocking::Unlocking,
+};
 use crate::{
     fault::{self, Direction},
     frames::{Allocation, ReceivedBuffers, SentBuffer},
     lock::lock,
     messages,
     net::Error,
-    settings::{self, Changeable, Common, Property, Settings, common_properties, uri},
+    settings::{self, uri},
     shared::{self, Role},
-    transport::{Endpoint, Event, Interrupt, Observer, Received, Receiver},
+    transport::{Endpoint, Interrupt, Observer, Received, Receiver},
 };
-
-static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
-    gst::DebugCategory::new(
-        "videosocketsrc",
-        gst::DebugColorFlags::empty(),
-        Some("Receives length-prefixed frames over TCP"),
-    )
-});
 
 /// After an error of our own. The base class would post a second one, without a cause, for an error; like
 /// that, this ends the stream downstream.
@@ -40,85 +30,6 @@ const STREAM_OVER: gst::FlowError = gst::FlowError::Eos;
 
 /// Room for as many frames in a list; where there are more it grows.
 const BATCH: usize = 64;
-
-/// What a frame without a payload means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
-#[enum_type(name = "GstVideoSocketZeroLength")]
-enum ZeroLength {
-    #[default]
-    #[enum_value(name = "Push an empty buffer", nick = "frame")]
-    Frame,
-    #[enum_value(name = "Pass over it", nick = "skip")]
-    Skip,
-    #[enum_value(name = "End the stream", nick = "eos")]
-    Eos,
-}
-
-/// Loads them: to do so with the first frame would make a live stream fall behind.
-static TYPEFINDERS: Lazy<()> = Lazy::new(|| {
-    for factory in &gst::TypeFindFactory::factories() {
-        if let Err(error) = factory.load() {
-            gst::debug!(CAT, obj = factory, "Not loaded: {error}");
-        }
-    }
-});
-
-#[derive(Clone, Debug, Default)]
-struct SrcSettings {
-    common: Common,
-    caps: Option<gst::Caps>,
-    zero_length: ZeroLength,
-}
-
-static PROPERTIES: Lazy<Vec<Property<SrcSettings>>> = Lazy::new(|| {
-    let mut properties = common_properties();
-    properties.extend([
-        Property::time(
-            "timeout",
-            "Give up a connection on which no byte has come for this long, in nanoseconds (0 = never)",
-            Changeable::InReady,
-            |s: &SrcSettings| s.common.timeout,
-            |s, timeout| s.common.timeout = timeout,
-        ),
-        Property::custom(
-            glib::ParamSpecBoxed::builder::<gst::Caps>("caps")
-                .blurb(
-                    "Caps of the frames; raw video and audio need them, for example \
-                     video/x-raw,format=I420,width=640,height=480,framerate=30/1 (none = the first frame of \
-                     a connection tells, as JPEG does)",
-                )
-                .flags(Changeable::InReady.flags())
-                .build(),
-            |s: &SrcSettings| s.caps.to_value(),
-            |s, value| {
-                s.caps = value.get().map_err(|_| "the value is no caps".to_string())?;
-                Ok(())
-            },
-        ),
-        Property::choice(
-            "zero-length",
-            "What to do with a frame of length 0, a header without a payload",
-            Changeable::Always,
-            |s: &SrcSettings| s.zero_length,
-            |s, zero_length| s.zero_length = zero_length,
-        ),
-    ]);
-    properties
-});
-
-impl Settings for SrcSettings {
-    fn common(&self) -> &Common {
-        &self.common
-    }
-
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
-    }
-
-    fn properties() -> &'static [Property<Self>] {
-        &PROPERTIES
-    }
-}
 
 #[derive(Default)]
 pub struct VideoSocketSrc {
@@ -152,13 +63,6 @@ struct Run {
     untaken_type: Option<String>,
     /// How long the frames are by the caps that the user has set, until one is not.
     frame_size: Option<usize>,
-}
-
-/// Passes on what the endpoint tells.
-struct Reporter {
-    source: glib::WeakRef<super::VideoSocketSrc>,
-    /// The error that ends the stream has been posted.
-    has_failed: AtomicBool,
 }
 
 pub(super) fn register_types() {
@@ -271,10 +175,11 @@ impl ElementImpl for VideoSocketSrc {
                 false
             }
             // Only a frame that downstream refuses shows that it does not do without caps.
-            gst::MessageView::Error(error)
-                if is_not_negotiated(error) && !self.obj().src_pad().has_current_caps() =>
-            {
-                self.parent_post_message(self.caps_are_missing(error))
+            gst::MessageView::Error(error) if caps::are_missing(&self.obj(), error) => {
+                let run = lock(&self.run);
+                let untaken_type = run.as_ref().and_then(|run| run.untaken_type.clone());
+                drop(run);
+                self.parent_post_message(caps::missing(&self.obj(), error, untaken_type))
             }
             _ => self.parent_post_message(message),
         }
@@ -286,7 +191,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         let settings = lock(&self.settings).clone();
         let obj = self.obj();
         if settings.caps.is_none() {
-            Lazy::force(&TYPEFINDERS);
+            caps::load_typefinders();
         }
         let endpoint = shared::open(&*obj, &settings, Role::Source)
             .map_err(|error| error.message(Direction::Receiving))?;
@@ -304,10 +209,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             }
             fault::message(&error, Direction::Receiving)
         })?;
-        let reporter = Arc::new(Reporter {
-            source: obj.downgrade(),
-            has_failed: AtomicBool::new(false),
-        });
+        let reporter = Arc::new(Reporter::new(&obj));
         *lock(&self.run) = Some(Run {
             reporter: reporter.clone(),
             interrupt: receiver.interrupt(),
@@ -570,69 +472,16 @@ impl VideoSocketSrc {
             );
         }
         if is_untyped {
-            self.find_type(&buffer);
+            let untaken_type = caps::find(&self.obj(), &buffer);
+            if let Some(run) = &mut *lock(&self.run) {
+                run.untaken_type = untaken_type;
+            }
         }
         if is_discontinuous && let Some(buffer) = buffer.get_mut() {
             buffer.set_flags(gst::BufferFlags::DISCONT);
         }
         gst::trace!(CAT, imp = self, "Received {buffer:?}");
         buffer
-    }
-
-    /// Without caps from the user, those of the first frame, where they are beyond doubt and downstream
-    /// takes them: not everything downstream has a typefinder.
-    fn find_type(&self, buffer: &gst::Buffer) {
-        let obj = self.obj();
-        let pad = obj.src_pad();
-        let found = gst_base::functions::type_find_helper_for_buffer(Some(&*obj), buffer);
-        let mut untaken_type = None;
-        match found {
-            Ok((caps, probability)) if probability >= gst::TypeFindProbability::Likely => {
-                gst::info!(CAT, imp = self, "The frames are {caps}");
-                if !pad.peer_query_accept_caps(&caps) {
-                    untaken_type = caps.structure(0).map(|caps| caps.name().to_string());
-                } else if let Err(error) = obj.set_caps(&caps) {
-                    gst::warning!(CAT, imp = self, "Downstream refuses {caps}: {error}");
-                } else {
-                    // Downstream has been asked what memory it wants, but not for these caps.
-                    pad.mark_reconfigure();
-                }
-            }
-            found => gst::debug!(CAT, imp = self, "The frames have no known type: {found:?}"),
-        }
-        if let Some(run) = &mut *lock(&self.run) {
-            run.untaken_type = untaken_type;
-        }
-    }
-
-    /// In place of the base class's error, which says "not-negotiated".
-    fn caps_are_missing(&self, error: &gst::message::Error) -> gst::Message {
-        let obj = self.obj();
-        let run = lock(&self.run);
-        let untaken_type = run.as_ref().and_then(|run| run.untaken_type.clone());
-        drop(run);
-        let (code, text) = match untaken_type {
-            Some(name) => (
-                gst::StreamError::WrongType,
-                format!(
-                    "The frames are {name}, which downstream does not take: put a decoder in between, \
-                     for example decodebin3, or set caps if they are something else"
-                ),
-            ),
-            None => (
-                gst::StreamError::TypeNotFound,
-                format!(
-                    "The frames have no type that can be found out, and downstream needs caps: set caps, \
-                     for example caps={}",
-                    example_caps(&obj.src_pad().peer_query_caps(None))
-                ),
-            ),
-        };
-        gst::message::Error::builder(code, &text)
-            .debug_if_some(error.debug().as_deref())
-            .details_if_some(error.details().map(ToOwned::to_owned))
-            .src(&*obj)
-            .build()
     }
 
     fn connection_ended(
@@ -679,56 +528,5 @@ impl URIHandlerImpl for VideoSocketSrc {
 
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
         uri::set(&self.settings, uri, lock(&self.run).is_some())
-    }
-}
-
-impl Observer for Reporter {
-    fn notice(&self, event: &Event) {
-        let Some(obj) = self.source.upgrade() else {
-            return;
-        };
-        match event {
-            Event::Connected { peer, .. } => {
-                gst::info!(CAT, obj = obj, "Connected to {peer}");
-                messages::post_connected(&obj, *peer);
-            }
-            Event::Disconnected {
-                peer,
-                reason,
-                stats,
-                ..
-            } => {
-                gst::info!(CAT, obj = obj, "Disconnected from {peer}: {reason:?}");
-                let received = (stats.frames_received, stats.bytes_received);
-                messages::post_disconnected(&obj, *peer, (*reason).into(), received);
-            }
-            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Receiving),
-            Event::Failed(error) => self.fail(error),
-        }
-    }
-}
-
-impl Reporter {
-    /// Both the streaming thread and the teller may meet with it; an error without a cause is not to come first.
-    fn fail(&self, error: &Error) {
-        if let Some(obj) = self.source.upgrade()
-            && !self.has_failed.swap(true, Relaxed)
-        {
-            fault::post_error(&obj, error, Direction::Receiving);
-        }
-    }
-}
-
-fn is_not_negotiated(error: &gst::message::Error) -> bool {
-    let details = error.details();
-    let flow = details.and_then(|details| details.get::<i32>("flow-return").ok());
-    flow == Some(gst::FlowError::NotNegotiated.into_glib())
-}
-
-/// Caps of the kind that downstream takes, to be adapted by the user.
-fn example_caps(downstream: &gst::Caps) -> &'static str {
-    match downstream.structure(0).map(|caps| caps.name().as_str()) {
-        Some("audio/x-raw") => "audio/x-raw,format=S16LE,layout=interleaved,rate=48000,channels=1",
-        _ => "video/x-raw,format=I420,width=640,height=480,framerate=30/1",
     }
 }

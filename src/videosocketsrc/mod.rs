@@ -42,11 +42,23 @@
 //! ```
 
 use gst::{glib, prelude::*};
+use once_cell::sync::Lazy;
 
 mod allocation;
 mod batch;
+mod caps;
 mod imp;
+mod reporter;
+mod settings;
 mod unlocking;
+
+static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
+    gst::DebugCategory::new(
+        "videosocketsrc",
+        gst::DebugColorFlags::empty(),
+        Some("Receives length-prefixed frames over TCP"),
+    )
+});
 
 glib::wrapper! {
     /// The element.

@@ -1,0 +1,151 @@
+//! What a sink tells of its clients: signals, and messages on the bus.
+
+use std::{net::SocketAddr, ops::ControlFlow};
+
+use gio::prelude::*;
+use gst::{
+    glib::{
+        self,
+        signal::signal_has_handler_pending,
+        subclass::{Signal, SignalId},
+    },
+    subclass::prelude::*,
+};
+
+use super::{CAT, VideoSocketSink};
+use crate::{
+    fault::{self, Direction, LastError},
+    messages::{self, RemoveReason},
+    net::Error,
+    transport::{Event, Observer},
+};
+
+const CLIENT_CONNECTING: &str = "client-connecting";
+
+/// Passes on what the endpoint tells.
+pub struct Reporter {
+    sink: glib::WeakRef<VideoSocketSink>,
+    last_error: LastError,
+}
+
+impl Reporter {
+    pub fn new(sink: &VideoSocketSink) -> Self {
+        Self {
+            sink: sink.downgrade(),
+            last_error: LastError::none(Direction::Sending),
+        }
+    }
+
+    /// The stream cannot go on.
+    pub fn fail(&self, error: &Error) {
+        if let Some(sink) = self.sink.upgrade() {
+            self.last_error.post(&sink, error);
+        }
+    }
+}
+
+impl Observer for Reporter {
+    fn notice(&self, event: &Event) {
+        let Some(obj) = self.sink.upgrade() else {
+            return;
+        };
+        match event {
+            Event::Connected { id, peer } => {
+                gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
+                messages::post_connected(&obj, *peer);
+                let address = gio_address(peer.address());
+                obj.emit_by_name::<()>("client-added", &[id, &address]);
+                obj.notify("num-clients");
+            }
+            Event::Disconnected {
+                id,
+                peer,
+                reason,
+                stats,
+                cause,
+                goes_on,
+            } => {
+                gst::info!(
+                    CAT,
+                    obj = obj,
+                    "Client {id} disconnected, {peer}: {reason:?}"
+                );
+                match cause {
+                    Some(cause) if *goes_on => {
+                        fault::post_warning(&obj, cause, Direction::Sending);
+                    }
+                    Some(cause) => self.last_error.post(&obj, cause),
+                    None => (),
+                }
+                let sent = (stats.frames_sent, stats.bytes_sent);
+                let reason = RemoveReason::from(*reason);
+                messages::post_disconnected(&obj, *peer, reason, sent);
+                let stats = messages::client_stats(stats);
+                obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
+                obj.notify("num-clients");
+            }
+            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending),
+            Event::Failed(error) => self.last_error.post(&obj, error),
+        }
+    }
+
+    fn admits(&self, address: Option<SocketAddr>) -> bool {
+        let Some(obj) = self.sink.upgrade() else {
+            return false;
+        };
+        obj.emit_by_name(CLIENT_CONNECTING, &[&gio_address(address)])
+    }
+
+    fn is_choosy(&self) -> bool {
+        let signal = SignalId::lookup(CLIENT_CONNECTING, VideoSocketSink::static_type());
+        let sink = self.sink.upgrade().zip(signal);
+        sink.is_some_and(|(sink, signal)| signal_has_handler_pending(&sink, signal, None, false))
+    }
+}
+
+pub fn signals() -> Vec<Signal> {
+    vec![
+        Signal::builder("client-added")
+            .param_types([u64::static_type(), gio::SocketAddress::static_type()])
+            .build(),
+        Signal::builder("client-removed")
+            .param_types([
+                u64::static_type(),
+                RemoveReason::static_type(),
+                gst::Structure::static_type(),
+            ])
+            .build(),
+        Signal::builder(CLIENT_CONNECTING)
+            .param_types([gio::SocketAddress::static_type()])
+            .return_type::<bool>()
+            .run_last()
+            .class_handler(|_| Some(true.to_value()))
+            // One handler that refuses is enough.
+            .accumulator(|_, _, value| match value.get() {
+                Ok(false) => ControlFlow::Break(value.clone()),
+                _ => ControlFlow::Continue(value.clone()),
+            })
+            .build(),
+        Signal::builder("disconnect-client")
+            .param_types([u64::static_type()])
+            .return_type::<bool>()
+            .action()
+            .class_handler(|values| {
+                let sink = values[0].get::<VideoSocketSink>().ok()?;
+                let id = values[1].get().ok()?;
+                let endpoint = sink.imp().running_endpoint();
+                Some(
+                    endpoint
+                        .is_some_and(|endpoint| endpoint.disconnect_client(id))
+                        .to_value(),
+                )
+            })
+            .build(),
+    ]
+}
+
+fn gio_address(address: Option<SocketAddr>) -> Option<gio::SocketAddress> {
+    let address = address?;
+    let ip = gio::InetAddress::from(address.ip());
+    Some(gio::InetSocketAddress::new(&ip, address.port()).upcast())
+}

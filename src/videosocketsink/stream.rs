@@ -1,0 +1,81 @@
+//! The stream as the streaming thread sees it: buffers become frames.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{fanout::Frame, frames::SentBuffer, transport::Endpoint, wire::HeaderFormat};
+
+/// What the streaming thread knows of the stream.
+#[derive(Default)]
+pub struct Stream {
+    pub endpoint: Option<Arc<Endpoint<SentBuffer>>>,
+    pub format: HeaderFormat,
+    pub max_frame_size: u64,
+    pub segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// Whether upstream is live; asked once.
+    pub is_live: Option<bool>,
+    pub headers: Vec<gst::Buffer>,
+    /// The buffer that was sent before it was due.
+    pub sent_ahead: Option<gst::Buffer>,
+    pub keyframe_requested: Option<Instant>,
+    pub keyframes_requested: u32,
+    /// Frames on their way into the transport; kept for its memory.
+    pub frames: Vec<Frame<SentBuffer>>,
+}
+
+impl Stream {
+    /// The frame that a buffer becomes; an error where no frame can carry it.
+    pub fn frame(&self, buffer: gst::Buffer) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
+        let len = buffer.size();
+        let max = self.max_frame_size.min(self.format.max_payload_len());
+        let too_long = || {
+            gst::error_msg!(
+                gst::ResourceError::Write,
+                ("A buffer of {len} bytes is longer than a frame may be, {max} bytes"),
+                [
+                    "max-frame-size is {}, a header says {} at most",
+                    self.max_frame_size,
+                    self.format.max_payload_len()
+                ]
+            )
+        };
+        if len as u64 > max {
+            return Err(too_long());
+        }
+        let header = self.format.encode(len as u64).map_err(|_| too_long())?;
+        let flags = buffer.flags();
+        let time = buffer.dts_or_pts().and_then(|time| {
+            let segment = self.segment.as_ref()?;
+            segment.to_running_time(time)
+        });
+        Ok(Frame {
+            header,
+            len,
+            keyframe: !flags.contains(gst::BufferFlags::DELTA_UNIT),
+            repeats_header: flags.contains(gst::BufferFlags::HEADER)
+                && self
+                    .headers
+                    .iter()
+                    .any(|header| has_same_bytes(header, &buffer)),
+            time: time.map(Into::into),
+            payload: buffer.into(),
+        })
+    }
+}
+
+/// The buffers that a client needs before the first frame of the stream.
+pub fn stream_headers(caps: &gst::Caps) -> Vec<gst::Buffer> {
+    let structure = caps.structure(0);
+    let headers =
+        structure.and_then(|structure| structure.get::<gst::ArrayRef>("streamheader").ok());
+    headers
+        .iter()
+        .flat_map(|headers| headers.iter())
+        .filter_map(|value| value.get().ok())
+        .collect()
+}
+
+fn has_same_bytes(a: &gst::Buffer, b: &gst::Buffer) -> bool {
+    a.size() == b.size()
+        && a.map_readable()
+            .is_ok_and(|a| b.map_readable().is_ok_and(|b| a.as_slice() == b.as_slice()))
+}

@@ -1,0 +1,59 @@
+//! What a source tells of its connections, on the bus.
+
+use gst::{glib, prelude::*};
+
+use super::{CAT, VideoSocketSrc};
+use crate::{
+    fault::{self, Direction, LastError},
+    messages,
+    net::Error,
+    transport::{Event, Observer},
+};
+
+/// Passes on what the endpoint tells.
+pub struct Reporter {
+    source: glib::WeakRef<VideoSocketSrc>,
+    last_error: LastError,
+}
+
+impl Reporter {
+    pub fn new(source: &VideoSocketSrc) -> Self {
+        Self {
+            source: source.downgrade(),
+            last_error: LastError::none(Direction::Receiving),
+        }
+    }
+
+    /// The stream cannot go on.
+    pub fn fail(&self, error: &Error) {
+        if let Some(source) = self.source.upgrade() {
+            self.last_error.post(&source, error);
+        }
+    }
+}
+
+impl Observer for Reporter {
+    fn notice(&self, event: &Event) {
+        let Some(obj) = self.source.upgrade() else {
+            return;
+        };
+        match event {
+            Event::Connected { peer, .. } => {
+                gst::info!(CAT, obj = obj, "Connected to {peer}");
+                messages::post_connected(&obj, *peer);
+            }
+            Event::Disconnected {
+                peer,
+                reason,
+                stats,
+                ..
+            } => {
+                gst::info!(CAT, obj = obj, "Disconnected from {peer}: {reason:?}");
+                let received = (stats.frames_received, stats.bytes_received);
+                messages::post_disconnected(&obj, *peer, (*reason).into(), received);
+            }
+            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Receiving),
+            Event::Failed(error) => self.last_error.post(&obj, error),
+        }
+    }
+}
