@@ -15,6 +15,7 @@ mod line;
 mod machine;
 mod measure;
 mod meter;
+mod outlet;
 mod pads;
 mod pipeline;
 mod pressure;

@@ -15,9 +15,9 @@ use crate::{
     clock,
     job::Case,
     meter::{Meter, STAMP_LEN},
+    outlet::{Outlet, PERIOD},
     pipeline::{fail_on_error, listening_port},
     rows::Row,
-    sender::{Outlet, PERIOD},
 };
 
 pub struct PadSender {

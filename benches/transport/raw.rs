@@ -11,7 +11,7 @@ use crate::{
     child::fail,
     clock,
     meter::{Meter, STAMP_LEN},
-    sender::Outlet,
+    outlet::Outlet,
 };
 
 pub struct RawSender {

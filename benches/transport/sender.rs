@@ -6,19 +6,11 @@ use crate::{
     child::{fail, say},
     clock::{self, Usage},
     job::{Job, Said, Task, Window},
+    outlet::{Outlet, PERIOD},
     pads::PadSender,
     raw::RawSender,
     rows::Row,
 };
-
-/// How a frame leaves.
-pub trait Outlet {
-    /// As many as are pushed at once.
-    fn send(&mut self) -> Result<(), String>;
-
-    /// One frame that starts with the time.
-    fn send_stamped(&mut self) -> Result<(), String>;
-}
 
 pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
     let task = job.task;
@@ -58,6 +50,3 @@ fn paced(outlet: &mut dyn Outlet) -> Result<(), String> {
         next += PERIOD;
     }
 }
-
-/// Nanoseconds between frames that are paced.
-pub const PERIOD: u64 = 2_000_000;
