@@ -1,6 +1,7 @@
 //! A plain TCP program on the other end, in each of the four places, with good manners and bad.
 
 use crate::support::*;
+use std::sync::mpsc;
 
 #[track_caller]
 fn sink_serves(sink: &Sender, meet: impl FnOnce() -> Peer) {
@@ -188,9 +189,12 @@ fn end_after(mode: &str, count: u64, before_reading: impl FnOnce(&Sender, &Peer)
         _ => Sender::playing("mode=listen port=0"),
     };
     let frames = payloads(count, 10_000);
-    let sent = frames.clone();
+    let stream = frames.clone();
+    // Of a peer that has said nothing before the end nobody knows that it will.
+    let (talks, has_talked) = mpsc::channel();
     let pushing = sink.in_background(move |feed| {
-        feed.push_all(&sent);
+        has_talked.recv().expect("a peer that talks");
+        feed.push_all(&stream);
         feed.end();
     });
     let peer = if mode == "connect" {
@@ -201,6 +205,7 @@ fn end_after(mode: &str, count: u64, before_reading: impl FnOnce(&Sender, &Peer)
     for frame in payloads(50, 1_000) {
         peer.send_frame(&frame);
     }
+    talks.send(()).expect("a stream that waits");
     before_reading(&sink, &peer);
     assert_frames(&peer.receive_until_end(), &frames);
     pushing.join().expect("every frame was taken");
