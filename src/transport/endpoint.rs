@@ -10,17 +10,17 @@ use std::{
 use mio::Waker;
 
 use super::{
-    client::{Client, StreamHeaders},
     event::{Event, Observer},
     guard::Guard,
-    reason::{Reason, sending_ended},
+    member::Member,
+    reason::Reason,
     state::{Link, Side, State},
     stats::Stats,
     target::{Mode, Roles, Target},
     teller::Telling,
 };
 use crate::{
-    fanout::{Flow, Frame, Overflow, Payload, Sent},
+    fanout::{Flow, Frame, Overflow, Payload, Sent, StreamHeaders},
     lock::lock,
     net::{Connection, Error, Totals},
 };
@@ -116,10 +116,11 @@ impl<P: Payload> Endpoint<P> {
     /// The state of the connections.
     pub fn stats(&self) -> Stats {
         let state = self.lock();
+        let now = Instant::now();
         let clients: Vec<_> = state
             .clients
             .iter()
-            .filter_map(|(_, client)| client.stats())
+            .filter_map(|(_, member)| member.stats(now))
             .collect();
         let link_rtt = match &state.link {
             Link::Open(link) if clients.is_empty() => link.connection.rtt(),
@@ -129,7 +130,7 @@ impl<P: Payload> Endpoint<P> {
             queued: state
                 .clients
                 .iter()
-                .map(|(_, client)| client.backlog.bytes() as u64)
+                .map(|(_, member)| member.client.counts().queued as u64)
                 .sum(),
             rtt: clients
                 .iter()
@@ -216,8 +217,9 @@ impl<P: Payload> Endpoint<P> {
         }
         let mut state = self.lock();
         if state.flow.lockstep {
-            for (_, client) in &mut state.clients {
-                client.grant_turn();
+            let now = Instant::now();
+            for (_, member) in &mut state.clients {
+                member.client.grant_turn(now);
             }
             self.send_waiting(&mut state);
         }
@@ -233,7 +235,8 @@ impl<P: Payload> Endpoint<P> {
         if self.is_exclusive() {
             state.end_former_writing();
             state.clients.clear();
-            let mut client = Client::new(0, None);
+            let now = Instant::now();
+            let mut member = Member::awaiting(now);
             if let Link::Open(link) = &mut state.link
                 && !link.write_done
             {
@@ -241,9 +244,9 @@ impl<P: Payload> Endpoint<P> {
                 let received = link.connection.received().frames.get().min(1);
                 let turns = self.first_turns() + received;
                 let connection = link.connection.clone();
-                client.connect(link.id, connection, turns, &flow, &state.headers);
+                member.connect(link.id, connection, turns, &flow, &state.headers, now);
             }
-            state.clients.insert(client);
+            state.clients.insert(member);
         }
         self.wake();
         state.current_event()
@@ -254,9 +257,9 @@ impl<P: Payload> Endpoint<P> {
         let mut state = self.lock();
         let is_other = state.flow.overflow != flow.overflow;
         state.flow = flow;
-        for (_, client) in &state.clients {
+        for (_, member) in &state.clients {
             if is_other {
-                client.apply(&flow);
+                member.apply(&flow);
             }
         }
         self.progress.notify_all();
@@ -269,8 +272,8 @@ impl<P: Payload> Endpoint<P> {
             return self.close(state);
         }
         state.writer = Side::Gone;
-        for (_, client) in &mut state.clients {
-            client.forget_waiting();
+        for (_, member) in &mut state.clients {
+            member.client.forget_waiting();
         }
         if let Link::Open(link) = &mut state.link {
             link.write_done = true;
@@ -326,7 +329,7 @@ impl<P: Payload> Endpoint<P> {
         let mut state = self.lock();
         let is_open = matches!(state.link, Link::Opening | Link::Open(_));
         let mut clients = state.clients.iter();
-        let takes = is_open && clients.all(|(_, client)| client.is_idle());
+        let takes = is_open && clients.all(|(_, member)| member.client.is_idle());
         if takes {
             state.offer(frame, true, Instant::now());
             self.send_waiting(&mut state);
@@ -350,8 +353,9 @@ impl<P: Payload> Endpoint<P> {
     pub fn finish(&self, interruptions: u64) -> Result<(), SendError> {
         let mut state = self.lock();
         state.finishing = true;
-        for (_, client) in &mut state.clients {
-            client.restart_progress();
+        let now = Instant::now();
+        for (_, member) in &mut state.clients {
+            member.client.restart_progress(now);
         }
         self.send_waiting(&mut state);
         self.wake();
@@ -360,7 +364,10 @@ impl<P: Payload> Endpoint<P> {
                 Link::Failed(error) => return Err(SendError::Failed(error.clone())),
                 Link::Over => return Ok(()),
                 Link::Opening | Link::Open(_)
-                    if state.clients.iter().all(|(_, client)| client.is_finished()) =>
+                    if state
+                        .clients
+                        .iter()
+                        .all(|(_, member)| member.client.is_finished()) =>
                 {
                     return Ok(());
                 }
@@ -381,8 +388,8 @@ impl<P: Payload> Endpoint<P> {
         if matches!(state.link, Link::Over) && self.begins_anew() {
             state.link = Link::Opening;
         }
-        for (_, client) in &mut state.clients {
-            client.forget_waiting();
+        for (_, member) in &mut state.clients {
+            member.client.forget_waiting();
         }
         self.wake();
     }
@@ -404,11 +411,11 @@ impl<P: Payload> Endpoint<P> {
         } = &mut *state;
         let found = clients
             .iter_mut()
-            .find(|(_, client)| client.id == id && client.connection.is_some());
-        let Some((key, client)) = found else {
+            .find(|(_, member)| member.id == id && member.connection.is_some());
+        let Some((key, member)) = found else {
             return false;
         };
-        client.leaving.get_or_insert((Reason::Removed, None));
+        member.leave(Reason::Removed, None);
         leaving.push(key);
         self.wake();
         true
@@ -450,9 +457,10 @@ impl<P: Payload> Endpoint<P> {
         let State {
             clients, leaving, ..
         } = state;
-        for (key, client) in clients {
-            self.send_to(client);
-            if client.leaving.is_some() {
+        let now = Instant::now();
+        for (key, member) in clients {
+            member.send_waiting(&self.totals, now);
+            if member.is_leaving() {
                 leaving.push(key);
             }
         }
@@ -473,9 +481,9 @@ impl<P: Payload> Endpoint<P> {
         if flow.overflow == Overflow::Block {
             return sum;
         }
-        for (key, client) in clients {
-            sum += client.keep_within(flow, now);
-            if client.leaving.is_some() {
+        for (key, member) in clients {
+            sum += member.keep_within(flow, now);
+            if member.is_leaving() {
                 leaving.push(key);
             }
         }
@@ -483,18 +491,6 @@ impl<P: Payload> Endpoint<P> {
             self.wake();
         }
         sum
-    }
-
-    /// Returns whether the client took anything.
-    pub(super) fn send_to(&self, client: &mut Client<P>) -> bool {
-        if client.leaving.is_some() {
-            return false;
-        }
-        client.send_waiting(&self.totals).unwrap_or_else(|source| {
-            let connection = client.connection.as_ref();
-            client.leaving = connection.map(|connection| sending_ended(connection.peer(), source));
-            false
-        })
     }
 
     fn wait_for_room<'a>(
@@ -533,10 +529,10 @@ impl<P: Payload> Endpoint<P> {
 
     fn must_wait(&self, state: &State<P>, frame: &Frame<P>, now: Instant) -> bool {
         let flow = &state.flow;
-        let mut clients = state.clients.iter().map(|(_, client)| client);
+        let mut clients = state.clients.iter().map(|(_, member)| &member.client);
         if self.target.mode == Mode::Listen
             && !flow.lockstep
-            && !clients.clone().any(Client::has_peer)
+            && !clients.clone().any(|client| client.has_peer())
         {
             return flow.hold_without_client;
         }

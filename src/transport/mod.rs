@@ -10,11 +10,10 @@
 //! connection from the endpoint and reads it on the caller's thread. A sink and a source that share one
 //! connection share one endpoint.
 
-mod backlog;
-mod client;
 mod endpoint;
 mod event;
 mod guard;
+mod member;
 mod reason;
 mod receive;
 mod state;
@@ -22,6 +21,7 @@ mod stats;
 mod target;
 mod teller;
 mod worker;
+mod write;
 
 use std::{sync::Arc, thread};
 

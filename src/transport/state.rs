@@ -6,12 +6,12 @@ use mio::Waker;
 use slab::Slab;
 
 use super::{
-    client::{Client, StreamHeaders},
     event::{Event, Observer},
+    member::Member,
     reason::Reason,
 };
 use crate::{
-    fanout::{Burst, Flow, Frame, JoinAt, Payload, Sent},
+    fanout::{Burst, Client, Flow, Frame, JoinAt, Payload, Sent, StreamHeaders},
     net::{Connection, Error},
 };
 
@@ -27,7 +27,7 @@ pub(super) struct State<P> {
     pub headers: StreamHeaders<P>,
     /// The frames since the last keyframe, for [`JoinAt::LatestKeyframe`].
     pub group: Vec<Frame<P>>,
-    pub clients: Slab<Client<P>>,
+    pub clients: Slab<Member<P>>,
     pub burst: Burst,
     /// Keys of clients that the I/O thread is to remove.
     pub leaving: Vec<usize>,
@@ -117,7 +117,7 @@ impl<P: Payload> State<P> {
             1 => {
                 let mut clients = self.clients.iter();
                 clients
-                    .any(|(_, client)| client.connection.is_some())
+                    .any(|(_, member)| member.connection.is_some())
                     .into()
             }
             many => many,
@@ -132,10 +132,9 @@ impl<P: Payload> State<P> {
     /// A client that joins an endpoint with any number of them.
     pub fn add_client(&mut self, connection: Arc<Connection>) -> usize {
         let id = self.next_id();
-        let mut client = Client::new(id, Some(connection));
-        client.apply(&self.flow);
-        client.join_with(&self.group, &self.headers, Instant::now());
-        self.clients.insert(client)
+        let client = Client::joining(&self.group, &self.headers, Instant::now());
+        let member = Member::joining(id, client, connection, &self.flow);
+        self.clients.insert(member)
     }
 
     pub fn observers(&self) -> Vec<Arc<dyn Observer>> {
@@ -164,13 +163,13 @@ impl<P: Payload> State<P> {
     pub fn end_former_writing(&mut self) {
         let State { clients, link, .. } = self;
         let Link::Open(link) = link else { return };
-        for (_, client) in clients.iter_mut() {
-            if client.connection.is_none() || client.drain.is_some() {
+        for (_, member) in clients.iter_mut() {
+            if member.connection.is_none() || member.client.is_draining() {
                 continue;
             }
-            if client.backlog.is_empty() {
+            if member.client.has_nothing_waiting() {
                 // Fails where there is no connection any more.
-                let _ = client.begin_drain();
+                let _ = member.begin_drain(Instant::now());
             } else {
                 // The reader has it too, and is to let go of it.
                 link.connection.abort(libc::ECONNABORTED);
@@ -206,9 +205,10 @@ impl<P: Payload> State<P> {
 
     /// A peer that is still to come gets no frame that the stream has left behind.
     pub fn forget_unmet(&mut self) {
-        for (_, client) in &mut self.clients {
-            if client.connection.is_none() {
-                *client = Client::new(0, None);
+        let now = Instant::now();
+        for (_, member) in &mut self.clients {
+            if member.connection.is_none() {
+                *member = Member::awaiting(now);
             }
         }
     }
@@ -216,7 +216,7 @@ impl<P: Payload> State<P> {
     /// `keeps` says whether it is kept for a peer that is still to come.
     pub fn offer(&mut self, frame: &Frame<P>, keeps: bool, now: Instant) -> Sent {
         let mut sum = Sent::default();
-        for (_, client) in &mut self.clients {
+        for (_, Member { client, .. }) in &mut self.clients {
             if keeps || !client.is_unmet() {
                 sum += client.offer(frame, &self.flow, &self.headers, now);
             }

@@ -15,9 +15,9 @@ use mio::{Events, Interest, Poll, Token, event::Event as Readiness, unix::Source
 use socket2::Socket;
 
 use super::{
-    client::Client,
     endpoint::Endpoint,
     event::Event,
+    member::Member,
     reason::{Reason, sending_ended},
     state::{Link, OpenLink, Side, State},
     stats::ClientStats,
@@ -182,18 +182,18 @@ impl<P: Payload> Worker<P> {
         let State {
             clients, leaving, ..
         } = &mut *state;
-        let client = key(token).and_then(|key| Some((key, clients.get_mut(key)?)));
-        if let Some((key, client)) = client
-            && let Some(connection) = &client.connection
+        let member = key(token).and_then(|key| Some((key, clients.get_mut(key)?)));
+        if let Some((key, member)) = member
+            && let Some(connection) = &member.connection
         {
             let error = match connection.take_error() {
                 // The peer takes the rest, and then has.
-                None if client.drain.is_some() => return,
+                None if member.client.is_draining() => return,
                 None => io::ErrorKind::BrokenPipe.into(),
                 Some(error) => error,
             };
-            let ending = sending_ended(connection.peer(), error);
-            client.leaving.get_or_insert(ending);
+            let (reason, error) = sending_ended(connection.peer(), error);
+            member.leave(reason, error);
             leaving.push(key);
         }
     }
@@ -205,12 +205,12 @@ impl<P: Payload> Worker<P> {
             clients, leaving, ..
         } = &mut *state;
         let Some(key) = key(token) else { return };
-        let Some(client) = clients.get_mut(key) else {
+        let Some(member) = clients.get_mut(key) else {
             return;
         };
-        client.set_writable();
-        let any = self.endpoint.send_to(client);
-        if client.leaving.is_some() {
+        member.client.set_writable(true);
+        let any = member.send_waiting(&self.endpoint.totals, Instant::now());
+        if member.is_leaving() {
             leaving.push(key);
         }
         if any {
@@ -229,24 +229,24 @@ impl<P: Payload> Worker<P> {
             clients, leaving, ..
         } = &mut *state;
         let Some(key) = key(token) else { return };
-        let Some(client) = clients.get_mut(key) else {
+        let Some(member) = clients.get_mut(key) else {
             return;
         };
-        let Some(connection) = client.connection.clone() else {
+        let Some(connection) = member.connection.clone() else {
             return;
         };
         for _ in 0..DISCARDS_AT_ONCE {
             match connection.discard() {
                 Ok(0) => {
-                    client.peer_ended = true;
+                    member.client.peer_ended();
                     return;
                 }
-                Ok(_) => client.peer_talks = true,
+                Ok(_) => member.client.peer_talks(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(source) => {
                     let peer = connection.peer();
                     let error = Error::Send { peer, source };
-                    client.leaving.get_or_insert((Reason::Failed, Some(error)));
+                    member.leave(Reason::Failed, Some(error));
                     leaving.push(key);
                     return;
                 }
@@ -423,17 +423,17 @@ impl<P: Payload> Worker<P> {
         };
         let mut state = self.endpoint.lock();
         let key = state.add_client(connection.clone());
-        let client = &mut state.clients[key];
-        let (id, peer) = (client.id, connection.peer());
+        let member = &mut state.clients[key];
+        let (id, peer) = (member.id, connection.peer());
         let token = Token(CLIENTS + key);
         let interest = Interest::READABLE | Interest::WRITABLE;
         match register(&self.poll, connection.as_raw_fd(), token, interest) {
             Ok(()) => {
-                self.endpoint.send_to(client);
+                member.send_waiting(&self.endpoint.totals, Instant::now());
             }
-            Err(error) => client.leaving = Some((Reason::Failed, Some(Error::Accept(error)))),
+            Err(error) => member.leave(Reason::Failed, Some(Error::Accept(error))),
         }
-        if client.leaving.is_some() {
+        if member.is_leaving() {
             state.leaving.push(key);
         }
         self.endpoint.totals.connections.add(1);
@@ -459,8 +459,9 @@ impl<P: Payload> Worker<P> {
             flow,
             ..
         } = &mut *state;
-        for (_, client) in clients {
-            dropped += client.connect(id, connection.clone(), turns, flow, headers);
+        let now = Instant::now();
+        for (_, member) in clients {
+            dropped += member.connect(id, connection.clone(), turns, flow, headers, now);
         }
         self.endpoint.totals.dropped.add(dropped);
         state.link = Link::Open(OpenLink {
@@ -557,23 +558,23 @@ impl<P: Payload> Worker<P> {
     /// Removes a client that is to leave.
     fn part(&mut self, state: &mut State<P>, key: usize) {
         // It may have been listed twice.
-        let Some(client) = state.clients.get_mut(key) else {
+        let Some(member) = state.clients.get_mut(key) else {
             return;
         };
-        let Some((reason, cause)) = client.leaving.take() else {
+        let Some((reason, cause)) = member.take_leaving() else {
             return;
         };
         if self.endpoint.is_exclusive() {
             self.part_from_link(state, key, reason, cause);
         } else {
-            let mut client = state.clients.remove(key);
-            self.endpoint.totals.dropped.add(client.give_up());
-            if let Some(connection) = client.connection.take() {
+            let mut member = state.clients.remove(key);
+            self.endpoint.totals.dropped.add(member.client.give_up());
+            if let Some(connection) = member.connection.take() {
                 let event = Event::Disconnected {
-                    id: client.id,
+                    id: member.id,
                     peer: connection.peer(),
                     reason,
-                    stats: client.stats_of(&connection),
+                    stats: member.stats_of(&connection, Instant::now()),
                     cause: None,
                     goes_on: true,
                 };
@@ -647,9 +648,10 @@ impl<P: Payload> Worker<P> {
         self.teller.tell(event, state.observers());
         if endpoint.target.mode == Mode::Listen {
             // Whoever comes next has nothing to do with who has left.
-            for (_, client) in &mut state.clients {
-                endpoint.totals.dropped.add(client.give_up());
-                *client = Client::new(0, None);
+            let now = Instant::now();
+            for (_, member) in &mut state.clients {
+                endpoint.totals.dropped.add(member.client.give_up());
+                *member = Member::awaiting(now);
             }
         }
         state.link = match cause {
@@ -719,13 +721,13 @@ impl<P: Payload> Worker<P> {
             let event = disconnected(&mut state, Reason::Stopped, None, false);
             self.teller.tell(event, observers.clone());
         }
-        for mut client in state.clients.drain() {
-            if let Some(connection) = client.connection.take() {
+        for mut member in state.clients.drain() {
+            if let Some(connection) = member.connection.take() {
                 let event = Event::Disconnected {
-                    id: client.id,
+                    id: member.id,
                     peer: connection.peer(),
                     reason: Reason::Stopped,
-                    stats: client.stats_of(&connection),
+                    stats: member.stats_of(&connection, Instant::now()),
                     cause: None,
                     goes_on: false,
                 };
@@ -749,9 +751,10 @@ fn disconnected<P: Payload>(
         unreachable!("callers have an open link")
     };
     let mut stats = ClientStats::of(link.id, &link.connection);
-    for (_, client) in &mut state.clients {
-        stats = client.stats_of(&link.connection);
-        client.disconnect();
+    let now = Instant::now();
+    for (_, member) in &mut state.clients {
+        stats = member.stats_of(&link.connection, now);
+        member.disconnect();
     }
     Event::Disconnected {
         id: link.id,
@@ -786,28 +789,29 @@ fn drain_clients<P: Payload>(state: &mut State<P>) {
         ..
     } = state;
     *draining = false;
-    for (key, client) in clients {
-        if client.connection.is_none() || client.leaving.is_some() {
+    let now = Instant::now();
+    for (key, member) in clients {
+        if member.connection.is_none() || member.is_leaving() {
             continue;
         }
         // A flush takes back the end of the stream, not the word given to a client.
-        let drained = if client.drain.is_some() {
-            client.is_drained()
+        let drained = if member.client.is_draining() {
+            member.is_drained(now)
         } else if !*finishing {
             continue;
-        } else if client.is_idle() {
+        } else if member.client.is_idle() {
             // Where there is nobody to tell any more, nothing is left to do.
-            client.begin_drain().is_err() || client.is_drained()
+            member.begin_drain(now).is_err() || member.is_drained(now)
         } else {
             // It holds up the end of the stream no more than the stream.
-            if flow.overflow != Overflow::Block && client.is_stuck() {
-                client.leaving = Some((Reason::TooSlow, None));
+            if flow.overflow != Overflow::Block && member.client.is_stuck(now) {
+                member.leave(Reason::TooSlow, None);
                 leaving.push(key);
             }
             continue;
         };
         if drained {
-            client.leaving = Some((Reason::EndOfStream, None));
+            member.leave(Reason::EndOfStream, None);
             leaving.push(key);
         } else {
             *draining = true;
@@ -823,12 +827,13 @@ fn inspect<P: Payload>(state: &mut State<P>) {
         flow,
         ..
     } = state;
-    for (key, client) in clients {
-        let Some(connection) = &client.connection else {
+    let now = Instant::now();
+    for (key, member) in clients {
+        let Some(connection) = &member.connection else {
             continue;
         };
         let peer = connection.peer();
-        let stalled_for = client.stalled_for();
+        let stalled_for = member.client.stalled_for(now);
         let overdue = flow
             .timeout
             .filter(|&timeout| stalled_for.is_some_and(|stalled_for| stalled_for >= timeout));
@@ -842,7 +847,7 @@ fn inspect<P: Payload>(state: &mut State<P>) {
         } else {
             continue;
         };
-        client.leaving.get_or_insert((ending.0, Some(ending.1)));
+        member.leave(ending.0, Some(ending.1));
         leaving.push(key);
     }
 }
@@ -854,9 +859,9 @@ fn end_turns<P: Payload>(state: &mut State<P>) {
     if !link.read_done {
         return;
     }
-    for (_, client) in clients {
-        client.forget_held();
-        link.write_done |= client.is_idle();
+    for (_, member) in clients {
+        member.client.forget_held();
+        link.write_done |= member.client.is_idle();
     }
 }
 

@@ -2,19 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, IoSlice},
     time::{Duration, Instant},
 };
 
-use smallvec::SmallVec;
-
-use crate::{
-    fanout::{BATCH_CHUNKS, Frame, Limits, Payload},
-    net::Connection,
-};
-
-/// More than a kernel takes at once, so that no more needs to be prepared for one call.
-const BATCH_BYTES: usize = 8 << 20;
+use super::flow::{Frame, Limits, Payload};
 
 pub(super) struct Backlog<P> {
     frames: VecDeque<Waiting<P>>,
@@ -40,13 +31,13 @@ struct Size {
     bytes: usize,
 }
 
-/// What one system call got rid of.
+/// What has been sent whole.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Progress {
+pub struct Progress {
+    /// Frames.
     pub frames: u64,
+    /// Their payloads, in bytes.
     pub payload_bytes: u64,
-    /// The kernel took less than it was given: it has no room for more.
-    pub is_short: bool,
 }
 
 impl<P: Payload> Backlog<P> {
@@ -189,13 +180,13 @@ impl<P: Payload> Backlog<P> {
     }
 
     /// Puts stream headers before everything else. Only between frames.
-    pub fn push_headers_first(&mut self, headers: &[Frame<P>]) {
+    pub fn push_headers_first(&mut self, headers: &[Frame<P>], now: Instant) {
         debug_assert_eq!(self.cursor, 0);
         self.frames.retain(|waiting| !waiting.is_header);
         for frame in headers.iter().rev() {
             self.frames.push_front(Waiting {
                 frame: frame.clone(),
-                since: Instant::now(),
+                since: now,
                 is_header: true,
             });
         }
@@ -206,14 +197,31 @@ impl<P: Payload> Backlog<P> {
             .sum();
     }
 
-    /// Sends once, as much as fits one call. `WouldBlock` when the kernel takes nothing.
-    pub fn send(&mut self, connection: &Connection) -> io::Result<Progress> {
-        let (sent, given) = self.send_batch(connection)?;
-        let is_short = sent < given;
-        Ok(Progress {
-            is_short,
-            ..self.advance(sent)
-        })
+    /// The frames that wait, in their order, and how many bytes of the first have been taken.
+    pub fn unsent(&self) -> (impl Iterator<Item = &Frame<P>> + Clone, usize) {
+        let frames = self.frames.iter().map(|waiting| &waiting.frame);
+        (frames, self.cursor)
+    }
+
+    /// So many more bytes have been taken. Says what has become complete by them.
+    pub fn advance(&mut self, bytes: usize) -> Progress {
+        let mut progress = Progress::default();
+        self.cursor += bytes;
+        while let Some(first) = self.frames.front() {
+            let len = first.frame.wire_len();
+            if self.cursor < len {
+                break;
+            }
+            progress.frames += 1;
+            progress.payload_bytes += first.frame.len as u64;
+            self.cursor -= len;
+            self.bytes -= len;
+            self.frames.pop_front();
+        }
+        if self.frames.is_empty() {
+            self.given = Size::default();
+        }
+        progress
     }
 
     fn enqueue(&mut self, frame: Frame<P>, is_header: bool, since: Instant) {
@@ -303,59 +311,6 @@ impl<P: Payload> Backlog<P> {
         }
         dropped
     }
-
-    /// Bytes that were sent, and that were given to the kernel.
-    fn send_batch(&self, connection: &Connection) -> io::Result<(usize, usize)> {
-        let mut chunks = SmallVec::<[P::Chunk<'_>; BATCH_CHUNKS + 16]>::new();
-        let mut chunk_counts = SmallVec::<[usize; BATCH_CHUNKS]>::new();
-        let mut bytes = 0;
-        for waiting in &self.frames {
-            if chunk_counts.len() == BATCH_CHUNKS
-                || chunks.len() >= BATCH_CHUNKS
-                || bytes >= BATCH_BYTES
-            {
-                break;
-            }
-            let before = chunks.len();
-            for chunk in waiting.frame.payload.chunks() {
-                chunks.push(chunk?);
-            }
-            chunk_counts.push(chunks.len() - before);
-            bytes += waiting.frame.wire_len();
-        }
-        let mut slices = SmallVec::<[IoSlice<'_>; 2 * BATCH_CHUNKS + 16]>::new();
-        let mut rest = &chunks[..];
-        for (waiting, &count) in self.frames.iter().zip(&chunk_counts) {
-            let (own, others) = rest.split_at(count);
-            slices.push(IoSlice::new(&waiting.frame.header));
-            slices.extend(own.iter().map(|chunk| IoSlice::new(chunk.as_ref())));
-            rest = others;
-        }
-        let mut slices = &mut slices[..];
-        IoSlice::advance_slices(&mut slices, self.cursor);
-        let sent = connection.send(slices)?;
-        Ok((sent, bytes - self.cursor))
-    }
-
-    fn advance(&mut self, sent: usize) -> Progress {
-        let mut progress = Progress::default();
-        self.cursor += sent;
-        while let Some(first) = self.frames.front() {
-            let len = first.frame.wire_len();
-            if self.cursor < len {
-                break;
-            }
-            progress.frames += 1;
-            progress.payload_bytes += first.frame.len as u64;
-            self.cursor -= len;
-            self.bytes -= len;
-            self.frames.pop_front();
-        }
-        if self.frames.is_empty() {
-            self.given = Size::default();
-        }
-        progress
-    }
 }
 
 impl Size {
@@ -367,6 +322,8 @@ impl Size {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
     use crate::wire::HeaderFormat;
 
@@ -622,7 +579,7 @@ mod tests {
         let mut delta_begun = backlog("abCd");
         delta_begun.advance(3);
         assert_eq!(delta_begun.start_over(), 2);
-        delta_begun.push_headers_first(&[frame(b'#', true)]);
+        delta_begun.push_headers_first(&[frame(b'#', true)], Instant::now());
         assert_eq!(content(&delta_begun), "#Cd");
         assert_eq!(delta_begun.bytes(), 3 * WIRE_LEN);
     }
