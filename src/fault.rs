@@ -32,6 +32,11 @@ impl LastError {
         }
     }
 
+    /// The stream is over. What is yet to be told of it is no error of the next.
+    pub fn close(&self) {
+        self.is_posted.store(true, Relaxed);
+    }
+
     /// Posts the error, unless one has been.
     pub fn post(&self, element: &impl IsA<gst::Element>, error: &Error) {
         if !self.is_posted.swap(true, Relaxed) {

@@ -10,7 +10,7 @@ use std::{
 use mio::Waker;
 
 use super::{
-    event::{Event, Observer},
+    event::Observer,
     guard::Guard,
     member::Member,
     reason::Reason,
@@ -158,11 +158,12 @@ impl<P: Payload> Endpoint<P> {
     }
 
     /// Begins to receive. `waker` is woken when there may be an [`offer`](Self::offer).
-    pub fn attach_reader(&self, observer: Arc<dyn Observer>, waker: Arc<Waker>) -> Option<Event> {
+    pub fn attach_reader(&self, observer: Arc<dyn Observer>, waker: Arc<Waker>) {
         let mut state = self.lock();
+        state.welcome(&observer);
         state.reader = Side::Active(observer);
         state.reader_waker = Some(waker);
-        state.current_event()
+        self.wake();
     }
 
     /// Ends receiving. What the peer still sends is thrown away while the connection is open.
@@ -226,8 +227,9 @@ impl<P: Payload> Endpoint<P> {
     }
 
     /// Begins to send.
-    pub fn attach_writer(&self, observer: Arc<dyn Observer>, flow: Flow) -> Option<Event> {
+    pub fn attach_writer(&self, observer: Arc<dyn Observer>, flow: Flow) {
         let mut state = self.lock();
+        state.welcome(&observer);
         state.writer = Side::Active(observer);
         state.flow = flow;
         state.finishing = false;
@@ -249,7 +251,6 @@ impl<P: Payload> Endpoint<P> {
             state.clients.insert(member);
         }
         self.wake();
-        state.current_event()
     }
 
     /// Changes how frames are sent.

@@ -14,7 +14,7 @@ use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 
 use super::{
     endpoint::{Endpoint, Offer},
-    event::{Event, Observer},
+    event::Observer,
     reason::Reason,
 };
 use crate::{
@@ -169,9 +169,9 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     }
 
     /// Tells the endpoint that somebody receives.
-    pub fn attach(&self, observer: Arc<dyn Observer>) -> Option<Event> {
+    pub fn attach(&self, observer: Arc<dyn Observer>) {
         let waker = self.interrupt.waker.clone();
-        self.endpoint.attach_reader(observer, waker)
+        self.endpoint.attach_reader(observer, waker);
     }
 
     /// What interrupts it.

@@ -23,6 +23,8 @@ pub(super) struct State<P> {
     pub reader: Side,
     pub writer: Side,
     pub reader_waker: Option<Arc<Waker>>,
+    /// What those who have just come are to be told before anything else.
+    pub untold: Vec<(Event, Arc<dyn Observer>)>,
     pub flow: Flow,
     pub headers: StreamHeaders<P>,
     /// The frames since the last keyframe, for [`JoinAt::LatestKeyframe`].
@@ -92,6 +94,7 @@ impl<P: Payload> State<P> {
             reader: Side::Awaited,
             writer: Side::Awaited,
             reader_waker: None,
+            untold: Vec::new(),
             flow: Flow::default(),
             headers: StreamHeaders {
                 frames: Vec::new(),
@@ -191,16 +194,17 @@ impl<P: Payload> State<P> {
         }
     }
 
-    /// For one who comes later than it happened.
-    pub fn current_event(&self) -> Option<Event> {
-        match &self.link {
-            Link::Open(link) => Some(Event::Connected {
+    /// Remembers to tell one who comes later than it happened.
+    pub fn welcome(&mut self, observer: &Arc<dyn Observer>) {
+        let event = match &self.link {
+            Link::Open(link) => Event::Connected {
                 id: link.id,
                 peer: link.connection.peer(),
-            }),
-            Link::Failed(error) => Some(Event::Failed(error.clone())),
-            Link::Opening | Link::Over => None,
-        }
+            },
+            Link::Failed(error) => Event::Failed(error.clone()),
+            Link::Opening | Link::Over => return,
+        };
+        self.untold.push((event, observer.clone()));
     }
 
     /// A peer that is still to come gets no frame that the stream has left behind.

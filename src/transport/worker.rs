@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     collections::VecDeque,
-    io,
+    io, mem,
     net::SocketAddr,
     os::fd::{AsRawFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -268,6 +268,10 @@ impl<P: Payload> Worker<P> {
         self.hear_answers();
         if !self.endpoint.is_exclusive() {
             for _ in 0..ACCEPTS_AT_ONCE {
+                // Further ones wait with the kernel.
+                if self.asked.len() >= MAX_WAITING {
+                    return;
+                }
                 let Some(established) = self.accept(now) else {
                     return;
                 };
@@ -311,6 +315,13 @@ impl<P: Payload> Worker<P> {
     }
 
     fn hear_answers(&mut self) {
+        if !self.asked.is_empty() && !self.endpoint.lock().writer.is_active() {
+            // Nobody's leave is needed any more, nor awaited.
+            (self.answer, self.answers) = mpsc::channel();
+            for established in mem::take(&mut self.asked) {
+                self.join(established);
+            }
+        }
         while let Ok(admits) = self.answers.try_recv() {
             if let Some(established) = self.asked.pop_front()
                 && admits
@@ -438,8 +449,7 @@ impl<P: Payload> Worker<P> {
         }
         self.endpoint.totals.connections.add(1);
         self.endpoint.notify(&state);
-        let observers = state.observers();
-        self.teller.tell(Event::Connected { id, peer }, observers);
+        self.tell(&mut state, Event::Connected { id, peer });
     }
 
     /// Begins to use the one connection of an endpoint that has no more at a time.
@@ -478,8 +488,7 @@ impl<P: Payload> Worker<P> {
         self.endpoint.send_waiting(&mut state);
         self.endpoint.notify(&state);
         let peer = connection.peer();
-        let observers = state.observers();
-        self.teller.tell(Event::Connected { id, peer }, observers);
+        self.tell(&mut state, Event::Connected { id, peer });
     }
 
     /// `None` when it is lost already; the next one may be better.
@@ -529,6 +538,7 @@ impl<P: Payload> Worker<P> {
     fn tend(&mut self) {
         let endpoint = self.endpoint.clone();
         let mut state = endpoint.lock();
+        self.tell_newcomers(&mut state);
         if self.inspected.elapsed() >= self.inspection(&state) {
             self.inspected = Instant::now();
             inspect(&mut state);
@@ -578,7 +588,7 @@ impl<P: Payload> Worker<P> {
                     cause: None,
                     goes_on: true,
                 };
-                self.teller.tell(event, state.observers());
+                self.tell(state, event);
             }
         }
         self.endpoint.notify(state);
@@ -634,7 +644,13 @@ impl<P: Payload> Worker<P> {
         let (reason, cause) = link.ending.take().unwrap_or((Reason::ClosedByPeer, None));
         let goes_on = match reason {
             // A flush takes back the end.
-            Reason::EndOfStream => !state.finishing && endpoint.begins_anew(),
+            Reason::EndOfStream => {
+                let has_more = state
+                    .clients
+                    .iter()
+                    .any(|(_, member)| !member.client.is_idle());
+                (!state.finishing || has_more) && endpoint.begins_anew()
+            }
             _ => endpoint.target.reconnect && !endpoint.was_given,
         };
         let cause = cause.map(Arc::new);
@@ -645,7 +661,7 @@ impl<P: Payload> Worker<P> {
             .registry()
             .deregister(&mut SourceFd(&link.connection.as_raw_fd()));
         let event = disconnected(state, reason, cause.clone(), goes_on);
-        self.teller.tell(event, state.observers());
+        self.tell(state, event);
         if endpoint.target.mode == Mode::Listen {
             // Whoever comes next has nothing to do with who has left.
             let now = Instant::now();
@@ -705,17 +721,29 @@ impl<P: Payload> Worker<P> {
         state.link = Link::Failed(error.clone());
         state.wake_reader();
         self.endpoint.notify(&state);
-        self.teller.tell(Event::Failed(error), state.observers());
+        self.tell(&mut state, Event::Failed(error));
+    }
+
+    /// Tells those who are there.
+    fn tell(&self, state: &mut State<P>, event: Event) {
+        self.tell_newcomers(state);
+        self.teller.tell(event, state.observers());
+    }
+
+    fn tell_newcomers(&self, state: &mut State<P>) {
+        for (event, observer) in state.untold.drain(..) {
+            self.teller.tell(event, vec![observer]);
+        }
     }
 
     fn warn(&self, error: Error) {
-        let observers = self.endpoint.lock().observers();
-        self.teller.tell(Event::Warning(Arc::new(error)), observers);
+        self.tell(&mut self.endpoint.lock(), Event::Warning(Arc::new(error)));
     }
 
     /// The end of the thread: what is still open is closed.
     fn close(self) {
         let mut state = self.endpoint.lock();
+        self.tell_newcomers(&mut state);
         let observers = state.observers();
         if let Link::Open(_) = &state.link {
             let event = disconnected(&mut state, Reason::Stopped, None, false);

@@ -27,7 +27,7 @@ use crate::{
     net::Error,
     settings::{self, Changeable, uri},
     shared::{self, Role},
-    transport::{Endpoint, Observer, SendError},
+    transport::{Endpoint, SendError},
 };
 
 /// Keyframes cost bandwidth; clients that come one by one share one.
@@ -320,9 +320,7 @@ impl VideoSocketSink {
         });
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
-        if let Some(event) = endpoint.attach_writer(reporter.clone(), settings.flow(false)) {
-            reporter.notice(&event);
-        }
+        endpoint.attach_writer(reporter, settings.flow(false));
         Ok(())
     }
 
@@ -333,10 +331,11 @@ impl VideoSocketSink {
         if let Some(id) = &run.settings.common.connection_id {
             shared::leave(id, Role::Sink);
         }
-        // Out of all locks: with buffers goes memory of the application's, and observers may ask for properties.
+        // Out of all locks: with buffers goes memory of the application's.
         let stream = mem::take(&mut *lock(&self.stream));
         drop(stream);
         run.endpoint.detach_writer();
+        run.reporter.close();
     }
 
     fn send_ahead(&self, buffer: &gst::Buffer) {

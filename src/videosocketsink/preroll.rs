@@ -15,7 +15,9 @@ pub fn wait_until_playing(
 ) -> Result<gst::FlowSuccess, gst::FlowError> {
     loop {
         let result = sink.wait_preroll()?;
-        if !needs_preroll(sink) {
+        // It may have been made to play and to pause again before this thread got to run.
+        // SAFETY: the field of a live object, read under the lock that it is protected by.
+        if unsafe { (*as_ptr(sink)).need_preroll } == glib::ffi::GFALSE {
             return Ok(result);
         }
     }
@@ -25,25 +27,19 @@ pub fn wait_until_playing(
 pub fn preroll(
     sink: &impl IsA<gst_base::BaseSink>,
     event: &gst::Event,
-) -> Result<(), gst::FlowError> {
-    loop {
-        // The base class looks for a flush only after its wait.
-        // SAFETY: the field of a live object, read under the lock that it is protected by.
-        if unsafe { (*as_ptr(sink)).flushing } != glib::ffi::GFALSE {
-            return Err(gst::FlowError::Flushing);
-        }
-        // SAFETY: both pointers are those of live objects, which the call does not keep, an event is a mini
-        // object, and the lock that the call asks for is held.
-        let result: Result<gst::FlowSuccess, _> = unsafe {
-            try_from_glib(ffi::gst_base_sink_do_preroll(
-                as_ptr(sink),
-                event.as_mut_ptr().cast::<gst::ffi::GstMiniObject>(),
-            ))
-        };
-        result?;
-        if !needs_preroll(sink) {
-            return Ok(());
-        }
+) -> Result<gst::FlowSuccess, gst::FlowError> {
+    // The base class looks for a flush only after its wait.
+    // SAFETY: the field of a live object, read under the lock that it is protected by.
+    if unsafe { (*as_ptr(sink)).flushing } != glib::ffi::GFALSE {
+        return Err(gst::FlowError::Flushing);
+    }
+    // SAFETY: both pointers are those of live objects, which the call does not keep, an event is a mini
+    // object, and the lock that the call asks for is held.
+    unsafe {
+        try_from_glib(ffi::gst_base_sink_do_preroll(
+            as_ptr(sink),
+            event.as_mut_ptr().cast::<gst::ffi::GstMiniObject>(),
+        ))
     }
 }
 
@@ -55,12 +51,6 @@ pub fn without_lock<R>(sink: &impl IsA<gst_base::BaseSink>, wait: impl FnOnce() 
     // SAFETY: as above; the base class releases it when the event is handled.
     unsafe { glib::ffi::g_mutex_lock(&raw mut (*as_ptr(sink)).preroll_lock) };
     result
-}
-
-/// After a wait for PLAYING it may: the sink was made to play and to pause again before this thread got to run.
-fn needs_preroll(sink: &impl IsA<gst_base::BaseSink>) -> bool {
-    // SAFETY: the field of a live object, read under the lock that it is protected by.
-    unsafe { (*as_ptr(sink)).need_preroll != glib::ffi::GFALSE }
 }
 
 fn as_ptr(sink: &impl IsA<gst_base::BaseSink>) -> *mut ffi::GstBaseSink {

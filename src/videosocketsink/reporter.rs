@@ -36,6 +36,11 @@ impl Reporter {
         }
     }
 
+    /// The element has stopped.
+    pub fn close(&self) {
+        self.last_error.close();
+    }
+
     /// The stream cannot go on.
     pub fn fail(&self, error: &Error) {
         if let Some(sink) = self.sink.upgrade() {

@@ -21,7 +21,7 @@ use crate::{
     net::Error,
     settings::{self, uri},
     shared::{self, Role},
-    transport::{Endpoint, Interrupt, Observer, Received, Receiver},
+    transport::{Endpoint, Interrupt, Received, Receiver},
 };
 
 /// After an error of our own. The base class would post a second one, without a cause, for an error; like
@@ -225,9 +225,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         });
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
-        if let Some(event) = receiver.attach(reporter.clone()) {
-            reporter.notice(&event);
-        }
+        receiver.attach(reporter);
         *lock(&self.receiver) = Some(receiver);
         gst::info!(CAT, imp = self, "Started");
         Ok(())
@@ -235,12 +233,14 @@ impl BaseSrcImpl for VideoSocketSrc {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let run = lock(&self.run).take();
-        if let Some(id) = run.and_then(|run| run.connection_id) {
-            shared::leave(&id, Role::Source);
+        if let Some(id) = run.as_ref().and_then(|run| run.connection_id.as_ref()) {
+            shared::leave(id, Role::Source);
         }
-        // Out of the lock: it tells observers, who may ask for properties.
         let receiver = lock(&self.receiver).take();
         drop(receiver);
+        if let Some(run) = run {
+            run.reporter.close();
+        }
         let undelivered = lock(&self.undelivered).take();
         drop(undelivered);
         *lock(&self.allocation) = None;

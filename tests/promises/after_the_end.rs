@@ -1,6 +1,7 @@
 //! A flush takes back the end of a stream: what follows it is a stream as the first one was.
 
 use crate::support::*;
+use std::sync::mpsc;
 
 /// A sink whose peer, after a first frame, has read to the end of the stream.
 fn ended(properties: &str) -> (Sender, Listener, Peer) {
@@ -51,6 +52,33 @@ fn frames_after_a_flush_do_not_wait_for_the_first_peer_to_go() {
         assert_frames(&listener.accept().receive_frames(3), &payloads(3, 1000));
         assert_eq!(stat(&sink.sink, "frames-dropped"), 0);
     }
+}
+
+#[test]
+fn a_second_end_waits_for_the_frames_before_it() {
+    let listener = Listener::new();
+    let sink = Sender::playing(&format!("port={}", listener.port()));
+    let peer = listener.accept();
+    await_number(&sink.sink, "num-clients", 1);
+    // It goes on talking, so that the sink stays until it has gone.
+    peer.send(b"talk");
+    sink.push(b"first");
+    assert_eq!(peer.receive_frame(), b"first");
+    let ending = sink.in_background(|feed| feed.end());
+    peer.expect_end();
+    sink.flush();
+    ending.join().expect("the end was taken");
+    sink.push_all(&payloads(3, 1000));
+    let (begun, begin) = mpsc::channel();
+    let ending = sink.in_background(move |feed| {
+        begun.send(()).expect("a test");
+        feed.end();
+    });
+    begin.recv_timeout(PATIENCE).expect("an end");
+    drop(peer);
+    let next = listener.accept();
+    assert_frames(&next.receive_until_end(), &payloads(3, 1000));
+    ending.join().expect("the second end was taken");
 }
 
 #[test]

@@ -117,6 +117,90 @@ fn a_client_waits_for_leave_while_others_are_served() {
 }
 
 #[test]
+fn who_waits_for_leave_is_no_more_than_a_few() {
+    let sink = Sender::new("mode=listen port=0 max-clients=1");
+    let ((asked, questions), (answer, answers)) = (mpsc::channel(), mpsc::channel::<()>());
+    let answers = Mutex::new(answers);
+    sink.sink.connect("client-connecting", false, move |_| {
+        let _ = asked.send(());
+        Some(answers.lock().unwrap().recv().is_ok().to_value())
+    });
+    sink.start();
+    let before = Usage::now().descriptors;
+    let visitors: Vec<_> = (0..100).map(|_| Peer::connect(sink.port())).collect();
+    questions.recv_timeout(PATIENCE).expect("a question");
+    let of_visitors = visitors.len();
+    let now = Usage::now().descriptors;
+    assert!(
+        now <= before + of_visitors + 40,
+        "{before} before, {now} now"
+    );
+    drop(visitors);
+    drop(answer);
+}
+
+#[test]
+fn a_source_does_not_wait_for_the_leave_of_a_sink_that_has_stopped() {
+    let settings = "connection-id=stopped-sink mode=listen port=0";
+    let (sink, source) = (Sender::new(settings), Receiver::new(settings));
+    let ((asked, questions), (_answer, answers)) = (mpsc::channel(), mpsc::channel::<()>());
+    let answers = Mutex::new(answers);
+    sink.sink.connect("client-connecting", false, move |_| {
+        let _ = asked.send(());
+        Some(answers.lock().unwrap().recv().is_ok().to_value())
+    });
+    source.play();
+    sink.start();
+    let peer = Peer::connect(source.port());
+    questions.recv_timeout(PATIENCE).expect("a question");
+    sink.stop();
+    peer.send_frame(b"frame");
+    assert_eq!(source.frame(), b"frame");
+}
+
+#[test]
+fn a_handler_does_not_hold_up_who_joins_an_open_connection() {
+    let listener = Listener::new();
+    let settings = format!("connection-id=late-sink port={}", listener.port());
+    let (sink, source) = (Sender::new(&settings), Receiver::new(&settings));
+    source.play();
+    let peer = listener.accept();
+    peer.send_frame(b"frame");
+    assert_eq!(source.frame(), b"frame");
+    let held = Held::at_each_client(&sink);
+    // The state change would hang in the handler.
+    sink.start();
+    held.await_client();
+    held.let_go();
+}
+
+#[test]
+fn the_error_of_a_former_run_is_none_of_the_next() {
+    let (first, second) = (Listener::new(), Listener::new());
+    let sink = Sender::new(&format!("port={}", first.port()));
+    let held = Held::at_each_client(&sink);
+    let removed = listen_to(&sink.sink, "client-removed", |_| ());
+    sink.start();
+    let peer = first.accept();
+    held.await_client();
+    peer.reset();
+    await_clients(&sink, 0);
+    sink.stop();
+    sink.sink.set_property("port", u32::from(second.port()));
+    sink.start();
+    let _peer = second.accept();
+    held.await_client();
+    (0..2).for_each(|_| held.let_go());
+    assert_eq!(removed.recv_timeout(PATIENCE), Ok(()));
+    assert_eq!(
+        sink.unread_errors(&sink.sink).len(),
+        0,
+        "{}",
+        sink.summary()
+    );
+}
+
+#[test]
 fn a_handler_may_stop_the_pipeline() {
     let sink = Sender::new("mode=listen port=0");
     let pipeline = sink.sink.downgrade();
