@@ -191,7 +191,7 @@ impl<P: Payload> Endpoint<P> {
             }
             Link::Open(link) if link.read_done && !self.target.reconnect => Offer::Over,
             Link::Open(_) => Offer::Pending,
-            Link::Over => Offer::Over,
+            Link::Over(_) => Offer::Over,
             Link::Failed(error) => Offer::Failed(error.clone()),
         }
     }
@@ -362,8 +362,10 @@ impl<P: Payload> Endpoint<P> {
         self.wake();
         loop {
             match &state.link {
-                Link::Failed(error) => return Err(SendError::Failed(error.clone())),
-                Link::Over => return Ok(()),
+                Link::Failed(error) | Link::Over(Some(error)) => {
+                    return Err(SendError::Failed(error.clone()));
+                }
+                Link::Over(None) => return Ok(()),
                 Link::Opening | Link::Open(_)
                     if state
                         .clients
@@ -386,7 +388,7 @@ impl<P: Payload> Endpoint<P> {
         let mut state = self.lock();
         state.finishing = false;
         state.group.clear();
-        if matches!(state.link, Link::Over) && self.begins_anew() {
+        if matches!(state.link, Link::Over(_)) && self.begins_anew() {
             state.link = Link::Opening;
         }
         for (_, member) in &mut state.clients {
@@ -504,8 +506,10 @@ impl<P: Payload> Endpoint<P> {
         let mut has_sent = false;
         loop {
             match &state.link {
-                Link::Failed(error) => return Err(SendError::Failed(error.clone())),
-                Link::Over => return Err(SendError::HungUp),
+                Link::Failed(error) | Link::Over(Some(error)) => {
+                    return Err(SendError::Failed(error.clone()));
+                }
+                Link::Over(None) => return Err(SendError::HungUp),
                 Link::Open(link) if link.write_done && !self.target.reconnect => {
                     return Err(SendError::HungUp);
                 }

@@ -48,8 +48,8 @@ pub(super) struct State<P> {
 pub(super) enum Link {
     Opening,
     Open(OpenLink),
-    /// No further one follows.
-    Over,
+    /// No further one follows; the fault that sending met with, where a reader had the connection as well.
+    Over(Option<Arc<Error>>),
     /// Nor does one after this.
     Failed(Arc<Error>),
 }
@@ -202,7 +202,7 @@ impl<P: Payload> State<P> {
                 peer: link.connection.peer(),
             },
             Link::Failed(error) => Event::Failed(error.clone()),
-            Link::Opening | Link::Over => return,
+            Link::Opening | Link::Over(_) => return,
         };
         self.untold.push((event, observer.clone()));
     }

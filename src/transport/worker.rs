@@ -673,7 +673,7 @@ impl<P: Payload> Worker<P> {
         state.link = match cause {
             _ if goes_on => Link::Opening,
             Some(cause) if endpoint.roles == Roles::Writer => Link::Failed(cause),
-            _ => Link::Over,
+            cause => Link::Over(cause),
         };
         state.wake_reader();
         endpoint.notify(state);
@@ -775,7 +775,7 @@ fn disconnected<P: Payload>(
     cause: Option<Arc<Error>>,
     goes_on: bool,
 ) -> Event {
-    let Link::Open(link) = std::mem::replace(&mut state.link, Link::Over) else {
+    let Link::Open(link) = mem::replace(&mut state.link, Link::Over(None)) else {
         unreachable!("callers have an open link")
     };
     let mut stats = ClientStats::of(link.id, &link.connection);

@@ -338,6 +338,32 @@ fn without_waiting_a_stream_passes_by_and_ends() {
 }
 
 #[test]
+fn a_fault_of_the_sink_alone_is_no_end_of_its_stream() {
+    let listener = Listener::new();
+    let settings = format!("connection-id=sinks-fault port={}", listener.port());
+    let pair = Pair::new(
+        &settings,
+        "timeout=50000000 overflow=block max-size-buffers=1",
+    );
+    // Whoever tells what happens comes too late.
+    let held = Held::at_each_client(&pair.sink);
+    pair.start();
+    let _silent = listener.accept();
+    held.await_client();
+    let pushing = pair.sink.in_background(|feed| {
+        let frame = payload(1, 16_000_000);
+        std::iter::repeat_with(|| feed.try_push(buffer(&frame))).find(Result::is_err)
+    });
+    let refused = pushing.join().expect("it gives up").expect("a refusal");
+    assert_eq!(refused, Err(gst::FlowError::Error));
+    pair.sink
+        .expect_error()
+        .from(&pair.sink.sink)
+        .is(gst::ResourceError::Write);
+    held.let_go();
+}
+
+#[test]
 fn what_is_found_in_a_connection_that_has_ended_does_not_end_the_next() {
     let settings = "connection-id=found-late mode=listen port=0 reconnect=true";
     let pair = Pair::new(settings, "");
