@@ -138,8 +138,8 @@ fn a_film_is_played_again_after_a_seek() {
     }
 }
 
-#[test]
-fn a_pause_is_reached_while_the_end_waits_for_a_full_peer() {
+/// A sink whose end waits for a peer that is full, after pauses that have come to it meanwhile.
+fn waiting() -> (Sender, Peer, Vec<u8>, Background<()>) {
     let listener = Listener::new();
     let sink = Sender::playing(&format!(
         "port={} overflow=block max-size-time=0",
@@ -156,6 +156,12 @@ fn a_pause_is_reached_while_the_end_waits_for_a_full_peer() {
         sink.play();
         sink.await_playing();
     }
+    (sink, peer, frame, ending)
+}
+
+#[test]
+fn a_pause_is_reached_while_the_end_waits_for_a_full_peer() {
+    let (sink, peer, frame, ending) = waiting();
     assert_frames(&peer.receive_until_end(), &[frame]);
     ending.join().expect("the end was taken");
     sink.expect_eos();
@@ -163,22 +169,7 @@ fn a_pause_is_reached_while_the_end_waits_for_a_full_peer() {
 
 #[test]
 fn a_pause_in_the_end_is_flushed() {
-    let listener = Listener::new();
-    let sink = Sender::playing(&format!(
-        "port={} overflow=block max-size-time=0",
-        listener.port()
-    ));
-    let frame = payload(1, 16_000_000);
-    sink.push(&frame);
-    let peer = listener.accept();
-    peer.await_bytes();
-    let ending = sink.in_background(|feed| feed.end());
-    for _ in 0..2 {
-        sink.pause();
-        sink.await_preroll();
-        sink.play();
-        sink.await_playing();
-    }
+    let (sink, peer, frame, ending) = waiting();
     sink.pause();
     sink.await_preroll();
     sink.flush();
