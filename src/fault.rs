@@ -73,7 +73,10 @@ impl OpenError {
     pub fn message(&self, direction: Direction) -> gst::ErrorMessage {
         match self {
             Self::Transport(error) => message(error, direction),
-            Self::Contradiction { .. } | Self::Taken { .. } | Self::Settings(_) => {
+            Self::Contradiction { .. }
+            | Self::Taken { .. }
+            | Self::Settings(_)
+            | Self::Socket(_) => {
                 gst::error_msg!(gst::ResourceError::Settings, ("{self}"))
             }
         }

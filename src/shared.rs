@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::{
     frames::SentBuffer,
     net,
-    settings::{Common, Settings, find},
+    settings::{Common, Settings, Unusable, find},
     transport::{self, Endpoint, Roles},
 };
 
@@ -55,9 +55,22 @@ pub enum OpenError {
     /// Settings that make no sense together, or were refused.
     #[error("{0}")]
     Settings(String),
+    /// A socket given that cannot be used.
+    #[error(transparent)]
+    Socket(Unusable),
     /// The transport's own reasons.
     #[error(transparent)]
     Transport(#[from] net::Error),
+}
+
+impl From<Unusable> for OpenError {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            // No fault of the settings.
+            Unusable::Duplicate(error) => net::Error::Socket(error).into(),
+            unusable => Self::Socket(unusable),
+        }
+    }
 }
 
 /// Which of the two ends of a connection an element is.
@@ -170,8 +183,7 @@ impl Shared {
 }
 
 fn open_endpoint(common: &Common, roles: Roles) -> Result<Arc<Endpoint<SentBuffer>>, OpenError> {
-    let target = common.target().map_err(net::Error::Socket)?;
-    Ok(transport::open(target, roles)?)
+    Ok(transport::open(common.target()?, roles)?)
 }
 
 fn agreed<S: Settings>(settings: &S) -> Vec<(&'static str, String)> {

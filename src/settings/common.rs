@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use gst::glib;
 
-use super::{given_socket::GivenSocket, property::Property};
+use super::{
+    given_socket::{GivenSocket, Unusable},
+    property::Property,
+};
 use crate::{
     transport::{Mode as TransportMode, Target},
     wire::HeaderFormat,
@@ -141,7 +144,7 @@ impl Common {
     }
 
     /// What to open.
-    pub fn target(&self) -> std::io::Result<Target> {
+    pub fn target(&self) -> Result<Target, Unusable> {
         let socket = self.socket.as_ref();
         Ok(Target {
             mode: match self.mode {

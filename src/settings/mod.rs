@@ -13,6 +13,7 @@ use self::{given_socket::GivenSocket, property::wrong_type};
 
 pub use self::{
     common::{Common, LengthFormat, Mode, Settings, find, non_zero, set},
+    given_socket::Unusable,
     property::{Changeable, Property},
     read_only::{CLIENTS_BLURB, read_only_properties},
 };

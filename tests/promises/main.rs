@@ -17,6 +17,7 @@ mod batches;
 mod changes;
 mod faults;
 mod flow;
+mod given_sockets;
 mod gone_clients;
 mod handlers;
 mod latency;
