@@ -4,7 +4,7 @@ use gst::{glib::translate::IntoGlib, prelude::*};
 use gst_base::prelude::*;
 use once_cell::sync::Lazy;
 
-use super::{CAT, VideoSocketSrc};
+use super::{CAT, VideoSocketSrc, raw};
 
 /// Loads what finds types. To do so with the first frame would make a live stream fall behind.
 pub fn load_typefinders() {
@@ -70,7 +70,7 @@ pub fn missing(
             format!(
                 "The frames have no type that can be found out, and downstream needs caps: set caps, \
                  for example caps={}",
-                example_caps(&source.src_pad().peer_query_caps(None))
+                raw::example(&source.src_pad().peer_query_caps(None))
             ),
         ),
     };
@@ -85,12 +85,4 @@ fn is_not_negotiated(error: &gst::message::Error) -> bool {
     let details = error.details();
     let flow = details.and_then(|details| details.get::<i32>("flow-return").ok());
     flow == Some(gst::FlowError::NotNegotiated.into_glib())
-}
-
-/// Caps of the kind that downstream takes, to be adapted by the user.
-fn example_caps(downstream: &gst::Caps) -> &'static str {
-    match downstream.structure(0).map(|caps| caps.name().as_str()) {
-        Some("audio/x-raw") => "audio/x-raw,format=S16LE,layout=interleaved,rate=48000,channels=1",
-        _ => "video/x-raw,format=I420,width=640,height=480,framerate=30/1",
-    }
 }

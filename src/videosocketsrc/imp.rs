@@ -8,7 +8,7 @@ use gst_base::{
 use once_cell::sync::Lazy;
 
 use super::{
-    CAT, allocation, batch, caps,
+    CAT, allocation, batch, caps, raw,
     reporter::Reporter,
     settings::{PROPERTIES, SrcSettings, ZeroLength},
     unlocking::Unlocking,
@@ -190,8 +190,9 @@ impl BaseSrcImpl for VideoSocketSrc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
         let obj = self.obj();
-        if settings.caps.is_none() {
-            caps::load_typefinders();
+        match &settings.caps {
+            Some(caps) => raw::check(caps)?,
+            None => caps::load_typefinders(),
         }
         let endpoint = shared::open(&*obj, &settings, Role::Source)
             .map_err(|error| error.message(Direction::Receiving))?;

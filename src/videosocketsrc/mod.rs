@@ -48,6 +48,7 @@ mod allocation;
 mod batch;
 mod caps;
 mod imp;
+mod raw;
 mod reporter;
 mod settings;
 mod unlocking;

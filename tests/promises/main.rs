@@ -25,6 +25,7 @@ mod many_clients;
 mod messages;
 mod pauses;
 mod properties;
+mod raw_caps;
 mod raw_peers;
 mod reasons;
 mod reconnect;
