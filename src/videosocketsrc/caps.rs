@@ -19,13 +19,23 @@ static TYPEFINDERS: Lazy<()> = Lazy::new(|| {
     }
 });
 
+/// Typefinders take many a raw frame for what it is not, most often MPEG audio. These types are beyond doubt
+/// although their typefinders are not always certain.
+const BELIEVED_IF_LIKELY: [&str; 3] = ["image/jpeg", "video/x-h264", "video/x-h265"];
+
+/// A single byte is enough for its typefinder to be certain.
+const NEVER_BELIEVED: &str = "application/x-subtitle-lrc";
+
+/// What is shorter is no picture and no sound, but a message in some program's own form.
+const SHORTEST_RAW_FRAME: usize = 64;
+
 /// Without caps from the user, those of the first frame, where they are beyond doubt and downstream takes them:
 /// not everything downstream has a typefinder. Returns the type that downstream does not take.
 pub fn find(source: &VideoSocketSrc, buffer: &gst::Buffer) -> Option<String> {
     let pad = source.src_pad();
     let found = gst_base::functions::type_find_helper_for_buffer(Some(source), buffer);
     match found {
-        Ok((caps, probability)) if probability >= gst::TypeFindProbability::Likely => {
+        Ok((caps, probability)) if is_certain(&caps, probability) => {
             gst::info!(CAT, obj = source, "The frames are {caps}");
             if !pad.peer_query_accept_caps(&caps) {
                 return caps.structure(0).map(|caps| caps.name().to_string());
@@ -37,13 +47,47 @@ pub fn find(source: &VideoSocketSrc, buffer: &gst::Buffer) -> Option<String> {
                 pad.mark_reconfigure();
             }
         }
-        found => gst::debug!(
-            CAT,
-            obj = source,
-            "The frames have no known type: {found:?}"
-        ),
+        found => {
+            gst::debug!(
+                CAT,
+                obj = source,
+                "The frames have no known type: {found:?}"
+            );
+            if buffer.size() >= SHORTEST_RAW_FRAME {
+                warn_of_silence(source);
+            }
+        }
     }
     None
+}
+
+fn is_certain(caps: &gst::Caps, probability: gst::TypeFindProbability) -> bool {
+    use gst::TypeFindProbability::{Likely, NearlyCertain};
+    let Some(name) = caps.structure(0).map(gst::StructureRef::name) else {
+        return false;
+    };
+    match name.as_str() {
+        NEVER_BELIEVED => false,
+        name if BELIEVED_IF_LIKELY.contains(&name) => probability >= Likely,
+        _ => probability >= NearlyCertain,
+    }
+}
+
+/// What takes frames of any kind may go on looking for their type, and never say that it finds none. Everything
+/// else has caps of its own for them, or ends the stream.
+fn warn_of_silence(source: &VideoSocketSrc) {
+    let downstream = source.src_pad().peer_query_caps(None);
+    if downstream.is_any() {
+        gst::element_warning!(
+            source,
+            gst::StreamError::TypeNotFound,
+            (
+                "The first frame has no type that can be found out. If nothing comes out downstream, set caps, \
+                 for example caps={}",
+                raw::example(&downstream)
+            )
+        );
+    }
 }
 
 /// Whether it is for want of caps that the stream has ended.

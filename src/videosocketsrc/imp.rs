@@ -394,7 +394,7 @@ impl VideoSocketSrc {
         first: gst::Buffer,
         receiver: &mut FrameReceiver,
     ) -> Result<gst::Buffer, gst::FlowError> {
-        if receiver.frame_ahead().is_none() || !self.pushes_lists() {
+        if receiver.frame_ahead().is_none() || self.is_untyped() || !self.pushes_lists() {
             return Ok(first);
         }
         let (list, last) = self.read_ahead(first, receiver);
@@ -407,6 +407,11 @@ impl VideoSocketSrc {
             Ok(_) | Err(gst::FlowError::NotNegotiated) => Ok(last),
             Err(error) => Err(error),
         }
+    }
+
+    /// So far there were only empty frames.
+    fn is_untyped(&self) -> bool {
+        lock(&self.run).as_ref().is_some_and(|run| run.is_untyped)
     }
 
     /// The base class counts buffers, and sends the events that come before the first.

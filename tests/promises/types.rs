@@ -92,3 +92,105 @@ fn a_frame_of_another_size_than_the_caps_say_is_warned_of_once_a_connection() {
         source.expect_no_warning();
     }
 }
+
+/// Sends a test picture or sound. Some encoders call each of their pictures a delta unit.
+fn sent(to: &Receiver, stream: &str) -> Pipeline {
+    let sender = Pipeline::launch(&format!(
+        "{stream} ! videosocketsink host=127.0.0.1 port={} sync-method=latest",
+        to.port()
+    ));
+    sender.play();
+    sender
+}
+
+#[test]
+fn raw_frames_that_look_like_something_are_not_taken_for_it() {
+    let video = |format: &str, pattern: &str| {
+        format!(
+            "videotestsrc num-buffers=1 pattern={pattern} ! video/x-raw,format={format},width=640,height=480"
+        )
+    };
+    let audio = |format: &str, wave: &str| {
+        format!(
+            "audiotestsrc num-buffers=1 samplesperbuffer=48000 wave={wave} \
+             ! audio/x-raw,format={format},rate=48000,channels=2"
+        )
+    };
+    for stream in [
+        video("I420", "smpte"),
+        video("I420", "snow"),
+        video("I420", "black"),
+        // Like MPEG audio.
+        video("RGB", "smpte"),
+        video("RGBx", "smpte"),
+        video("RGBx", "red"),
+        audio("S8", "saw"),
+        audio("S16LE", "sine"),
+        audio("S16LE", "silence"),
+        audio("S16LE", "white-noise"),
+    ] {
+        let source = Receiver::playing("mode=listen port=0");
+        let _sender = sent(&source, &stream);
+        assert_eq!(source.sample().caps_owned(), None, "{stream}");
+        let warning = source.expect_warning().from(&source.source);
+        warning
+            .is(gst::StreamError::TypeNotFound)
+            .says(&["set caps", "caps=video/x-raw,format="]);
+        source.expect_no_warning();
+    }
+}
+
+#[test]
+fn a_frame_without_a_type_is_warned_of_once_a_connection() {
+    let source = Receiver::playing("mode=listen port=0 reconnect=true");
+    for _ in 0..2 {
+        let peer = Peer::connect(source.port());
+        peer.send_frame(b"");
+        // A typefinder is certain that this is the text of a song.
+        peer.send_frame(&[b'['; 1000]);
+        peer.send_frame(&RAW);
+        assert_eq!(source.frames(3)[2], RAW);
+        source.expect_warning().is(gst::StreamError::TypeNotFound);
+        source.expect_no_warning();
+    }
+}
+
+#[test]
+fn messages_are_no_frames_that_need_a_type() {
+    let source = Receiver::playing("mode=listen port=0");
+    Peer::connect(source.port()).send_frame(b"{\"door\": \"open\"}");
+    source.sample();
+    source.expect_no_warning();
+}
+
+#[test]
+fn a_decoder_that_waits_for_a_type_does_not_wait_without_a_word() {
+    let pipeline = Pipeline::launch(&format!("{WITHOUT_CAPS} ! decodebin3 ! fakesink"));
+    pipeline.play();
+    let source = pipeline.element("source");
+    let peer = Peer::connect(number(&source, "current-port") as u16);
+    peer.send_frame(&RAW);
+    let warning = pipeline.expect_warning().from(&source);
+    warning.is(gst::StreamError::TypeNotFound).says(&["caps="]);
+}
+
+#[test]
+fn frames_with_a_type_of_their_own_are_known_by_it() {
+    for (encoder, media_type) in [
+        ("jpegenc", "image/jpeg"),
+        ("pngenc", "image/png"),
+        ("pnmenc", "image/x-portable-pixmap"),
+        (
+            "x264enc ! video/x-h264,stream-format=byte-stream",
+            "video/x-h264",
+        ),
+    ] {
+        let source = Receiver::playing("mode=listen port=0");
+        let picture = "videotestsrc num-buffers=1 ! video/x-raw,format=RGB ! videoconvert";
+        let _sender = sent(&source, &format!("{picture} ! {encoder}"));
+        let caps = source.sample().caps_owned().expect("caps");
+        let found = caps.structure(0).expect("one type").name();
+        assert_eq!(found, media_type);
+        source.expect_no_warning();
+    }
+}
