@@ -12,7 +12,7 @@ use gst_base::{prelude::*, subclass::prelude::*};
 use once_cell::sync::Lazy;
 
 use super::{
-    CAT,
+    CAT, decoder_settings,
     preroll::{preroll, wait_until_playing, without_lock},
     reporter::{Reporter, signals},
     settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod},
@@ -232,6 +232,10 @@ impl BaseSinkImpl for VideoSocketSink {
     }
 
     fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let obj = self.obj();
+        if obj.sink_pad().current_caps().as_ref() != Some(caps) {
+            decoder_settings::warn_of_loss(&obj, caps);
+        }
         let headers = stream_headers(caps);
         gst::debug!(
             CAT,

@@ -68,6 +68,7 @@
 use gst::{glib, prelude::*};
 use once_cell::sync::Lazy;
 
+mod decoder_settings;
 mod imp;
 mod preroll;
 mod reporter;

@@ -15,6 +15,7 @@ mod allocation;
 mod bad_headers;
 mod batches;
 mod changes;
+mod decoder_settings;
 mod faults;
 mod flow;
 mod given_sockets;

@@ -94,6 +94,14 @@ impl Sender {
         self.feed.start(Some(caps));
     }
 
+    /// The stream goes on with these.
+    #[track_caller]
+    pub fn change_caps(&self, caps: &gst::Caps) {
+        let event = gst::event::Caps::new(caps);
+        let changing = self.in_background(move |feed| feed.0.push_event(event));
+        assert_eq!(changing.join(), Ok(true), "the sink takes the caps");
+    }
+
     #[track_caller]
     pub fn port(&self) -> u16 {
         super::number(&self.sink, "current-port")
