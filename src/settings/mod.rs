@@ -199,6 +199,11 @@ fn checked_host(host: &str) -> Result<String, String> {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
+    if let Some((name, port)) = with_port(host) {
+        return Err(format!(
+            "the port of {host:?} is a property of its own: host={name} port={port}"
+        ));
+    }
     match host.find(|c: char| c.is_whitespace() || c.is_control() || "/?#[]@".contains(c)) {
         Some(at) => Err(format!(
             "a host has no {:?}, but this one does: {host:?}",
@@ -206,4 +211,11 @@ fn checked_host(host: &str) -> Result<String, String> {
         )),
         None => Ok(host.into()),
     }
+}
+
+/// What looks like `name:4999`. An IPv6 address has more than one colon.
+fn with_port(host: &str) -> Option<(&str, &str)> {
+    let (name, port) = host.split_once(':')?;
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_port.then_some((name, port))
 }

@@ -73,6 +73,14 @@ fn nowhere_to_connect_to() {
         ("host=\"\"", ["host \"\"", "mode=listen"]),
         ("uri=videosocket://*:4953", ["host \"*\"", "mode=listen"]),
         ("host=a/b", ["host was refused", "'/'"]),
+        (
+            "host=camera.local:4999",
+            ["host was refused", "host=camera.local port=4999"],
+        ),
+        (
+            "host=127.0.0.1:4999",
+            ["host was refused", "host=127.0.0.1 port=4999"],
+        ),
     ] {
         let source = Receiver::new(settings);
         let error = source.expect_refusal().from(&source.source);

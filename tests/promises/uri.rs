@@ -139,6 +139,10 @@ fn what_is_wrong_is_named() {
         ("videosocket://localhost:65536", "65536"),
         ("videosocket://localhost:camera", "camera"),
         ("http://localhost:4953", "http"),
+        (
+            "videosocket://camera.local%3A4999",
+            "host=camera.local port=4999",
+        ),
     ] {
         for element in elements() {
             let error = handler(&element).set_uri(uri).expect_err(uri);
