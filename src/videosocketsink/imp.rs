@@ -340,6 +340,9 @@ impl VideoSocketSink {
         drop(stream);
         run.endpoint.detach_writer();
         run.reporter.close();
+        if messages::port(run.endpoint.listening()) != 0 {
+            self.obj().notify("current-port");
+        }
     }
 
     fn send_ahead(&self, buffer: &gst::Buffer) {

@@ -234,6 +234,7 @@ impl BaseSrcImpl for VideoSocketSrc {
 
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let run = lock(&self.run).take();
+        let had_port = run.as_ref().is_some_and(|run| run.port != 0);
         if let Some(id) = run.as_ref().and_then(|run| run.connection_id.as_ref()) {
             shared::leave(id, Role::Source);
         }
@@ -245,6 +246,9 @@ impl BaseSrcImpl for VideoSocketSrc {
         let undelivered = lock(&self.undelivered).take();
         drop(undelivered);
         *lock(&self.allocation) = None;
+        if had_port {
+            self.obj().notify("current-port");
+        }
         gst::info!(CAT, imp = self, "Stopped");
         Ok(())
     }

@@ -15,17 +15,40 @@ fn listening_tells_the_address_and_the_port() {
 }
 
 #[test]
-fn the_port_is_notified() {
-    let sink = Sender::new("mode=listen port=0");
-    let (notified, notifies) = std::sync::mpsc::channel();
-    sink.sink
-        .connect_notify(Some("current-port"), move |sink, _| {
-            let _ = notified.send(number(sink, "current-port"));
-        });
-    assert_eq!(number(&sink.sink, "current-port"), 0);
-    sink.start();
-    assert_eq!(notifies.recv_timeout(PATIENCE), Ok(u64::from(sink.port())));
-    assert_ne!(sink.port(), 0);
+fn the_port_is_notified_at_the_start_and_at_the_stop() {
+    let (sink, source) = (
+        Sender::new("mode=listen port=0"),
+        Receiver::new("mode=listen port=0"),
+    );
+    let both: [(&Pipeline, _); 2] = [(&sink, &sink.sink), (&source, &source.source)];
+    for (pipeline, element) in both {
+        let ports = notified_ports(element);
+        assert_eq!(number(element, "current-port"), 0);
+        pipeline.pause();
+        let port = number(element, "current-port");
+        assert_ne!(port, 0);
+        pipeline.stop();
+        assert_eq!(ports.try_iter().collect::<Vec<_>>(), [port, 0]);
+    }
+}
+
+#[test]
+fn who_connects_has_no_port_to_notify() {
+    let listener = Listener::new();
+    let source = Receiver::new(&format!("port={}", listener.port()));
+    let ports = notified_ports(&source.source);
+    source.play();
+    source.stop();
+    assert_eq!(ports.try_iter().collect::<Vec<_>>(), [0; 0]);
+}
+
+/// `current-port` as a handler reads it, whenever it is notified.
+fn notified_ports(element: &gst::Element) -> std::sync::mpsc::Receiver<u64> {
+    let (notified, ports) = std::sync::mpsc::channel();
+    element.connect_notify(Some("current-port"), move |element, _| {
+        let _ = notified.send(number(element, "current-port"));
+    });
+    ports
 }
 
 #[test]
