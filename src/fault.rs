@@ -15,6 +15,26 @@ pub enum Direction {
     Sending,
 }
 
+/// Where in the code an error was met with, as GStreamer's own elements tell it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub file: &'static str,
+    pub function: &'static str,
+    pub line: u32,
+}
+
+/// The place in which it stands.
+macro_rules! here {
+    () => {
+        $crate::fault::Place {
+            file: file!(),
+            function: gst::glib::function_name!(),
+            line: line!(),
+        }
+    };
+}
+pub(crate) use here;
+
 /// The error that ends the stream of an element. The streaming thread may meet with it as well as the one that
 /// tells what happens, and the first of them posts it: one without a cause would else come before.
 #[derive(Debug)]
@@ -38,46 +58,94 @@ impl LastError {
     }
 
     /// Posts the error, unless one has been.
-    pub fn post(&self, element: &impl IsA<gst::Element>, error: &Error) {
+    pub fn post(&self, element: &impl IsA<gst::Element>, error: &Error, place: Place) {
         if !self.is_posted.swap(true, Relaxed) {
-            post_error(element, error, self.direction);
+            post_error(element, error, self.direction, place);
         }
     }
 }
 
 /// Posts the error that ends the stream.
-pub fn post_error(element: &impl IsA<gst::Element>, error: &Error, direction: Direction) {
-    element.post_error_message(message(error, direction));
+pub fn post_error(
+    element: &impl IsA<gst::Element>,
+    error: &Error,
+    direction: Direction,
+    place: Place,
+) {
+    element.post_error_message(message(error, direction, place));
 }
 
 /// Posts what the stream survives.
-pub fn post_warning(element: &impl IsA<gst::Element>, error: &Error, direction: Direction) {
-    let (text, details) = (error.to_string(), details(error));
+pub fn post_warning(
+    element: &impl IsA<gst::Element>,
+    error: &Error,
+    direction: Direction,
+    place: Place,
+) {
     match code(error, direction) {
-        Code::Resource(code) => gst::element_warning!(element, code, ("{text}"), ["{details}"]),
-        Code::Stream(code) => gst::element_warning!(element, code, ("{text}"), ["{details}"]),
+        Code::Resource(code) => post_warning_as(code, element, error, place),
+        Code::Stream(code) => post_warning_as(code, element, error, place),
     }
 }
 
+fn post_warning_as(
+    code: impl gst::MessageErrorDomain,
+    element: &impl IsA<gst::Element>,
+    error: &Error,
+    Place {
+        file,
+        function,
+        line,
+    }: Place,
+) {
+    let (text, details) = (error.to_string(), details(error));
+    let kind = gst::ElementMessageType::Warning;
+    element.message_full(
+        kind,
+        code,
+        Some(&text),
+        Some(&details),
+        file,
+        function,
+        line,
+    );
+}
+
 /// The error of a state change that fails.
-pub fn message(error: &Error, direction: Direction) -> gst::ErrorMessage {
+pub fn message(error: &Error, direction: Direction, place: Place) -> gst::ErrorMessage {
     let (text, details) = (error.to_string(), details(error));
     match code(error, direction) {
-        Code::Resource(code) => gst::error_msg!(code, ("{text}"), ["{details}"]),
-        Code::Stream(code) => gst::error_msg!(code, ("{text}"), ["{details}"]),
+        Code::Resource(code) => place.message(code, &text, Some(&details)),
+        Code::Stream(code) => place.message(code, &text, Some(&details)),
+    }
+}
+
+impl Place {
+    fn message(
+        self,
+        code: impl gst::MessageErrorDomain,
+        text: &str,
+        details: Option<&str>,
+    ) -> gst::ErrorMessage {
+        let Self {
+            file,
+            function,
+            line,
+        } = self;
+        gst::ErrorMessage::new(&code, Some(text), details, file, function, line)
     }
 }
 
 impl OpenError {
     /// The error of a state change that fails because of it.
-    pub fn message(&self, direction: Direction) -> gst::ErrorMessage {
+    pub fn message(&self, direction: Direction, place: Place) -> gst::ErrorMessage {
         match self {
-            Self::Transport(error) => message(error, direction),
+            Self::Transport(error) => message(error, direction, place),
             Self::Contradiction { .. }
             | Self::Taken { .. }
             | Self::Settings(_)
             | Self::Socket(_) => {
-                gst::error_msg!(gst::ResourceError::Settings, ("{self}"))
+                place.message(gst::ResourceError::Settings, &self.to_string(), None)
             }
         }
     }

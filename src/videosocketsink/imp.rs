@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     fanout::{Flow, Frame, Sent},
-    fault::Direction,
+    fault::{Direction, Place, here},
     frames::SentBuffer,
     lock::lock,
     messages::{self, RemoveReason},
@@ -307,7 +307,7 @@ impl VideoSocketSink {
             ));
         }
         let endpoint = shared::open(&*obj, &settings, Role::Sink)
-            .map_err(|error| error.message(Direction::Sending))?;
+            .map_err(|error| error.message(Direction::Sending, here!()))?;
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
         *lock(&self.stream) = Stream {
@@ -406,7 +406,7 @@ impl VideoSocketSink {
                 }
                 Err(SendError::HungUp) => return Err(gst::FlowError::Eos),
                 Err(SendError::Failed(error)) => {
-                    self.fail(&error);
+                    self.fail(&error, here!());
                     return Err(gst::FlowError::Error);
                 }
             }
@@ -480,17 +480,17 @@ impl VideoSocketSink {
                 Ok(()) | Err(SendError::HungUp) => return true,
                 Err(SendError::Interrupted { .. }) => (),
                 Err(SendError::Failed(error)) => {
-                    self.fail(&error);
+                    self.fail(&error, here!());
                     return true;
                 }
             }
         }
     }
 
-    fn fail(&self, error: &Error) {
+    fn fail(&self, error: &Error, place: Place) {
         let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
         if let Some(reporter) = reporter {
-            reporter.fail(error);
+            reporter.fail(error, place);
         }
     }
 

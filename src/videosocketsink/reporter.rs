@@ -14,7 +14,7 @@ use gst::{
 
 use super::{CAT, VideoSocketSink};
 use crate::{
-    fault::{self, Direction, LastError},
+    fault::{self, Direction, LastError, Place, here},
     messages::{self, RemoveReason},
     net::Error,
     transport::{Event, Observer},
@@ -42,9 +42,9 @@ impl Reporter {
     }
 
     /// The stream cannot go on.
-    pub fn fail(&self, error: &Error) {
+    pub fn fail(&self, error: &Error, place: Place) {
         if let Some(sink) = self.sink.upgrade() {
-            self.last_error.post(&sink, error);
+            self.last_error.post(&sink, error, place);
         }
     }
 }
@@ -77,9 +77,9 @@ impl Observer for Reporter {
                 );
                 match cause {
                     Some(cause) if *goes_on => {
-                        fault::post_warning(&obj, cause, Direction::Sending);
+                        fault::post_warning(&obj, cause, Direction::Sending, here!());
                     }
-                    Some(cause) => self.last_error.post(&obj, cause),
+                    Some(cause) => self.last_error.post(&obj, cause, here!()),
                     None => (),
                 }
                 let sent = (stats.frames_sent, stats.bytes_sent);
@@ -89,8 +89,8 @@ impl Observer for Reporter {
                 obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
                 obj.notify("num-clients");
             }
-            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending),
-            Event::Failed(error) => self.last_error.post(&obj, error),
+            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending, here!()),
+            Event::Failed(error) => self.last_error.post(&obj, error, here!()),
         }
     }
 

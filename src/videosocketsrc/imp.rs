@@ -14,7 +14,7 @@ use super::{
     unlocking::Unlocking,
 };
 use crate::{
-    fault::{self, Direction},
+    fault::{self, Direction, here},
     frames::{Allocation, ReceivedBuffers, SentBuffer},
     lock::lock,
     messages,
@@ -195,7 +195,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             None => caps::load_typefinders(),
         }
         let endpoint = shared::open(&*obj, &settings, Role::Source)
-            .map_err(|error| error.message(Direction::Receiving))?;
+            .map_err(|error| error.message(Direction::Receiving, here!()))?;
         let receiver = Receiver::new(
             endpoint.clone(),
             ReceivedBuffers::default(),
@@ -208,7 +208,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             if let Some(id) = &settings.common.connection_id {
                 shared::leave(id, Role::Source);
             }
-            fault::message(&error, Direction::Receiving)
+            fault::message(&error, Direction::Receiving, here!())
         })?;
         let reporter = Arc::new(Reporter::new(&obj));
         *lock(&self.run) = Some(Run {
@@ -381,7 +381,7 @@ impl VideoSocketSrc {
                 Received::Failed(error) => {
                     let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
                     if let Some(reporter) = reporter {
-                        reporter.fail(&error);
+                        reporter.fail(&error, here!());
                     }
                     return Err(STREAM_OVER);
                 }
@@ -502,10 +502,10 @@ impl VideoSocketSrc {
         let obj = self.obj();
         match fault {
             Some(fault) if goes_on => {
-                fault::post_warning(&*obj, &fault, Direction::Receiving);
+                fault::post_warning(&*obj, &fault, Direction::Receiving, here!());
             }
             Some(fault) => {
-                fault::post_error(&*obj, &fault, Direction::Receiving);
+                fault::post_error(&*obj, &fault, Direction::Receiving, here!());
                 return Err(STREAM_OVER);
             }
             None if goes_on => (),

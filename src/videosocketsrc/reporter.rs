@@ -4,7 +4,7 @@ use gst::{glib, prelude::*};
 
 use super::{CAT, VideoSocketSrc};
 use crate::{
-    fault::{self, Direction, LastError},
+    fault::{self, Direction, LastError, Place, here},
     messages,
     net::Error,
     transport::{Event, Observer},
@@ -30,9 +30,9 @@ impl Reporter {
     }
 
     /// The stream cannot go on.
-    pub fn fail(&self, error: &Error) {
+    pub fn fail(&self, error: &Error, place: Place) {
         if let Some(source) = self.source.upgrade() {
-            self.last_error.post(&source, error);
+            self.last_error.post(&source, error, place);
         }
     }
 }
@@ -57,8 +57,10 @@ impl Observer for Reporter {
                 let received = (stats.frames_received, stats.bytes_received);
                 messages::post_disconnected(&obj, *peer, (*reason).into(), received);
             }
-            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Receiving),
-            Event::Failed(error) => self.last_error.post(&obj, error),
+            Event::Warning(error) => {
+                fault::post_warning(&obj, error, Direction::Receiving, here!())
+            }
+            Event::Failed(error) => self.last_error.post(&obj, error, here!()),
         }
     }
 }

@@ -170,3 +170,52 @@ fn once(pipeline: &Pipeline, element: &gst::Element) {
     let errors = pipeline.unread_errors(element);
     assert_eq!(errors.len(), 1, "{errors:#?}");
 }
+
+#[test]
+fn the_details_tell_where_in_the_code_the_fault_was_met_with() {
+    let nobody = ReservedPort::new();
+    let refused = Receiver::new("port=0");
+    let unanswered = Receiver::playing(&format!(
+        "port={} connect-timeout=100000000",
+        nobody.number()
+    ));
+    let torn = Receiver::playing("mode=listen port=0");
+    Peer::connect(torn.port()).send(b"00000005he");
+    let survived = Receiver::playing("mode=listen port=0 reconnect=true");
+    Peer::connect(survived.port()).send(b"00000005he");
+    differ(
+        "src/videosocketsrc/",
+        &[
+            refused.expect_refusal(),
+            unanswered.expect_error(),
+            torn.expect_error(),
+            survived.expect_warning(),
+        ],
+    );
+
+    let refused = Sender::new("port=0");
+    let unanswered = Sender::playing(&format!(
+        "port={} connect-timeout=100000000",
+        nobody.number()
+    ));
+    let longer = Sender::playing("mode=listen port=0 max-frame-size=1");
+    let _peer = Peer::connect(longer.port());
+    let _ = longer.push_buffer(buffer(b"two"));
+    differ(
+        "src/videosocketsink/",
+        &[
+            refused.expect_refusal(),
+            unanswered.expect_error(),
+            longer.expect_error(),
+        ],
+    );
+}
+
+#[track_caller]
+fn differ(folder: &str, faults: &[Fault]) {
+    for (i, fault) in faults.iter().enumerate() {
+        assert!(fault.place().contains(folder), "{fault}");
+        let is_told_before = faults[..i].iter().any(|f| f.place() == fault.place());
+        assert!(!is_told_before, "{faults:#?}");
+    }
+}

@@ -335,6 +335,13 @@ impl Fault {
         self
     }
 
+    /// The file and the line in which it was met with.
+    #[track_caller]
+    pub fn place(&self) -> &str {
+        let place = self.debug.split_once("): ").map(|(place, _)| place);
+        place.unwrap_or_else(|| panic!("{self:?} tells its place"))
+    }
+
     /// The sentence tells that of `whole` bytes `part` had come.
     #[track_caller]
     pub fn counts(self, part: usize, whole: usize) -> Self {
