@@ -14,6 +14,7 @@ mod frames;
 mod lock;
 mod messages;
 mod net;
+mod progress;
 mod settings;
 mod shared;
 mod transport;

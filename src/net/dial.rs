@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     hash::{BuildHasher, RandomState},
     io,
     net::SocketAddr,
@@ -15,7 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{
     connection::Established,
-    error::Error,
+    error::{Error, Reason},
     resolve::{Answer, Lookup},
 };
 
@@ -28,6 +29,12 @@ const ROUND_LIMIT: Duration = Duration::from_secs(4);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Until then most connections are there, and the others are not worth a word.
+const FIRST_REPORT: Duration = Duration::from_secs(1);
+
+/// While nothing changes.
+const NEXT_REPORT: Duration = Duration::from_secs(10);
+
 /// Tries to reach `host` until there is a connection or `limit` has passed.
 pub struct Dial {
     host: String,
@@ -39,6 +46,22 @@ pub struct Dial {
     pause: Duration,
     phase: Phase,
     last_failure: Option<Failure>,
+    reports: Reports,
+}
+
+/// A connection is not there yet.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    host: String,
+    port: u16,
+    /// What the last try failed with.
+    reason: String,
+}
+
+/// When to tell of the wait.
+struct Reports {
+    next: Instant,
+    told: Option<String>,
 }
 
 enum Phase {
@@ -92,6 +115,7 @@ impl Dial {
             pause: FIRST_PAUSE,
             phase,
             last_failure: None,
+            reports: Reports::from(Instant::now()),
         }
     }
 
@@ -127,14 +151,31 @@ impl Dial {
         }
     }
 
-    /// When to call [`step`](Self::step) at the latest.
+    /// What is to be told of the wait now, if anything.
+    pub fn report(&mut self, now: Instant) -> Option<Waiting> {
+        let reason = match &self.last_failure {
+            None => "no answer yet".into(),
+            Some(Failure::Unreachable(_, error)) => Reason(error).to_string(),
+            Some(Failure::Unresolved(error)) => {
+                format!("the name has no known address, {}", Reason(error))
+            }
+        };
+        self.reports.are_due(&reason, now).then(|| Waiting {
+            host: self.host.clone(),
+            port: self.port,
+            reason,
+        })
+    }
+
+    /// When to call [`step`](Self::step) and [`report`](Self::report) at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         let next = match &self.phase {
             Phase::Resolving(_) => None,
             Phase::Trying(round) => Some(round.deadline()),
             Phase::Pausing { until } => Some(*until),
         };
-        next.into_iter().chain(self.gives_up_at()).min()
+        let next = next.into_iter().chain(self.gives_up_at());
+        next.chain([self.reports.next]).min()
     }
 
     fn gives_up_at(&self) -> Option<Instant> {
@@ -193,6 +234,32 @@ impl Dial {
                 },
             },
         }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, reason } = self;
+        write!(f, "Waiting for {host} port {port}: {reason}")
+    }
+}
+
+impl Reports {
+    fn from(started: Instant) -> Self {
+        Self {
+            next: started + FIRST_REPORT,
+            told: None,
+        }
+    }
+
+    fn are_due(&mut self, reason: &str, now: Instant) -> bool {
+        let has_changed = self.told.as_deref().is_some_and(|told| told != reason);
+        let are_due = has_changed || self.next <= now;
+        if are_due {
+            self.next = now + NEXT_REPORT;
+            self.told = Some(reason.into());
+        }
+        are_due
     }
 }
 
@@ -323,4 +390,28 @@ fn outcome(socket: &Socket, address: SocketAddr) -> Option<io::Result<i32>> {
 fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0u8) as f64 / u64::MAX as f64;
     pause.mul_f64(0.8 + 0.4 * random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_of_after_a_second_and_then_when_it_changes_or_goes_on() {
+        let started = Instant::now();
+        let mut reports = Reports::from(started);
+        for (milliseconds, reason, are_due) in [
+            (0, "silent", false),
+            (999, "silent", false),
+            (1_000, "silent", true),
+            (1_001, "silent", false),
+            (2_000, "refused", true),
+            (11_999, "refused", false),
+            (12_000, "refused", true),
+            (12_001, "refused", false),
+        ] {
+            let now = started + Duration::from_millis(milliseconds);
+            assert_eq!(reports.are_due(reason, now), are_due, "{milliseconds} ms");
+        }
+    }
 }

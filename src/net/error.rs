@@ -125,7 +125,7 @@ pub enum Error {
 }
 
 /// "connection refused" rather than "Connection refused (os error 111)".
-struct Reason<'a>(&'a io::Error);
+pub(super) struct Reason<'a>(pub &'a io::Error);
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,6 @@ mod sys;
 
 pub use connection::{Connection, Established, Peer};
 pub use counters::Totals;
-pub use dial::Dial;
+pub use dial::{Dial, Waiting};
 pub use error::Error;
 pub use listen::Listener;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{reason::Reason, stats::ClientStats};
-use crate::net::{Error, Peer};
+use crate::net::{Error, Peer, Waiting};
 
 /// Something that happened to an endpoint.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub enum Event {
         /// The endpoint opens, or awaits, the next one.
         goes_on: bool,
     },
+    /// A connection takes long to come about.
+    Waiting(Waiting),
     /// Something went wrong, and the endpoint goes on.
     Warning(Arc<Error>),
     /// Something went wrong, and the endpoint does not go on.

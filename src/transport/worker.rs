@@ -393,9 +393,14 @@ impl<P: Payload> Worker<P> {
                 &self.endpoint.waker,
             )
         });
-        let result = dial.step(self.poll.registry(), now)?;
-        self.dial = None;
-        Some(result)
+        let result = dial.step(self.poll.registry(), now);
+        if result.is_some() {
+            self.dial = None;
+        } else if let Some(waiting) = dial.report(now) {
+            let observers = self.endpoint.lock().observers();
+            self.teller.tell(Event::Waiting(waiting), observers);
+        }
+        result
     }
 
     fn accept(&mut self, now: Instant) -> Option<Established> {

@@ -17,6 +17,7 @@ use crate::{
     fault::{self, Direction, LastError, Place, here},
     messages::{self, RemoveReason},
     net::Error,
+    progress::Progress,
     transport::{Event, Observer},
 };
 
@@ -26,6 +27,7 @@ const CLIENT_CONNECTING: &str = "client-connecting";
 pub struct Reporter {
     sink: glib::WeakRef<VideoSocketSink>,
     last_error: LastError,
+    progress: Progress,
 }
 
 impl Reporter {
@@ -33,17 +35,22 @@ impl Reporter {
         Self {
             sink: sink.downgrade(),
             last_error: LastError::none(Direction::Sending),
+            progress: Progress::default(),
         }
     }
 
     /// The element has stopped.
     pub fn close(&self) {
         self.last_error.close();
+        if let Some(sink) = self.sink.upgrade() {
+            self.progress.stop(&sink);
+        }
     }
 
     /// The stream cannot go on.
     pub fn fail(&self, error: &Error, place: Place) {
         if let Some(sink) = self.sink.upgrade() {
+            self.progress.fail(&sink, error);
             self.last_error.post(&sink, error, place);
         }
     }
@@ -57,6 +64,7 @@ impl Observer for Reporter {
         match event {
             Event::Connected { id, peer } => {
                 gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
+                self.progress.complete(&obj, peer);
                 messages::post_connected(&obj, *peer);
                 let address = gio_address(peer.address());
                 obj.emit_by_name::<()>("client-added", &[id, &address]);
@@ -90,7 +98,11 @@ impl Observer for Reporter {
                 obj.notify("num-clients");
             }
             Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending, here!()),
-            Event::Failed(error) => self.last_error.post(&obj, error, here!()),
+            Event::Waiting(waiting) => self.progress.wait(&obj, waiting),
+            Event::Failed(error) => {
+                self.progress.fail(&obj, error);
+                self.last_error.post(&obj, error, here!());
+            }
         }
     }
 

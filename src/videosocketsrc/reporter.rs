@@ -7,6 +7,7 @@ use crate::{
     fault::{self, Direction, LastError, Place, here},
     messages,
     net::Error,
+    progress::Progress,
     transport::{Event, Observer},
 };
 
@@ -14,6 +15,7 @@ use crate::{
 pub struct Reporter {
     source: glib::WeakRef<VideoSocketSrc>,
     last_error: LastError,
+    progress: Progress,
 }
 
 impl Reporter {
@@ -21,17 +23,22 @@ impl Reporter {
         Self {
             source: source.downgrade(),
             last_error: LastError::none(Direction::Receiving),
+            progress: Progress::default(),
         }
     }
 
     /// The element has stopped.
     pub fn close(&self) {
         self.last_error.close();
+        if let Some(source) = self.source.upgrade() {
+            self.progress.stop(&source);
+        }
     }
 
     /// The stream cannot go on.
     pub fn fail(&self, error: &Error, place: Place) {
         if let Some(source) = self.source.upgrade() {
+            self.progress.fail(&source, error);
             self.last_error.post(&source, error, place);
         }
     }
@@ -45,6 +52,7 @@ impl Observer for Reporter {
         match event {
             Event::Connected { peer, .. } => {
                 gst::info!(CAT, obj = obj, "Connected to {peer}");
+                self.progress.complete(&obj, peer);
                 messages::post_connected(&obj, *peer);
             }
             Event::Disconnected {
@@ -60,7 +68,11 @@ impl Observer for Reporter {
             Event::Warning(error) => {
                 fault::post_warning(&obj, error, Direction::Receiving, here!())
             }
-            Event::Failed(error) => self.last_error.post(&obj, error, here!()),
+            Event::Waiting(waiting) => self.progress.wait(&obj, waiting),
+            Event::Failed(error) => {
+                self.progress.fail(&obj, error);
+                self.last_error.post(&obj, error, here!());
+            }
         }
     }
 }

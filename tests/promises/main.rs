@@ -25,6 +25,7 @@ mod latency;
 mod many_clients;
 mod messages;
 mod pauses;
+mod progress;
 mod properties;
 mod raw_caps;
 mod raw_peers;

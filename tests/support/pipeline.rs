@@ -201,6 +201,29 @@ impl Pipeline {
         })
     }
 
+    /// The next progress message of this element: its kind and its text.
+    #[track_caller]
+    pub fn expect_progress(&self, element: &gst::Element) -> (gst::ProgressType, String) {
+        self.wait("progress", |message| match message.view() {
+            gst::MessageView::Progress(progress) if message.src() == Some(element.upcast_ref()) => {
+                let (kind, _, text) = progress.get();
+                Some((kind, text.to_string()))
+            }
+            _ => None,
+        })
+    }
+
+    /// None that no test has asked for yet.
+    #[track_caller]
+    pub fn expect_no_progress(&self) {
+        let unread = self.messages.unread.lock().unwrap();
+        let mut types = unread.iter().map(|message| message.type_());
+        let is_told = types.any(|kind| kind == gst::MessageType::Progress);
+        // The handler of the bus needs it while the test ends.
+        drop(unread);
+        assert!(!is_told, "{}", self.summary());
+    }
+
     /// Errors of this element that no test has asked for yet.
     pub fn unread_errors(&self, element: &gst::Element) -> Vec<Fault> {
         let unread = self.messages.unread.lock().unwrap();
