@@ -32,7 +32,7 @@ missing() {
         has "$program" || echo "$program"
     done
     [ "$(uname -s)" != Linux ] || has ip || echo ip
-    for library in gstreamer-1.0 gstreamer-base-1.0 gstreamer-app-1.0 gstreamer-video-1.0; do
+    for library in gstreamer-1.0 gstreamer-base-1.0 gstreamer-app-1.0 gstreamer-video-1.0 gstreamer-audio-1.0; do
         has pkg-config && pkg-config --exists "$library" || echo "$library"
     done
     for element in videotestsrc videoconvert videoscale clockoverlay compositor decodebin3 jpegenc jpegdec pngenc \
