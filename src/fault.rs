@@ -185,6 +185,7 @@ fn code(error: &Error, direction: Direction) -> Code {
             }
         }
         Error::Exhausted(_) | Error::OutOfMemory { .. } => NoSpaceLeft,
+        Error::Spent { .. } => Busy,
         Error::Internal(_) => Failed,
     })
 }

@@ -4,31 +4,19 @@ use std::{io, ops::AddAssign, time::Duration};
 
 use crate::wire::Header;
 
-/// What a frame carries: shared memory in a few pieces. A clone is another reference, not a copy.
-pub trait Payload: Clone + Send + 'static {
+/// What a frame carries: memory in a few pieces.
+pub trait Payload: Send + Sync + 'static {
     /// One readable piece.
     type Chunk<'a>: AsRef<[u8]>
     where
         Self: 'a;
 
-    /// The pieces in order, 16 at most. An error means that one cannot be read.
+    /// The pieces in order. An error means that one cannot be read.
     fn chunks(&self) -> impl Iterator<Item = io::Result<Self::Chunk<'_>>>;
-
-    /// From now on, what this thread drops is held back: the endpoint is about to take its lock, which what a
-    /// payload does when it goes must not meet with.
-    fn begin_holding_back() {}
-
-    /// The endpoint has released its lock.
-    fn end_holding_back() {}
-
-    /// Whether this thread has dropped anything meanwhile.
-    fn any_held_back() -> bool {
-        false
-    }
 }
 
 /// A frame to send.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Frame<P> {
     /// The header that announces the payload.
     pub header: Header,
@@ -49,12 +37,18 @@ impl<P> Frame<P> {
     pub fn wire_len(&self) -> usize {
         self.header.len() + self.len
     }
+
+    /// Whether a client can begin with it. Not so with a repeated header, which it may have been given.
+    pub fn is_place_to_start(&self) -> bool {
+        self.keyframe && !self.repeats_header
+    }
 }
 
 /// How far a client may fall behind. `None` is no limit of that kind.
 ///
 /// Whoever joins is not behind: what joining begins with counts as due at that moment, and does not count among
-/// the frames and bytes until as many have followed. By then, or after `time`, it must have been taken.
+/// the frames and bytes until as many have followed. By then, or after `time`, it must have been taken. The
+/// stream's headers count for nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Frames that wait.
@@ -108,6 +102,17 @@ pub struct Flow {
     pub max_clients: Option<usize>,
 }
 
+/// For whom a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Any number of clients, each of which starts where the stream is when it comes.
+    Clients,
+    /// One at a time, which starts there as well.
+    Caller,
+    /// The peer that this end connects to. A stream that can wait begins with its first frame.
+    Callee,
+}
+
 /// What sending came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
@@ -127,3 +132,26 @@ impl AddAssign for Sent {
 /// Pieces of payload in one system call, unless a single frame has more: with the headers between them
 /// far below IOV_MAX, and as many as the stack easily holds.
 pub const BATCH_CHUNKS: usize = 256;
+
+/// What has been sent whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Frames.
+    pub frames: u64,
+    /// Their payloads, in bytes.
+    pub payload_bytes: u64,
+}
+
+impl Progress {
+    pub(super) fn add(&mut self, payload_len: usize) {
+        self.frames += 1;
+        self.payload_bytes += payload_len as u64;
+    }
+}
+
+impl AddAssign for Progress {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.payload_bytes += other.payload_bytes;
+    }
+}

@@ -1,10 +1,570 @@
 //! Who gets which frame, and when: without sockets, threads, locks and a clock of its own.
+//!
+//! A [`Fanout`] keeps each frame once, in one queue, and knows of each client how far it has come. What waits for a
+//! client is always the end of the stream from some frame on: to fall behind costs a number, and to drop frames, to
+//! join and to jump is to change it.
 
-mod backlog;
 mod burst;
 mod client;
 mod flow;
+mod place;
+mod queue;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use self::{
+    client::{Client, DRAIN_LIMIT},
+    place::{Headers, Place},
+    queue::{Hold, Queue},
+    standing::Period,
+};
 
 pub use burst::{Burst, TICK};
-pub use client::{Client, Counts, StreamHeaders};
-pub use flow::{BATCH_CHUNKS, Flow, Frame, JoinAt, Limits, Overflow, Payload, Sent};
+pub use flow::{
+    Audience, BATCH_CHUNKS, Flow, Frame, JoinAt, Limits, Overflow, Payload, Progress, Sent,
+};
+
+/// A group of pictures that is longer is no longer kept for clients that join: they wait for the next.
+const MAX_GROUP_BYTES: usize = 64 << 20;
+
+/// A stream, and those that it is sent to.
+pub struct Fanout<P> {
+    audience: Audience,
+    flow: Flow,
+    headers: Headers<P>,
+    queue: Queue<P>,
+    clients: Slab<Client<P>>,
+    /// Where one begins that is to come.
+    awaited: Option<Place<P>>,
+    /// The last keyframe, which is kept for clients to come with all that follows.
+    group: Hold,
+    period: Period,
+    is_finishing: bool,
+    /// Clients that are not to stay.
+    verdicts: Vec<(usize, Verdict)>,
+}
+
+/// Why a client is not to stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// More waits for it than the limits allow.
+    TooSlow,
+    /// The stream has ended, and it does not take the rest.
+    Stuck,
+    /// It has taken nothing for as long as it may.
+    Stalled(Duration),
+}
+
+/// What a client is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// What its peer has been sent.
+    pub sent: Progress,
+    /// Frames that it lost.
+    pub dropped: u64,
+    /// Bytes that wait for it.
+    pub queued: usize,
+    /// Since when the oldest frame waits.
+    pub oldest: Option<Instant>,
+}
+
+impl<P: Payload> Fanout<P> {
+    /// A stream that has not begun.
+    pub fn new(audience: Audience) -> Self {
+        Self {
+            audience,
+            flow: Flow::default(),
+            headers: Headers {
+                frames: Arc::default(),
+                version: 0,
+            },
+            queue: Queue::new(),
+            clients: Slab::new(),
+            awaited: None,
+            group: Hold::default(),
+            period: Period::default(),
+            is_finishing: false,
+            verdicts: Vec::new(),
+        }
+    }
+
+    /// Begins a stream, without anything of the one before.
+    pub fn begin(&mut self, flow: Flow) {
+        self.end();
+        self.flow = flow;
+        self.is_finishing = false;
+        self.await_peer();
+    }
+
+    /// Lets go of the stream and of all clients.
+    pub fn end(&mut self) {
+        for client in self.clients.drain() {
+            client.place.give_up(&mut self.queue);
+        }
+        if let Some(place) = self.awaited.take() {
+            place.give_up(&mut self.queue);
+        }
+        self.forget_group();
+        self.set_headers(Vec::new());
+        self.verdicts.clear();
+    }
+
+    /// For whom the stream is.
+    pub fn audience(&self) -> Audience {
+        self.audience
+    }
+
+    /// How frames are sent.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// Changes how frames are sent.
+    pub fn set_flow(&mut self, flow: Flow) {
+        self.flow = flow;
+        if flow.join != JoinAt::LatestKeyframe {
+            self.forget_group();
+        }
+    }
+
+    /// Sets the headers of the stream, which every client gets before its first frame.
+    pub fn set_headers(&mut self, frames: Vec<Frame<P>>) {
+        let former = std::mem::replace(&mut self.headers.frames, Arc::new(frames));
+        self.queue.spend(former);
+        self.headers.version += 1;
+        // The group begins with others.
+        self.forget_group();
+    }
+
+    /// Whether `next` has to wait: for a client, or until one has taken something.
+    pub fn must_wait(&self, next: &Frame<P>, now: Instant) -> bool {
+        let flow = &self.flow;
+        if self.audience != Audience::Callee
+            && !flow.lockstep
+            && !self.clients.iter().any(|(_, client)| client.is_open())
+        {
+            return flow.hold_without_client;
+        }
+        if flow.overflow != Overflow::Block || flow.lockstep {
+            return false;
+        }
+        // One that keeps up has nothing waiting but what waits for more to come.
+        let behind = self.clients.iter().filter(|(_, client)| !client.writable);
+        let mut places = behind.map(|(_, client)| &client.place).chain(&self.awaited);
+        places.any(|place| place.has_no_room(next, &self.queue, &flow.limits, now))
+    }
+
+    /// Adds the next frame of the stream.
+    pub fn push(&mut self, frame: Frame<P>, now: Instant) -> Sent {
+        self.add(frame, self.keeps_for_later(), now)
+    }
+
+    /// Adds the first frame ahead of the stream, if nothing waits before it. It is kept for a peer to come. Returns
+    /// whether it was added.
+    pub fn push_ahead(&mut self, frame: Frame<P>, now: Instant) -> bool {
+        let mut places = self.clients.iter().map(|(_, client)| &client.place);
+        let is_idle = places.all(|place| place.is_idle(&self.queue))
+            && self.awaited.iter().all(|place| place.is_idle(&self.queue));
+        if is_idle {
+            self.add(frame, true, now);
+        } else {
+            self.queue.spent().push(frame.payload);
+        }
+        is_idle
+    }
+
+    fn add(&mut self, frame: Frame<P>, keeps: bool, now: Instant) -> Sent {
+        self.period.next(now);
+        let is_keyframe = frame.is_place_to_start();
+        if self.audience == Audience::Caller
+            && !keeps
+            && let Some(place) = self.awaited.replace(Place::joining())
+        {
+            // A peer that is still to come gets no frame that the stream has left behind.
+            place.give_up(&mut self.queue);
+        }
+        let number = self.queue.push(frame, self.headers.version, now);
+        let mut sum = Sent::default();
+        for (_, client) in &mut self.clients {
+            if !client.is_open() {
+                continue;
+            }
+            let place = &mut client.place;
+            let sent = place.offer(number, &mut self.queue, &self.flow, &self.headers, now);
+            client.dropped += sent.dropped;
+            sum += sent;
+            take_turn(client, &mut self.queue);
+        }
+        if let Some(place) = &mut self.awaited
+            && (keeps || !place.is_joining())
+        {
+            sum += place.offer(number, &mut self.queue, &self.flow, &self.headers, now);
+        } else if self.awaited.is_some() && self.audience == Audience::Callee {
+            sum.dropped += 1;
+        }
+        self.keep_group(number, is_keyframe);
+        self.queue.trim();
+        sum
+    }
+
+    /// Deals with what waits for clients beyond the limits.
+    pub fn keep_within(&mut self, now: Instant) -> Sent {
+        let mut sum = Sent::default();
+        if self.flow.overflow == Overflow::Block || self.flow.lockstep {
+            return sum;
+        }
+        for (key, client) in &mut self.clients {
+            if !client.is_open() {
+                continue;
+            }
+            // What waits for one that keeps up waits for more to come.
+            let is_behind = !client.writable;
+            if is_behind && self.flow.overflow == Overflow::Disconnect {
+                if client.place.is_over(&self.queue, &self.flow.limits, now) {
+                    self.verdicts.push((key, Verdict::TooSlow));
+                }
+            } else if is_behind {
+                let dropped =
+                    client
+                        .place
+                        .thin(&mut self.queue, &self.flow.limits, &self.headers, now);
+                client.dropped += dropped;
+                sum.dropped += dropped;
+            }
+            if self.flow.overflow == Overflow::Drop && self.flow.limits != Limits::default() {
+                sum += clear(client, &mut self.queue, &self.headers, self.period, now);
+            }
+            sum.wants_keyframe |= client.place.awaits_keyframe();
+        }
+        if let Some(place) = &mut self.awaited {
+            sum.dropped += place.thin(&mut self.queue, &self.flow.limits, &self.headers, now);
+            sum.wants_keyframe |= place.awaits_keyframe();
+        }
+        sum
+    }
+
+    /// A peer has come. With lockstep it may be sent so many frames at once. Returns its key, and how many frames
+    /// are lost that were kept for another.
+    pub fn join(&mut self, turns: u64, now: Instant) -> (usize, u64) {
+        let mut place = self.awaited.take().unwrap_or_else(Place::joining);
+        let (queue, headers) = (&mut self.queue, &self.headers);
+        let lost = place.start_over(queue, &self.flow, headers, now);
+        if let Some(group) = self.group.from
+            && place.is_joining()
+            && !self.flow.lockstep
+        {
+            place.join_at(group, queue, headers, now);
+        }
+        let mut client = Client::new(place, turns, now);
+        client.dropped = lost;
+        take_turn(&mut client, queue);
+        (self.clients.insert(client), lost)
+    }
+
+    /// A client has gone. What waits for it is for the peer that replaces it, if it `is_replaced`, or it is lost.
+    /// Returns what it was counted, and how many frames are lost.
+    pub fn leave(&mut self, key: usize, is_replaced: bool) -> (Counts, u64) {
+        let Some(client) = self.clients.try_remove(key) else {
+            return (Counts::default(), 0);
+        };
+        let mut counts = counts(&client, &self.queue);
+        if is_replaced && self.audience == Audience::Callee && client.is_open() {
+            self.awaited = Some(client.place);
+            return (counts, 0);
+        }
+        let lost = client.place.give_up(&mut self.queue);
+        (counts.queued, counts.oldest) = (0, None);
+        counts.dropped += lost;
+        if is_replaced {
+            self.await_peer();
+        }
+        (counts, lost)
+    }
+
+    /// Somebody is to come, where there is one at a time.
+    pub fn await_peer(&mut self) {
+        if self.audience != Audience::Clients && self.awaited.is_none() {
+            self.awaited = Some(Place::joining());
+        }
+    }
+
+    /// Nobody is to come any more. Returns how many frames are lost that were kept for one.
+    pub fn await_nobody(&mut self) -> u64 {
+        let place = self.awaited.take();
+        place.map_or(0, |place| place.give_up(&mut self.queue))
+    }
+
+    /// Whether frames wait for somebody to come.
+    pub fn has_any_for_awaited(&self) -> bool {
+        let mut awaited = self.awaited.iter();
+        awaited.any(|place| !place.is_idle(&self.queue))
+    }
+
+    /// How many clients there are.
+    pub fn num_clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// What the kernel may take now: frames in their order, and how many bytes of the first it has.
+    pub fn unsent(&self, key: usize) -> Option<(impl Iterator<Item = &Frame<P>> + Clone, usize)> {
+        let client = self.clients.get(key)?;
+        let has_any = client.is_open()
+            && client.writable
+            && !client.place.has_nothing_to_send(&self.queue, &self.flow);
+        has_any.then(|| client.place.unsent(&self.queue, &self.flow))
+    }
+
+    /// The kernel has taken so many bytes of that, and has no room for more where that `is_short`.
+    pub fn sent(&mut self, key: usize, bytes: usize, is_short: bool, now: Instant) -> Progress {
+        let Some(client) = self.clients.get_mut(key) else {
+            return Progress::default();
+        };
+        let (queue, flow) = (&mut self.queue, &self.flow);
+        client.writable = !is_short;
+        client.wrote(bytes, now);
+        let progress = client.place.advance(queue, bytes, flow);
+        client.sent += progress;
+        take_turn(client, queue);
+        if progress.frames > 0 {
+            client.standing.sent(is_short, now);
+        }
+        progress
+    }
+
+    /// Whether the kernel has room, as far as it has been asked.
+    pub fn is_writable(&self, key: usize) -> bool {
+        let client = self.clients.get(key);
+        client.is_none_or(|client| client.writable)
+    }
+
+    /// Whether the kernel has room.
+    pub fn set_writable(&mut self, key: usize, writable: bool) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.writable = writable;
+        }
+    }
+
+    /// The peer has sent something that nobody wants.
+    pub fn peer_talks(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.peer_talks = true;
+        }
+    }
+
+    /// The peer has ended its sending side.
+    pub fn peer_ended(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.peer_ended = true;
+        }
+    }
+
+    /// With lockstep: each client may be sent one more frame.
+    pub fn grant_turn(&mut self) {
+        for (_, client) in &mut self.clients {
+            client.turns += 1;
+            take_turn(client, &mut self.queue);
+        }
+    }
+
+    /// With lockstep: no turn will come any more for the frame that waits for one.
+    pub fn forget_held(&mut self, key: usize) -> u64 {
+        let client = self.clients.get_mut(key);
+        client.map_or(0, |client| {
+            let lost = client.place.forget_held(&mut self.queue);
+            client.dropped += lost;
+            lost
+        })
+    }
+
+    /// Forgets what has not been begun: the stream is about to jump.
+    pub fn forget_waiting(&mut self) {
+        self.forget_group();
+        let places = self.clients.iter_mut().map(|(_, client)| &mut client.place);
+        for place in places.chain(&mut self.awaited) {
+            place.forget_waiting(&mut self.queue);
+        }
+    }
+
+    /// No more follows.
+    pub fn finish(&mut self, now: Instant) {
+        self.is_finishing = true;
+        for (_, client) in &mut self.clients {
+            client.restart_clock(now);
+        }
+    }
+
+    /// More follows all the same.
+    pub fn resume(&mut self) {
+        self.is_finishing = false;
+    }
+
+    /// Whether no more follows.
+    pub fn is_finishing(&self) -> bool {
+        self.is_finishing
+    }
+
+    /// Whether everybody has all of the stream, and has gone.
+    pub fn is_finished(&self) -> bool {
+        let is_idle = |place: &Place<P>| place.is_idle(&self.queue);
+        self.clients.is_empty() && self.awaited.as_ref().is_none_or(is_idle)
+    }
+
+    /// Whether all that a client was given is with the kernel.
+    pub fn is_idle(&self, key: usize) -> bool {
+        let client = self.clients.get(key);
+        client.is_none_or(|client| client.place.is_idle(&self.queue))
+    }
+
+    /// The same, but for a frame that waits for its turn.
+    pub fn has_nothing_to_send(&self, key: usize) -> bool {
+        let client = self.clients.get(key);
+        client.is_none_or(|client| client.place.has_nothing_to_send(&self.queue, &self.flow))
+    }
+
+    /// The peer has been told that no more follows.
+    pub fn begin_drain(&mut self, key: usize, now: Instant) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.begin_drain(now);
+            let place = std::mem::replace(&mut client.place, Place::joining());
+            place.give_up(&mut self.queue);
+            // Should more follow, it is for another.
+            self.await_peer();
+        }
+    }
+
+    /// Whether it has been told.
+    pub fn is_draining(&self, key: usize) -> bool {
+        let client = self.clients.get(key);
+        client.is_some_and(|client| !client.is_open())
+    }
+
+    /// Whether its connection can be closed without a loss, the peer having left so many bytes unacknowledged.
+    pub fn is_drained(&mut self, key: usize, unacknowledged: usize, now: Instant) -> bool {
+        let client = self.clients.get_mut(key);
+        client.is_some_and(|client| client.is_drained(unacknowledged, now))
+    }
+
+    /// Looks for a client that takes nothing any more, having left so many bytes unacknowledged.
+    pub fn inspect(&mut self, key: usize, unacknowledged: usize, now: Instant) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let oldest = client.place.oldest(&self.queue);
+        let stalled_for = client.stalled_for(unacknowledged, oldest, now);
+        let overdue = self.flow.timeout.filter(|&limit| stalled_for >= limit);
+        if let Some(limit) = overdue.filter(|_| client.is_open()) {
+            self.verdicts.push((key, Verdict::Stalled(limit)));
+        }
+    }
+
+    /// At the end of the stream, looks for a client that does not take the rest. It holds up the end no more than
+    /// the stream.
+    pub fn inspect_end(&mut self, key: usize, now: Instant) {
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        let (queue, flow) = (&self.queue, &self.flow);
+        let oldest = client.place.oldest(queue);
+        let is_blocked = client.blocked_for(oldest, now) >= DRAIN_LIMIT;
+        if is_blocked && flow.lockstep && client.place.has_nothing_to_send(queue, flow) {
+            self.forget_held(key);
+        } else if is_blocked && flow.overflow != Overflow::Block {
+            self.verdicts.push((key, Verdict::Stuck));
+        }
+    }
+
+    /// The next client that is not to stay, and why.
+    pub fn poll_verdict(&mut self) -> Option<(usize, Verdict)> {
+        self.verdicts.pop()
+    }
+
+    /// What a client has been sent, has lost, and what waits for it.
+    pub fn counts(&self, key: usize) -> Counts {
+        let client = self.clients.get(key);
+        client.map_or_else(Counts::default, |client| counts(client, &self.queue))
+    }
+
+    /// Bytes that wait for anybody, or for one to come.
+    pub fn queued(&self) -> usize {
+        let places = self.clients.iter().map(|(_, client)| &client.place);
+        let queued = places.chain(&self.awaited);
+        queued.map(|place| place.queued(&self.queue)).sum()
+    }
+
+    /// The payloads that nobody needs any more.
+    pub fn spent(&mut self) -> &mut Vec<P> {
+        self.queue.spent()
+    }
+
+    /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where
+    /// the stream is when it joins.
+    fn keeps_for_later(&self) -> bool {
+        let waits = self.audience == Audience::Callee && self.flow.overflow == Overflow::Block;
+        waits || self.flow.lockstep
+    }
+
+    fn keep_group(&mut self, number: u64, is_keyframe: bool) {
+        if self.flow.join != JoinAt::LatestKeyframe {
+            return;
+        }
+        let from = match self.group.from {
+            _ if is_keyframe => Some(number),
+            Some(first) if self.queue.size_from(first).bytes > MAX_GROUP_BYTES => None,
+            group => group,
+        };
+        self.hold_group(Hold { from, alone: None });
+    }
+
+    fn forget_group(&mut self) {
+        self.hold_group(Hold::default());
+    }
+
+    fn hold_group(&mut self, group: Hold) {
+        self.queue.exchange(self.group, group);
+        self.group = group;
+    }
+}
+
+fn counts<P>(client: &Client<P>, queue: &Queue<P>) -> Counts {
+    Counts {
+        sent: client.sent,
+        dropped: client.dropped,
+        queued: client.place.queued(queue),
+        oldest: client.place.oldest(queue),
+    }
+}
+
+fn take_turn<P>(client: &mut Client<P>, queue: &mut Queue<P>) {
+    if client.turns > 0 && client.place.take_turn(queue) {
+        client.turns -= 1;
+    }
+}
+
+/// Drops what waits in vain: there is newer, and the queue does not get shorter.
+fn clear<P>(
+    client: &mut Client<P>,
+    queue: &mut Queue<P>,
+    headers: &Headers<P>,
+    stream: Period,
+    now: Instant,
+) -> Sent {
+    let oldest = client.place.oldest_waiting(queue);
+    let mut sent = Sent::default();
+    if client.standing.is_to_be_cleared(oldest, stream, now) {
+        sent.dropped = client.place.skip_to_newest_keyframe(queue, headers, now);
+        client.dropped += sent.dropped;
+        if sent.dropped > 0 {
+            client.standing.cleared(now);
+        }
+        sent.wants_keyframe = sent.dropped == 0 && !client.place.has_only_keyframes(queue);
+    }
+    sent
+}

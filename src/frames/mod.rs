@@ -6,7 +6,6 @@ use gst::memory::MemoryMap;
 
 use crate::fanout::Payload;
 
-mod held_back;
 mod pool;
 mod proposed;
 mod received;
@@ -15,16 +14,26 @@ pub use proposed::{Allocation, ProposedPool};
 pub use received::ReceivedBuffers;
 
 /// A buffer that is sent: its memories go out one by one, as they are.
-#[derive(Clone, Debug)]
-pub struct SentBuffer {
-    /// Always there, but while it is dropped.
-    buffer: Option<gst::Buffer>,
-}
+#[derive(Debug)]
+pub struct SentBuffer(gst::Buffer);
 
-impl From<gst::Buffer> for SentBuffer {
-    fn from(buffer: gst::Buffer) -> Self {
-        Self {
-            buffer: Some(buffer),
+/// A memory cannot be mapped for reading.
+#[derive(Debug)]
+pub struct Unreadable;
+
+impl TryFrom<gst::Buffer> for SentBuffer {
+    type Error = Unreadable;
+
+    /// Fails while the stream can still be told, rather than a client.
+    fn try_from(buffer: gst::Buffer) -> Result<Self, Unreadable> {
+        let mut memories = buffer.iter_memories();
+        let is_readable = |memory: &gst::MemoryRef| {
+            memory.is_type(SYSTEM_MEMORY) || memory.map_readable().is_ok()
+        };
+        if memories.all(is_readable) {
+            Ok(Self(buffer))
+        } else {
+            Err(Unreadable)
         }
     }
 }
@@ -33,18 +42,7 @@ impl Deref for SentBuffer {
     type Target = gst::BufferRef;
 
     fn deref(&self) -> &gst::BufferRef {
-        match &self.buffer {
-            Some(buffer) => buffer,
-            None => unreachable!("nobody has what is dropped"),
-        }
-    }
-}
-
-impl Drop for SentBuffer {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            held_back::release(buffer);
-        }
+        &self.0
     }
 }
 
@@ -59,18 +57,6 @@ impl Payload for SentBuffer {
                 .map_err(|error| io::Error::other(error.to_string()))
         })
     }
-
-    fn begin_holding_back() {
-        held_back::begin();
-    }
-
-    fn end_holding_back() {
-        held_back::end();
-    }
-
-    fn any_held_back() -> bool {
-        held_back::any()
-    }
 }
 
 /// One memory of a buffer.
@@ -81,3 +67,6 @@ impl AsRef<[u8]> for Chunk<'_> {
         self.0.as_slice()
     }
 }
+
+/// What can always be mapped.
+const SYSTEM_MEMORY: &str = "SystemMemory";

@@ -6,7 +6,7 @@ use std::{
     mem::MaybeUninit,
     net::{Shutdown, SocketAddr},
     os::fd::{AsRawFd, RawFd},
-    sync::atomic::{AtomicI32, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -35,6 +35,9 @@ const MAX_RETRANSMISSION_PAUSE: Duration = Duration::from_secs(4);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_LIMIT: u32 = 16 * 1024;
 
+/// What has come until the end is more than that only where the peer floods.
+const READS_IN_LEAVING: usize = 256;
+
 /// A connection that both directions may use at the same time, from any thread, without blocking.
 #[derive(Debug)]
 pub struct Connection {
@@ -43,6 +46,7 @@ pub struct Connection {
     opened: Instant,
     /// An error that one direction took from the socket; to the other it would look like a clean end.
     failure: AtomicI32,
+    is_abandoned: AtomicBool,
     pub received: Traffic,
 }
 
@@ -70,6 +74,7 @@ impl Connection {
             peer: Peer(address.map(unmapped)),
             opened: Instant::now(),
             failure: AtomicI32::new(failure),
+            is_abandoned: AtomicBool::new(false),
             received: Traffic::default(),
         })
     }
@@ -144,9 +149,25 @@ impl Connection {
 
     /// Throws away what the peer sends, some of it at a time. 0 is the end of its stream.
     pub fn discard(&self) -> io::Result<usize> {
-        let mut scratch = [MaybeUninit::uninit(); 16 * 1024];
-        let received = retry(|| self.socket.recv(&mut scratch));
-        self.noted(received)
+        self.noted(discard(&self.socket))
+    }
+
+    /// Wakes and ends both directions: this side gives it up, and has said why.
+    pub fn abandon(&self) {
+        self.is_abandoned.store(true, Relaxed);
+        // Fails when the connection has ended already, which is as good.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Whether this side has given it up.
+    pub fn is_abandoned(&self) -> bool {
+        self.is_abandoned.load(Relaxed)
+    }
+
+    /// Is about to be closed: the peer is to see the end of the stream, rather than a reset for what nobody has
+    /// read of its own.
+    pub fn take_leave(&self) {
+        take_leave(&self.socket);
     }
 
     /// Wakes and ends both directions with this error.
@@ -212,6 +233,15 @@ pub struct Established {
     pub failure: i32,
 }
 
+impl Established {
+    /// Closes it in good order.
+    pub fn refuse(self) {
+        // An error leaves it to the system.
+        let _ = self.socket.set_nonblocking(true);
+        take_leave(&self.socket);
+    }
+}
+
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(Option<SocketAddr>);
@@ -237,6 +267,19 @@ impl fmt::Display for Peer {
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: i32 = 0;
+
+fn take_leave(socket: &Socket) {
+    // Fails where there is nobody to tell any more.
+    if socket.shutdown(Shutdown::Write).is_ok() {
+        let mut reads = 0..READS_IN_LEAVING;
+        while reads.next().is_some() && discard(socket).is_ok_and(|n| n > 0) {}
+    }
+}
+
+fn discard(socket: &Socket) -> io::Result<usize> {
+    let mut scratch = [MaybeUninit::uninit(); 16 * 1024];
+    retry(|| socket.recv(&mut scratch))
+}
 
 fn set_options(socket: &Socket, qos_dscp: Option<u8>) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;

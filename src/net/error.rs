@@ -51,6 +51,15 @@ pub enum Error {
     /// The system denies what every connection needs.
     #[error("The system has no thread or poll left for the connection: {}", Reason(.0))]
     Exhausted(#[source] io::Error),
+    /// A shared connection of which another has used this direction.
+    #[error(
+        "The connection to {peer} has ended in this direction, of which another has made use: to open the next one, \
+         stop both elements that share it, or set reconnect=true"
+    )]
+    Spent {
+        /// The other end.
+        peer: Peer,
+    },
     /// Clients that wait cannot be accepted.
     #[error("A client cannot be accepted: {}", Reason(.0))]
     Accept(#[source] io::Error),

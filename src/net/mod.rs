@@ -3,6 +3,7 @@
 //! Knows the operating system, and nothing of who is sent what. It does not log either: what happens comes out
 //! as a return value.
 
+mod arrivals;
 mod connection;
 mod counters;
 mod dial;
@@ -11,8 +12,9 @@ mod listen;
 mod resolve;
 mod sys;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use connection::{Connection, Established, Peer};
 pub use counters::Totals;
-pub use dial::{Dial, Waiting};
+pub use dial::Waiting;
 pub use error::Error;
 pub use listen::Listener;

@@ -1,8 +1,13 @@
 //! What is open, and the frames that leave it.
 
 use std::{
+    collections::VecDeque,
+    io,
     net::SocketAddr,
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -11,16 +16,18 @@ use mio::Waker;
 
 use super::{
     event::Observer,
-    guard::Guard,
-    member::Member,
-    reason::Reason,
-    state::{Link, Side, State},
-    stats::Stats,
+    link::{Link, Reading, Writing},
+    locked::{Lock, Locked},
+    reason::{Reason, sending_ended},
+    state::{Future, State},
+    stats::{ClientStats, Stats},
     target::{Mode, Roles, Target},
     teller::Telling,
+    user::User,
+    write::write,
 };
 use crate::{
-    fanout::{Flow, Frame, Overflow, Payload, Sent, StreamHeaders},
+    fanout::{Audience, Fanout, Flow, Frame, Overflow, Payload, Sent, Verdict},
     lock::lock,
     net::{Connection, Error, Totals},
 };
@@ -28,11 +35,8 @@ use crate::{
 /// Why frames were not taken.
 #[derive(Clone, Debug)]
 pub enum SendError {
-    /// [`Endpoint::interrupt`] was called; this many frames had been taken before.
-    Interrupted {
-        /// Frames taken.
-        taken: usize,
-    },
+    /// [`Endpoint::interrupt`] was called; those that are left were not taken.
+    Interrupted,
     /// The peer has ended the connection, in good order.
     HungUp,
     /// The endpoint has failed, as an event tells as well.
@@ -55,16 +59,15 @@ pub enum Offer {
 /// See the [module documentation](super).
 pub struct Endpoint<P: Payload> {
     pub(super) target: Target,
-    pub(super) roles: Roles,
-    pub(super) totals: Totals,
+    pub(super) totals: Arc<Totals>,
     pub(super) waker: Arc<Waker>,
     listening: Vec<SocketAddr>,
-    state: Mutex<State<P>>,
+    state: Lock<P>,
     /// Something came about that a sender may wait for.
     progress: Condvar,
+    /// With lockstep, a frame received is a turn for the sender.
+    grants_turns: AtomicBool,
     threads: Mutex<Option<Threads>>,
-    /// It uses a socket that was handed over, and there is no other.
-    pub(super) was_given: bool,
 }
 
 pub(super) struct Threads {
@@ -79,17 +82,29 @@ impl<P: Payload> Endpoint<P> {
         roles: Roles,
         was_given: bool,
         listening: Vec<SocketAddr>,
-        waker: Waker,
+        waker: Arc<Waker>,
     ) -> Self {
+        let audience = match target.mode {
+            Mode::Connect => Audience::Callee,
+            Mode::Listen if roles == Roles::Writer && !was_given => Audience::Clients,
+            Mode::Listen => Audience::Caller,
+        };
+        let users = match roles {
+            Roles::Reader => (User::Awaited, User::Absent),
+            Roles::Writer => (User::Absent, User::Awaited),
+            Roles::Both => (User::Awaited, User::Awaited),
+        };
+        let totals = Arc::new(Totals::default());
+        let fanout = Fanout::new(audience);
+        let state = State::new(fanout, users, target.reconnect, was_given, totals.clone());
         Self {
-            was_given,
             listening,
             target,
-            roles,
-            totals: Totals::default(),
-            waker: Arc::new(waker),
-            state: Mutex::new(State::new()),
+            totals,
+            waker,
+            state: Lock::new(state),
             progress: Condvar::new(),
+            grants_turns: AtomicBool::new(false),
             threads: Mutex::new(None),
         }
     }
@@ -113,55 +128,70 @@ impl<P: Payload> Endpoint<P> {
         &self.totals
     }
 
-    /// The state of the connections.
+    /// The state of the connections. The system is asked for it when the lock is free again.
     pub fn stats(&self) -> Stats {
         let state = self.lock();
-        let now = Instant::now();
-        let clients: Vec<_> = state
-            .clients
+        let queued = state.fanout.queued() as u64;
+        let links: Vec<_> = state
+            .links
             .iter()
-            .filter_map(|(_, member)| member.stats(now))
+            .map(|(_, link)| {
+                let counts = state.counts(link);
+                let client = link.client().map(|_| (link.id, counts));
+                (link.connection.clone(), client)
+            })
             .collect();
-        let link_rtt = match &state.link {
-            Link::Open(link) if clients.is_empty() => link.connection.rtt(),
-            _ => None,
+        drop(state);
+        let mut stats = Stats {
+            queued,
+            ..Stats::default()
         };
-        Stats {
-            queued: state
-                .clients
-                .iter()
-                .map(|(_, member)| member.client.counts().queued as u64)
-                .sum(),
-            rtt: clients
-                .iter()
-                .filter_map(|client| client.rtt)
-                .max()
-                .or(link_rtt),
-            clients,
+        for (connection, client) in links {
+            let rtt = match client {
+                Some((id, counts)) => {
+                    let client = ClientStats::new(id, &connection, counts);
+                    let rtt = client.rtt;
+                    stats.clients.push(client);
+                    rtt
+                }
+                None => connection.rtt(),
+            };
+            stats.rtt = stats.rtt.max(rtt);
         }
+        stats
     }
 
     /// How many clients are connected.
     pub fn num_clients(&self) -> usize {
-        self.lock().num_clients()
+        self.lock().fanout.num_clients()
     }
 
     /// Keeps the endpoint open for one that is about to attach. `false` where it is too late for that.
     pub fn admit(&self, role: Roles) -> bool {
         let mut state = self.lock();
-        let side = match role {
+        let user = match role {
             Roles::Reader => &mut state.reader,
             Roles::Writer | Roles::Both => &mut state.writer,
         };
-        *side = Side::Admitted;
+        *user = User::Admitted;
         !state.stopping
     }
 
     /// Begins to receive. `waker` is woken when there may be an [`offer`](Self::offer).
     pub fn attach_reader(&self, observer: Arc<dyn Observer>, waker: Arc<Waker>) {
         let mut state = self.lock();
+        let stale = state.links.iter().find_map(|(key, link)| {
+            let is_stale = link.reading != Reading::Unclaimed && !link.is_ending();
+            is_stale.then_some(key)
+        });
         state.welcome(&observer);
-        state.reader = Side::Active(observer);
+        match stale {
+            // Another has read from it. The next one begins with a frame.
+            Some(key) if state.reconnects => state.abandon(key, Reason::Stopped),
+            Some(_) => state.warn_of_spent(&observer),
+            None => (),
+        }
+        state.reader = User::Active(observer);
         state.reader_waker = Some(waker);
         self.wake();
     }
@@ -173,38 +203,44 @@ impl<P: Payload> Endpoint<P> {
         if !state.writer.is_in_use() {
             return self.close(state);
         }
-        state.reader = Side::Gone;
-        if let Link::Open(link) = &mut state.link {
-            link.read_done = true;
-            link.is_offered = false;
+        state.reader = User::Gone;
+        if let Some(link) = state.link_mut() {
+            link.reading = Reading::Discarded;
         }
         self.wake();
     }
 
     /// The connection to read from.
     pub fn offer(&self) -> Offer {
-        match &mut self.lock().link {
-            Link::Opening => Offer::Pending,
-            Link::Open(link) if link.is_offered => {
-                link.is_offered = false;
+        let mut state = self.lock();
+        match &state.future {
+            Future::Open => (),
+            Future::Over(_) => return Offer::Over,
+            Future::Failed(error) => return Offer::Failed(error.clone()),
+        }
+        let reconnects = state.reconnects;
+        let Some(link) = state.link_mut() else {
+            return Offer::Pending;
+        };
+        match link.reading {
+            Reading::Unclaimed => {
+                link.reading = Reading::Claimed;
                 Offer::Connection(link.connection.clone())
             }
-            Link::Open(link) if link.read_done && !self.target.reconnect => Offer::Over,
-            Link::Open(_) => Offer::Pending,
-            Link::Over(_) => Offer::Over,
-            Link::Failed(error) => Offer::Failed(error.clone()),
+            Reading::Done | Reading::Discarded if !reconnects => Offer::Over,
+            Reading::Claimed | Reading::Done | Reading::Discarded => Offer::Pending,
         }
     }
 
     /// The reader has come to the end of the peer's stream, or with a `fault`, of the connection.
     pub fn release(&self, connection: &Arc<Connection>, fault: Option<Reason>) {
         let mut state = self.lock();
-        if let Link::Open(link) = &mut state.link
+        if let Some(link) = state.link_mut()
             && Arc::ptr_eq(&link.connection, connection)
         {
-            link.read_done = true;
+            link.reading = Reading::Done;
             if let Some(reason) = fault {
-                link.ending.get_or_insert((reason, None));
+                link.end(reason, None);
             }
         }
         drop(state);
@@ -213,15 +249,9 @@ impl<P: Payload> Endpoint<P> {
 
     /// The reader has received a frame, for which lockstep grants the sender a turn.
     pub fn frame_received(&self) {
-        if self.roles != Roles::Both {
-            return;
-        }
-        let mut state = self.lock();
-        if state.flow.lockstep {
-            let now = Instant::now();
-            for (_, member) in &mut state.clients {
-                member.client.grant_turn(now);
-            }
+        if self.grants_turns.load(Relaxed) {
+            let mut state = self.lock();
+            state.fanout.grant_turn();
             self.send_waiting(&mut state);
         }
     }
@@ -230,39 +260,59 @@ impl<P: Payload> Endpoint<P> {
     pub fn attach_writer(&self, observer: Arc<dyn Observer>, flow: Flow) {
         let mut state = self.lock();
         state.welcome(&observer);
-        state.writer = Side::Active(observer);
-        state.flow = flow;
-        state.finishing = false;
-        state.forget_stream();
-        if self.is_exclusive() {
-            state.end_former_writing();
-            state.clients.clear();
-            let now = Instant::now();
-            let mut member = Member::awaiting(now);
-            if let Link::Open(link) = &mut state.link
-                && !link.write_done
-            {
-                // What the reader got before is a turn as well; the newest frame answers it.
-                let received = link.connection.received().frames.get().min(1);
-                let turns = self.first_turns() + received;
-                let connection = link.connection.clone();
-                member.connect(link.id, connection, turns, &flow, &state.headers, now);
-            }
-            state.clients.insert(member);
+        if self.end_former_writing(&mut state) {
+            state.warn_of_spent(&observer);
         }
+        state.writer = User::Active(observer);
+        state.fanout.begin(flow);
+        let State { fanout, links, .. } = &mut *state;
+        if let Some((_, link)) = links.iter_mut().next()
+            && link.writing == Writing::Unclaimed
+        {
+            // What the reader got before is a turn as well; the newest frame answers it.
+            let received = link.connection.received().frames.get().min(1);
+            let (client, _) = fanout.join(self.first_turns() + received, Instant::now());
+            link.writing = Writing::Claimed(client);
+            link.apply(&flow);
+        }
+        self.grants_turns.store(flow.lockstep, Relaxed);
         self.wake();
+    }
+
+    /// A connection over which another has sent is not sent over again. Where that one has left half a
+    /// frame behind, nothing can be made of the connection any more; nor is it of use where another can be had.
+    /// Says whether it is there all the same.
+    fn end_former_writing(&self, state: &mut State<P>) -> bool {
+        let Some((key, link)) = state.links.iter().next() else {
+            return false;
+        };
+        if link.writing == Writing::Unclaimed || link.is_ending() {
+            return false;
+        }
+        let is_begun = link
+            .client()
+            .is_some_and(|client| !state.fanout.has_nothing_to_send(client));
+        // Fails where there is no connection any more.
+        let _ = link.connection.end_sending();
+        if state.reconnects || is_begun {
+            state.abandon(key, Reason::Stopped);
+            return false;
+        }
+        state.leave(key);
+        true
     }
 
     /// Changes how frames are sent.
     pub fn set_flow(&self, flow: Flow) {
         let mut state = self.lock();
-        let is_other = state.flow.overflow != flow.overflow;
-        state.flow = flow;
-        for (_, member) in &state.clients {
+        let is_other = state.fanout.flow().overflow != flow.overflow;
+        state.fanout.set_flow(flow);
+        for (_, link) in &state.links {
             if is_other {
-                member.apply(&flow);
+                link.apply(&flow);
             }
         }
+        self.grants_turns.store(flow.lockstep, Relaxed);
         self.progress.notify_all();
     }
 
@@ -272,42 +322,36 @@ impl<P: Payload> Endpoint<P> {
         if !state.reader.is_in_use() {
             return self.close(state);
         }
-        state.writer = Side::Gone;
-        for (_, member) in &mut state.clients {
-            member.client.forget_waiting();
+        state.writer = User::Gone;
+        state.fanout.forget_waiting();
+        state.fanout.finish(Instant::now());
+        if let Some(link) = state.link_mut()
+            && link.writing == Writing::Unclaimed
+        {
+            link.writing = Writing::Done(Default::default());
         }
-        if let Link::Open(link) = &mut state.link {
-            link.write_done = true;
-        }
-        state.finishing = true;
         self.wake();
     }
 
     /// Sets the headers of the stream, which every client gets before its first frame.
     pub fn set_stream_headers(&self, frames: Vec<Frame<P>>) {
-        let mut state = self.lock();
-        let version = state.headers.version + 1;
-        state.headers = StreamHeaders { frames, version };
+        self.lock().fanout.set_headers(frames);
     }
 
     /// Sends frames to all clients, or leaves them with the I/O thread to send. Waits where
-    /// [`Overflow::Block`] or [`Flow::hold_without_client`] say so.
-    pub fn send(&self, frames: &[Frame<P>]) -> Result<Sent, SendError> {
+    /// [`Overflow::Block`] or [`Flow::hold_without_client`] say so. What is taken is taken out of `frames`.
+    pub fn send(&self, frames: &mut VecDeque<Frame<P>>) -> Result<Sent, SendError> {
         let bytes = frames.iter().map(|frame| frame.len).sum();
         // Before the lock: to wait while the I/O thread sends is no pause of the stream.
         let mut now = Instant::now();
         let mut state = self.lock();
         let holds = state.burst.holds(frames.len(), bytes, now);
         let mut sent = Sent::default();
-        for (taken, frame) in frames.iter().enumerate() {
-            state = self.wait_for_room(state, frame, taken, &mut now)?;
-            let keeps = self.keeps_for_later(&state);
-            if self.is_exclusive() && self.target.mode == Mode::Listen && !keeps {
-                state.forget_unmet();
+        while let Some(frame) = frames.front() {
+            state = self.wait_for_room(state, frame, &mut now)?;
+            if let Some(frame) = frames.pop_front() {
+                sent += state.fanout.push(frame, now);
             }
-            let more = state.offer(frame, keeps, now);
-            self.totals.dropped.add(more.dropped);
-            sent += more;
         }
         if holds {
             if state.burst.starts_ticking() {
@@ -318,21 +362,19 @@ impl<P: Payload> Endpoint<P> {
         }
         let now = Instant::now();
         state.burst.mark(now);
-        let more = self.keep_within(&mut state, now);
-        self.totals.dropped.add(more.dropped);
-        sent += more;
+        sent += state.fanout.keep_within(now);
+        self.judge(&mut state);
+        self.totals.dropped.add(sent.dropped);
         Ok(sent)
     }
 
     /// Sends a frame if nothing waits before it, or leaves it for a peer that is still to come. Returns
     /// whether it was taken.
-    pub fn try_send(&self, frame: &Frame<P>) -> bool {
+    pub fn try_send(&self, frame: Frame<P>) -> bool {
         let mut state = self.lock();
-        let is_open = matches!(state.link, Link::Opening | Link::Open(_));
-        let mut clients = state.clients.iter();
-        let takes = is_open && clients.all(|(_, member)| member.client.is_idle());
+        let takes =
+            matches!(state.future, Future::Open) && state.fanout.push_ahead(frame, Instant::now());
         if takes {
-            state.offer(frame, true, Instant::now());
             self.send_waiting(&mut state);
         }
         takes
@@ -353,31 +395,20 @@ impl<P: Payload> Endpoint<P> {
     /// there are, or come, more than so many [`interruptions`](Self::interruptions).
     pub fn finish(&self, interruptions: u64) -> Result<(), SendError> {
         let mut state = self.lock();
-        state.finishing = true;
-        let now = Instant::now();
-        for (_, member) in &mut state.clients {
-            member.client.restart_progress(now);
-        }
+        state.fanout.finish(Instant::now());
         self.send_waiting(&mut state);
         self.wake();
         loop {
-            match &state.link {
-                Link::Failed(error) | Link::Over(Some(error)) => {
+            match &state.future {
+                Future::Failed(error) | Future::Over(Some(error)) => {
                     return Err(SendError::Failed(error.clone()));
                 }
-                Link::Over(None) => return Ok(()),
-                Link::Opening | Link::Open(_)
-                    if state
-                        .clients
-                        .iter()
-                        .all(|(_, member)| member.client.is_finished()) =>
-                {
-                    return Ok(());
+                Future::Over(None) => return Ok(()),
+                Future::Open if state.is_finished() => return Ok(()),
+                Future::Open if state.interruptions != interruptions => {
+                    return Err(SendError::Interrupted);
                 }
-                _ if state.interruptions != interruptions => {
-                    return Err(SendError::Interrupted { taken: 0 });
-                }
-                _ => state = self.wait(state),
+                Future::Open => state = self.wait(state),
             }
         }
     }
@@ -386,18 +417,17 @@ impl<P: Payload> Endpoint<P> {
     /// over the next connection.
     pub fn forget_waiting(&self) {
         let mut state = self.lock();
-        state.finishing = false;
-        state.group.clear();
-        if matches!(state.link, Link::Over(_)) && self.begins_anew() {
-            state.link = Link::Opening;
-        }
-        for (_, member) in &mut state.clients {
-            member.client.forget_waiting();
+        state.fanout.resume();
+        state.fanout.forget_waiting();
+        if matches!(state.future, Future::Over(_)) && state.begins_anew() {
+            state.future = Future::Open;
+            state.fanout.await_peer();
         }
         self.wake();
     }
 
-    /// Makes [`send`](Self::send) return rather than wait, until called again with `false`.
+    /// Makes [`send`](Self::send) return rather than wait, until called again with `false`. What waits for more to
+    /// come is sent: nobody knows when there will be more.
     pub fn interrupt(&self, interrupted: bool) {
         let mut state = self.lock();
         state.interrupted = interrupted;
@@ -409,30 +439,14 @@ impl<P: Payload> Endpoint<P> {
     /// Removes one client. Returns whether there is one with this number.
     pub fn disconnect_client(&self, id: u64) -> bool {
         let mut state = self.lock();
-        let State {
-            clients, leaving, ..
-        } = &mut *state;
-        let found = clients
-            .iter_mut()
-            .find(|(_, member)| member.id == id && member.connection.is_some());
-        let Some((key, member)) = found else {
+        let mut links = state.links.iter();
+        let found = links.find(|(_, link)| link.id == id && link.client().is_some());
+        let Some((key, _)) = found else {
             return false;
         };
-        member.leave(Reason::Removed, None);
-        leaving.push(key);
+        state.end_writing(key, Reason::Removed, None);
         self.wake();
         true
-    }
-
-    /// One connection at a time.
-    pub(super) fn is_exclusive(&self) -> bool {
-        self.roles != Roles::Writer || self.listening.is_empty()
-    }
-
-    /// Whether a stream that is taken up again after its end gets another connection. Of a shared one the
-    /// reader has come to the end as well.
-    pub(super) fn begins_anew(&self) -> bool {
-        !self.was_given && (self.target.reconnect || self.roles == Roles::Writer)
     }
 
     /// In the turn-taking chat the one who connects begins.
@@ -440,8 +454,8 @@ impl<P: Payload> Endpoint<P> {
         (self.target.mode == Mode::Connect).into()
     }
 
-    pub(super) fn lock(&self) -> Guard<'_, P> {
-        Guard::lock(&self.state)
+    pub(super) fn lock(&self) -> Locked<'_, P> {
+        self.state.lock()
     }
 
     pub(super) fn wake(&self) {
@@ -455,112 +469,117 @@ impl<P: Payload> Endpoint<P> {
         }
     }
 
-    /// Sends what the sockets take. Clients that fail are left to the I/O thread.
+    /// Sends what the sockets take.
     pub(super) fn send_waiting(&self, state: &mut State<P>) {
-        let State {
-            clients, leaving, ..
-        } = state;
-        let now = Instant::now();
-        for (key, member) in clients {
-            member.send_waiting(&self.totals, now);
-            if member.is_leaving() {
-                leaving.push(key);
-            }
-        }
-        if !leaving.is_empty() {
-            self.wake();
+        let mut key = 0;
+        while key < state.links.capacity() {
+            self.send_over(state, key);
+            key += 1;
         }
     }
 
-    /// Deals with clients that are too slow.
-    fn keep_within(&self, state: &mut State<P>, now: Instant) -> Sent {
-        let mut sum = Sent::default();
-        let State {
-            clients,
-            leaving,
-            flow,
-            ..
-        } = state;
-        if flow.overflow == Overflow::Block {
-            return sum;
-        }
-        for (key, member) in clients {
-            sum += member.keep_within(flow, now);
-            if member.is_leaving() {
-                leaving.push(key);
+    /// Sends what one socket takes. Returns whether it took anything.
+    pub(super) fn send_over(&self, state: &mut State<P>, key: usize) -> bool {
+        let State { links, fanout, .. } = &mut *state;
+        let Some((link, client)) = links.get(key).and_then(|link| Some((link, link.client()?)))
+        else {
+            return false;
+        };
+        let mut any = false;
+        let error = loop {
+            let Some((frames, before)) = fanout.unsent(client) else {
+                return any;
+            };
+            let written = write(&link.connection, frames, before);
+            match written {
+                Ok(written) => {
+                    any = true;
+                    let now = Instant::now();
+                    let progress = fanout.sent(client, written.bytes, written.is_short, now);
+                    self.totals.sent.frames.add(progress.frames);
+                    self.totals.sent.bytes.add(progress.payload_bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    fanout.set_writable(client, false);
+                }
+                Err(error) => break error,
             }
-        }
-        if !leaving.is_empty() {
+        };
+        let (reason, cause) = sending_ended(link.connection.peer(), error);
+        state.end_writing(key, reason, cause);
+        self.wake();
+        any
+    }
+
+    /// Removes the clients that are not to stay.
+    pub(super) fn judge(&self, state: &mut State<P>) {
+        while let Some((client, verdict)) = state.fanout.poll_verdict() {
+            let mut links = state.links.iter();
+            let found = links.find(|(_, link)| link.client() == Some(client));
+            let Some((key, link)) = found else {
+                continue;
+            };
+            let peer = link.connection.peer();
+            let (reason, cause) = match verdict {
+                Verdict::TooSlow => (Reason::TooSlow, Some(Error::TooSlow { peer })),
+                Verdict::Stuck => (Reason::TooSlow, None),
+                Verdict::Stalled(after) => (Reason::TimedOut, Some(Error::Stalled { peer, after })),
+            };
+            state.end_writing(key, reason, cause);
             self.wake();
         }
-        sum
     }
 
     fn wait_for_room<'a>(
         &'a self,
-        mut state: Guard<'a, P>,
+        mut state: Locked<'a, P>,
         frame: &Frame<P>,
-        taken: usize,
         now: &mut Instant,
-    ) -> Result<Guard<'a, P>, SendError> {
+    ) -> Result<Locked<'a, P>, SendError> {
         let mut has_sent = false;
         loop {
-            match &state.link {
-                Link::Failed(error) | Link::Over(Some(error)) => {
+            match &state.future {
+                Future::Failed(error) | Future::Over(Some(error)) => {
                     return Err(SendError::Failed(error.clone()));
                 }
-                Link::Over(None) => return Err(SendError::HungUp),
-                Link::Open(link) if link.write_done && !self.target.reconnect => {
-                    return Err(SendError::HungUp);
-                }
-                Link::Opening | Link::Open(_) if !self.must_wait(&state, frame, *now) => {
-                    return Ok(state);
-                }
-                _ if !has_sent => {
-                    has_sent = true;
-                    self.send_waiting(&mut state);
-                }
-                _ if state.interrupted => {
-                    self.send_waiting(&mut state);
-                    return Err(SendError::Interrupted { taken });
-                }
-                _ => {
-                    state = self.wait(state);
-                    *now = Instant::now();
-                }
+                Future::Over(None) => return Err(SendError::HungUp),
+                Future::Open => (),
+            }
+            if state.is_exclusive()
+                && !state.begins_anew()
+                && state.link().is_some_and(Link::has_written_all)
+            {
+                return Err(SendError::HungUp);
+            }
+            let is_ending = state.is_exclusive()
+                && !state.reconnects
+                && state.link().is_some_and(Link::is_ending);
+            let must_wait = state.fanout.must_wait(frame, *now);
+            if !must_wait && !is_ending {
+                return Ok(state);
+            }
+            if !has_sent {
+                // What waits for more to come may be what is in the way.
+                has_sent = true;
+                self.send_waiting(&mut state);
+            } else if state.interrupted {
+                return Err(SendError::Interrupted);
+            } else {
+                state = self.wait(state);
+                *now = Instant::now();
             }
         }
     }
 
-    fn must_wait(&self, state: &State<P>, frame: &Frame<P>, now: Instant) -> bool {
-        let flow = &state.flow;
-        let mut clients = state.clients.iter().map(|(_, member)| &member.client);
-        if self.target.mode == Mode::Listen
-            && !flow.lockstep
-            && !clients.clone().any(|client| client.has_peer())
-        {
-            return flow.hold_without_client;
-        }
-        flow.overflow == Overflow::Block
-            && clients.any(|client| client.has_no_room(frame, flow, now))
-    }
-
-    /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where
-    /// the stream is when it joins.
-    fn keeps_for_later(&self, state: &State<P>) -> bool {
-        let waits = self.target.mode == Mode::Connect && state.flow.overflow == Overflow::Block;
-        waits || state.flow.lockstep
-    }
-
-    fn wait<'a>(&'a self, mut state: Guard<'a, P>) -> Guard<'a, P> {
+    fn wait<'a>(&'a self, mut state: Locked<'a, P>) -> Locked<'a, P> {
         state.waiters += 1;
-        let mut state = state.wait(&self.progress, &self.state);
+        let mut state = state.wait(&self.progress);
         state.waiters -= 1;
         state
     }
 
     /// Ends the I/O thread, and with it whatever is open.
-    fn close(&self, mut state: Guard<'_, P>) {
+    fn close(&self, mut state: Locked<'_, P>) {
         state.stopping = true;
         self.wake();
         drop(state);
@@ -575,6 +594,14 @@ impl<P: Payload> Endpoint<P> {
         let _ = io.join();
         telling.wait();
         let mut state = self.lock();
-        (state.reader, state.writer) = (Side::Gone, Side::Gone);
+        (state.reader, state.writer) = (User::Gone, User::Gone);
+    }
+}
+
+impl Link {
+    /// Frames that may be dropped are to wait here, not in the kernel.
+    pub(super) fn apply(&self, flow: &Flow) {
+        self.connection
+            .limit_unsent(flow.overflow != Overflow::Block);
     }
 }

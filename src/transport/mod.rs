@@ -12,15 +12,16 @@
 
 mod endpoint;
 mod event;
-mod guard;
-mod member;
+mod io;
+mod link;
+mod locked;
 mod reason;
 mod receive;
 mod state;
 mod stats;
 mod target;
 mod teller;
-mod worker;
+mod user;
 mod write;
 
 use std::{sync::Arc, thread};
@@ -30,12 +31,12 @@ use socket2::Socket;
 
 use self::{
     endpoint::Threads,
+    io::{ARRIVALS, Io, WAKE},
     teller::Teller,
-    worker::{WAKE, Worker},
 };
 use crate::{
     fanout::Payload,
-    net::{Error, Listener},
+    net::{Arrivals, Error, Listener},
 };
 
 pub use self::{
@@ -51,16 +52,29 @@ pub use self::{
 pub fn open<P: Payload>(mut target: Target, roles: Roles) -> Result<Arc<Endpoint<P>>, Error> {
     let poll = Poll::new().map_err(Error::Exhausted)?;
     let waker = Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?;
+    let waker = Arc::new(waker);
     let given = target.socket.take().map(Socket::from);
-    let listeners = match target.mode {
-        Mode::Listen if given.is_none() => Listener::bind_all(&target.host, target.port)?,
-        _ => Vec::new(),
+    let was_given = given.is_some();
+    let mut listening = Vec::new();
+    let arrivals = match (given, target.mode) {
+        (Some(socket), _) => Arrivals::given(socket),
+        (None, Mode::Connect) => Arrivals::calls(
+            &target.host,
+            target.port,
+            target.connect_timeout,
+            ARRIVALS,
+            &waker,
+        ),
+        (None, Mode::Listen) => {
+            let listeners = Listener::bind_all(&target.host, target.port)?;
+            listening = listeners.iter().map(Listener::address).collect();
+            Arrivals::doors(listeners, ARRIVALS, poll.registry())?
+        }
     };
-    let listening = listeners.iter().map(Listener::address).collect();
-    let endpoint = Endpoint::new(target, roles, given.is_some(), listening, waker);
+    let endpoint = Endpoint::new(target, roles, was_given, listening, waker);
     let endpoint = Arc::new(endpoint);
     let (teller, telling) = Teller::spawn().map_err(Error::Exhausted)?;
-    let worker = Worker::new(endpoint.clone(), poll, listeners, given, teller)?;
+    let worker = Io::new(endpoint.clone(), poll, arrivals, teller);
     let io = thread::Builder::new()
         .name("videosocket-io".into())
         .spawn(move || worker.run())

@@ -367,6 +367,9 @@ impl<F> Current<F> {
                     let mut slices = self.decoder.read_slices(payload);
                     let room: usize = slices.iter().map(|slice| slice.len()).sum();
                     match self.connection.receive(&mut slices) {
+                        Ok(0) | Err(_) if self.connection.is_abandoned() => {
+                            return Err(Ending::Abandoned);
+                        }
                         Ok(0) => {
                             let cut = self.decoder.finish().err();
                             return Err(cut.map_or(Ending::EndOfStream, Ending::Truncated));
@@ -376,9 +379,6 @@ impl<F> Current<F> {
                             self.is_drained = n < room;
                         }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                        Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => {
-                            return Err(Ending::Abandoned);
-                        }
                         Err(error) => return Err(Ending::Lost(error)),
                     }
                 }

@@ -1,129 +1,83 @@
 //! What the lock of an endpoint protects.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use mio::Waker;
 use slab::Slab;
 
 use super::{
     event::{Event, Observer},
-    member::Member,
+    link::{Link, Writing},
     reason::Reason,
+    user::User,
 };
 use crate::{
-    fanout::{Burst, Client, Flow, Frame, JoinAt, Payload, Sent, StreamHeaders},
-    net::{Connection, Error},
+    fanout::{Audience, Burst, Counts, Fanout, Payload},
+    net::{Error, Totals},
 };
 
-/// A group of pictures that is longer is no longer kept for clients that join: they wait for the next.
-const MAX_GROUP_BYTES: usize = 64 << 20;
-
 pub(super) struct State<P> {
-    pub link: Link,
-    pub reader: Side,
-    pub writer: Side,
+    pub fanout: Fanout<P>,
+    pub burst: Burst,
+    pub links: Slab<Link>,
+    pub future: Future,
+    pub reader: User,
+    pub writer: User,
     pub reader_waker: Option<Arc<Waker>>,
     /// What those who have just come are to be told before anything else.
     pub untold: Vec<(Event, Arc<dyn Observer>)>,
-    pub flow: Flow,
-    pub headers: StreamHeaders<P>,
-    /// The frames since the last keyframe, for [`JoinAt::LatestKeyframe`].
-    pub group: Vec<Frame<P>>,
-    pub clients: Slab<Member<P>>,
-    pub burst: Burst,
-    /// Keys of clients that the I/O thread is to remove.
-    pub leaving: Vec<usize>,
+    /// When a connection has ended, the next one is made or awaited.
+    pub reconnects: bool,
+    /// It uses a socket that was handed over, and there is no other.
+    pub was_given: bool,
+    pub totals: Arc<Totals>,
     pub last_id: u64,
     pub interrupted: bool,
-    /// How often [`Endpoint::finish`] was to return.
+    /// How often [`Endpoint::finish`](super::Endpoint::finish) was to return.
     pub interruptions: u64,
-    pub finishing: bool,
-    /// Some clients have been told that no more follows, and are taking the rest.
-    pub draining: bool,
+    /// A client has left; whoever waits is still to learn it.
+    pub has_left: bool,
     pub stopping: bool,
     pub waiters: usize,
 }
 
-/// The one connection of an endpoint that has no more at a time.
-pub(super) enum Link {
-    Opening,
-    Open(OpenLink),
-    /// No further one follows; the fault that sending met with, where a reader had the connection as well.
+/// What follows the links that there are.
+#[derive(Clone)]
+pub(super) enum Future {
+    /// Others, where there is one at a time; or they come at any time.
+    Open,
+    /// Nothing; with the fault that the last one ended with.
     Over(Option<Arc<Error>>),
-    /// Nor does one after this.
+    /// Nothing: the endpoint has failed.
     Failed(Arc<Error>),
 }
 
-pub(super) struct OpenLink {
-    pub id: u64,
-    pub connection: Arc<Connection>,
-    /// The reader has not taken it yet.
-    pub is_offered: bool,
-    /// What the peer sends is thrown away.
-    pub is_discarded: bool,
-    pub read_done: bool,
-    pub write_done: bool,
-    pub ending: Option<(Reason, Option<Error>)>,
-}
-
-/// One of the two users of an endpoint.
-#[derive(Default)]
-pub(super) enum Side {
-    #[default]
-    Awaited,
-    /// Is about to attach.
-    Admitted,
-    Active(Arc<dyn Observer>),
-    Gone,
-}
-
-impl Side {
-    pub fn is_active(&self) -> bool {
-        matches!(self, Self::Active(_))
-    }
-
-    pub fn is_in_use(&self) -> bool {
-        matches!(self, Self::Active(_) | Self::Admitted)
-    }
-}
-
 impl<P: Payload> State<P> {
-    pub fn new() -> Self {
+    pub fn new(
+        fanout: Fanout<P>,
+        (reader, writer): (User, User),
+        reconnect: bool,
+        was_given: bool,
+        totals: Arc<Totals>,
+    ) -> Self {
         Self {
-            link: Link::Opening,
-            reader: Side::Awaited,
-            writer: Side::Awaited,
+            reconnects: reconnect && !was_given,
+            was_given,
+            totals,
+            fanout,
+            burst: Burst::default(),
+            links: Slab::new(),
+            future: Future::Open,
+            reader,
+            writer,
             reader_waker: None,
             untold: Vec::new(),
-            flow: Flow::default(),
-            headers: StreamHeaders {
-                frames: Vec::new(),
-                version: 0,
-            },
-            group: Vec::new(),
-            clients: Slab::new(),
-            burst: Burst::default(),
-            leaving: Vec::new(),
             last_id: 0,
             interrupted: false,
             interruptions: 0,
-            finishing: false,
-            draining: false,
+            has_left: false,
             stopping: false,
             waiters: 0,
-        }
-    }
-
-    pub fn num_clients(&self) -> usize {
-        // One alone may be that of a link that is not open; of many, each is connected.
-        match self.clients.len() {
-            1 => {
-                let mut clients = self.clients.iter();
-                clients
-                    .any(|(_, member)| member.connection.is_some())
-                    .into()
-            }
-            many => many,
         }
     }
 
@@ -132,59 +86,23 @@ impl<P: Payload> State<P> {
         self.last_id
     }
 
-    /// A client that joins an endpoint with any number of them.
-    pub fn add_client(&mut self, connection: Arc<Connection>) -> usize {
-        let id = self.next_id();
-        let client = Client::joining(&self.group, &self.headers, Instant::now());
-        let member = Member::joining(id, client, connection, &self.flow);
-        self.clients.insert(member)
+    /// The link, where there is one at a time.
+    pub fn link(&self) -> Option<&Link> {
+        self.links.iter().next().map(|(_, link)| link)
+    }
+
+    pub fn link_mut(&mut self) -> Option<&mut Link> {
+        self.links.iter_mut().next().map(|(_, link)| link)
+    }
+
+    /// Whether a link is awaited, where there is one at a time.
+    pub fn is_opening(&self) -> bool {
+        matches!(self.future, Future::Open) && self.links.is_empty() && !self.stopping
     }
 
     pub fn observers(&self) -> Vec<Arc<dyn Observer>> {
-        let sides = [&self.reader, &self.writer].into_iter();
-        sides
-            .filter_map(|side| match side {
-                Side::Active(observer) => Some(observer.clone()),
-                Side::Awaited | Side::Admitted | Side::Gone => None,
-            })
-            .collect()
-    }
-
-    fn keep_for_joining(&mut self, frame: &Frame<P>) {
-        let is_keyframe = frame.keyframe && !frame.repeats_header;
-        let bytes: usize = self.group.iter().map(|frame| frame.len).sum();
-        if is_keyframe || bytes + frame.len > MAX_GROUP_BYTES {
-            self.group.clear();
-        }
-        if is_keyframe || !self.group.is_empty() {
-            self.group.push(frame.clone());
-        }
-    }
-
-    /// A connection over which another has sent is not sent over again. Where that one has left half a
-    /// frame behind, nothing can be made of the connection any more.
-    pub fn end_former_writing(&mut self) {
-        let State { clients, link, .. } = self;
-        let Link::Open(link) = link else { return };
-        for (_, member) in clients.iter_mut() {
-            if member.connection.is_none() || member.client.is_draining() {
-                continue;
-            }
-            if member.client.has_nothing_waiting() {
-                // Fails where there is no connection any more.
-                let _ = member.begin_drain(Instant::now());
-            } else {
-                // The reader has it too, and is to let go of it.
-                link.connection.abort(libc::ECONNABORTED);
-                link.ending.get_or_insert((Reason::Stopped, None));
-            }
-        }
-    }
-
-    /// Lets go of the buffers that were kept for clients to come.
-    pub fn forget_stream(&mut self) {
-        self.headers.frames.clear();
-        self.group.clear();
+        let users = [&self.reader, &self.writer].into_iter();
+        users.filter_map(User::observer).cloned().collect()
     }
 
     pub fn wake_reader(&self) {
@@ -194,40 +112,94 @@ impl<P: Payload> State<P> {
         }
     }
 
+    /// Remembers to tell the user who has just come that it cannot use the link, for another has.
+    pub fn warn_of_spent(&mut self, observer: &Arc<dyn Observer>) {
+        if let Some(link) = self.link() {
+            let peer = link.connection.peer();
+            let warning = Event::Warning(Arc::new(Error::Spent { peer }));
+            self.untold.push((warning, observer.clone()));
+        }
+    }
+
     /// Remembers to tell one who comes later than it happened.
     pub fn welcome(&mut self, observer: &Arc<dyn Observer>) {
-        let event = match &self.link {
-            Link::Open(link) => Event::Connected {
+        let event = match (&self.future, self.link()) {
+            (Future::Failed(error), _) => Event::Failed(error.clone()),
+            (_, Some(link)) => Event::Connected {
                 id: link.id,
                 peer: link.connection.peer(),
             },
-            Link::Failed(error) => Event::Failed(error.clone()),
-            Link::Opening | Link::Over(_) => return,
+            _ => return,
         };
         self.untold.push((event, observer.clone()));
     }
 
-    /// A peer that is still to come gets no frame that the stream has left behind.
-    pub fn forget_unmet(&mut self) {
-        let now = Instant::now();
-        for (_, member) in &mut self.clients {
-            if member.connection.is_none() {
-                *member = Member::awaiting(now);
+    /// Whether a stream that is taken up again after its end gets another connection. Of a shared one the
+    /// reader has come to the end as well.
+    pub fn begins_anew(&self) -> bool {
+        !self.was_given && (self.reconnects || self.reader.is_absent())
+    }
+
+    /// Whether there is one connection at a time.
+    pub fn is_exclusive(&self) -> bool {
+        self.fanout.audience() != Audience::Clients
+    }
+
+    /// Whether the stream has come to its end, and whatever its last connections met with is known.
+    pub fn is_finished(&self) -> bool {
+        let mut links = self.links.iter();
+        self.fanout.is_finished() && !links.any(|(_, link)| link.is_ending())
+    }
+
+    /// Sending over a link comes to its end, and with it the link, unless its reader is to see to that.
+    pub fn end_writing(&mut self, key: usize, reason: Reason, cause: Option<Error>) {
+        let is_shared = !self.reader.is_absent();
+        let has_reader = self.reader.is_active();
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let is_peers_doing = matches!(
+            reason,
+            Reason::ClosedByPeer | Reason::Failed | Reason::EndOfStream
+        );
+        // The reader learns by itself what became of the connection, and reports it.
+        if !(is_shared && has_reader && is_peers_doing) {
+            if is_shared {
+                link.connection.abandon();
             }
+            link.end(reason, cause);
+        }
+        self.leave(key);
+    }
+
+    /// A link ends whatever its users do.
+    pub fn abandon(&mut self, key: usize, reason: Reason) {
+        if let Some(link) = self.links.get_mut(key) {
+            link.connection.abandon();
+            link.end(reason, None);
+            self.leave(key);
         }
     }
 
-    /// `keeps` says whether it is kept for a peer that is still to come.
-    pub fn offer(&mut self, frame: &Frame<P>, keeps: bool, now: Instant) -> Sent {
-        let mut sum = Sent::default();
-        for (_, Member { client, .. }) in &mut self.clients {
-            if keeps || !client.is_unmet() {
-                sum += client.offer(frame, &self.flow, &self.headers, now);
-            }
+    /// The client of a link is none any more.
+    pub fn leave(&mut self, key: usize) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if let Writing::Claimed(client) = link.writing {
+            let (counts, lost) = self.fanout.leave(client, self.reconnects);
+            link.writing = Writing::Done(counts);
+            self.totals.dropped.add(lost);
+            self.has_left = true;
         }
-        if self.flow.join == JoinAt::LatestKeyframe {
-            self.keep_for_joining(frame);
+    }
+
+    /// What was sent over a link.
+    pub fn counts(&self, link: &Link) -> Counts {
+        match link.writing {
+            Writing::Unclaimed => Counts::default(),
+            Writing::Claimed(client) => self.fanout.counts(client),
+            Writing::Done(counts) => counts,
         }
-        sum
     }
 }

@@ -1,8 +1,11 @@
 //! What is known of a connection at a moment.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use crate::net::Connection;
+use crate::{fanout::Counts, net::Connection};
 
 /// A reading of what changes from moment to moment.
 #[derive(Clone, Debug, Default)]
@@ -43,19 +46,26 @@ pub struct ClientStats {
 }
 
 impl ClientStats {
-    /// Those of a connection over which nothing is known to have been sent.
-    pub(super) fn of(id: u64, connection: &Connection) -> Self {
+    /// Those of a connection over which this was sent.
+    pub(super) fn new(id: u64, connection: &Connection, counts: Counts) -> Self {
+        let Counts {
+            sent,
+            dropped,
+            queued,
+            oldest,
+        } = counts;
+        let now = Instant::now();
         Self {
             id,
             address: connection.peer().address(),
-            frames_sent: 0,
-            bytes_sent: 0,
+            frames_sent: sent.frames,
+            bytes_sent: sent.payload_bytes,
             frames_received: connection.received().frames.get(),
             bytes_received: connection.received().bytes.get(),
-            frames_dropped: 0,
-            bytes_queued: 0,
+            frames_dropped: dropped,
+            bytes_queued: queued as u64,
             connected: connection.age(),
-            oldest: None,
+            oldest: oldest.map(|since| now.saturating_duration_since(since)),
             rtt: connection.rtt(),
         }
     }

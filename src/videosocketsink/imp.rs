@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     mem,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -201,34 +202,46 @@ impl BaseSinkImpl for VideoSocketSink {
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (endpoint, mut stream) = self.stream()?;
         let sent_ahead = stream.sent_ahead.take();
-        let frame = stream.frame(buffer.clone());
-        drop(stream);
         if sent_ahead.is_some_and(|sent| sent.as_ptr() == buffer.as_ptr()) {
             return Ok(gst::FlowSuccess::Ok);
         }
-        let frame = frame.map_err(|error| self.refuse(error))?;
-        self.send(&endpoint, std::slice::from_ref(&frame))
+        let mut frames = mem::take(&mut stream.frames);
+        let frame = stream.frame(buffer.clone());
+        drop(stream);
+        let result = match frame {
+            Ok(frame) => {
+                frames.push_back(frame);
+                self.send(&endpoint, &mut frames, buffer)
+            }
+            Err(error) => Err(self.refuse(error)),
+        };
+        self.keep_memory(frames);
+        result
     }
 
     fn render_list(&self, list: &gst::BufferList) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (endpoint, mut stream) = self.stream()?;
         let mut frames = mem::take(&mut stream.frames);
-        let mut result = Ok(gst::FlowSuccess::Ok);
+        let mut refused = None;
         for buffer in list.iter_owned() {
             match stream.frame(buffer) {
-                Ok(frame) => frames.push(frame),
+                Ok(frame) => frames.push_back(frame),
                 Err(error) => {
-                    result = Err(error);
+                    refused = Some(error);
                     break;
                 }
             }
         }
         drop(stream);
-        let sent = self.send(&endpoint, &frames);
-        frames.clear();
-        lock(&self.stream).frames = frames;
-        sent?;
-        result.map_err(|error| self.refuse(error))
+        let sent = match frames.len().checked_sub(1).and_then(|last| list.get(last)) {
+            Some(newest) => self.send(&endpoint, &mut frames, newest),
+            None => Ok(gst::FlowSuccess::Ok),
+        };
+        self.keep_memory(frames);
+        match refused {
+            Some(error) if sent.is_ok() => Err(self.refuse(error)),
+            _ => sent,
+        }
     }
 
     fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
@@ -359,7 +372,7 @@ impl VideoSocketSink {
         drop(stream);
         // A buffer that cannot be sent is reported when it is due.
         if let (Some(endpoint), Ok(frame)) = (endpoint, frame)
-            && endpoint.try_send(&frame)
+            && endpoint.try_send(frame)
         {
             let former = lock(&self.stream).sent_ahead.replace(buffer.clone());
             drop(former);
@@ -387,23 +400,25 @@ impl VideoSocketSink {
         gst::FlowError::Error
     }
 
+    /// Frames that were not sent are lost; what they were kept in is not.
+    fn keep_memory(&self, mut frames: VecDeque<Frame<SentBuffer>>) {
+        frames.clear();
+        lock(&self.stream).frames = frames;
+    }
+
     fn send(
         &self,
         endpoint: &Endpoint<SentBuffer>,
-        mut frames: &[Frame<SentBuffer>],
+        frames: &mut VecDeque<Frame<SentBuffer>>,
+        newest: &gst::BufferRef,
     ) -> Result<gst::FlowSuccess, gst::FlowError> {
         loop {
             match endpoint.send(frames) {
                 Ok(sent) => {
-                    if let Some(newest) = frames.last() {
-                        self.after_sending(endpoint, newest, sent);
-                    }
+                    self.after_sending(endpoint, newest, sent);
                     return Ok(gst::FlowSuccess::Ok);
                 }
-                Err(SendError::Interrupted { taken }) => {
-                    frames = &frames[taken..];
-                    wait_until_playing(&*self.obj())?;
-                }
+                Err(SendError::Interrupted) => wait_until_playing(&*self.obj()).map(|_| ())?,
                 Err(SendError::HungUp) => return Err(gst::FlowError::Eos),
                 Err(SendError::Failed(error)) => {
                     self.fail(&error, here!());
@@ -413,24 +428,13 @@ impl VideoSocketSink {
         }
     }
 
-    fn after_sending(
-        &self,
-        endpoint: &Endpoint<SentBuffer>,
-        newest: &Frame<SentBuffer>,
-        sent: Sent,
-    ) {
+    fn after_sending(&self, endpoint: &Endpoint<SentBuffer>, newest: &gst::BufferRef, sent: Sent) {
         if sent.dropped > 0 {
             let stream = lock(&self.stream);
             let segment = stream.segment.clone().unwrap_or_default();
             let is_live = stream.is_live == Some(true);
             drop(stream);
-            messages::post_dropped(
-                &*self.obj(),
-                &newest.payload,
-                &segment,
-                is_live,
-                endpoint.totals(),
-            );
+            messages::post_dropped(&*self.obj(), newest, &segment, is_live, endpoint.totals());
         }
         if sent.wants_keyframe && lock(&self.settings).request_keyframes {
             self.request_keyframe();
@@ -478,7 +482,7 @@ impl VideoSocketSink {
             }
             match without_lock(&*obj, || endpoint.finish(interruptions)) {
                 Ok(()) | Err(SendError::HungUp) => return true,
-                Err(SendError::Interrupted { .. }) => (),
+                Err(SendError::Interrupted) => (),
                 Err(SendError::Failed(error)) => {
                     self.fail(&error, here!());
                     return true;

@@ -1,6 +1,6 @@
 //! The stream as the streaming thread sees it: buffers become frames.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{fanout::Frame, frames::SentBuffer, transport::Endpoint, wire::HeaderFormat};
 
@@ -18,8 +18,8 @@ pub struct Stream {
     pub sent_ahead: Option<gst::Buffer>,
     pub keyframe_requested: Option<Instant>,
     pub keyframes_requested: u32,
-    /// Frames on their way into the transport; kept for its memory.
-    pub frames: Vec<Frame<SentBuffer>>,
+    /// Kept for its memory.
+    pub frames: VecDeque<Frame<SentBuffer>>,
 }
 
 impl Stream {
@@ -47,17 +47,27 @@ impl Stream {
             let segment = self.segment.as_ref()?;
             segment.to_running_time(time)
         });
+        let repeats_header = flags.contains(gst::BufferFlags::HEADER)
+            && self
+                .headers
+                .iter()
+                .any(|header| has_same_bytes(header, &buffer));
+        let payload = SentBuffer::try_from(buffer).map_err(|_| {
+            gst::error_msg!(
+                gst::ResourceError::Read,
+                (
+                    "A buffer of {len} bytes cannot be sent: its memory cannot be mapped for reading; an element \
+                     that copies it into system memory is missing before this one"
+                )
+            )
+        })?;
         Ok(Frame {
             header,
             len,
             keyframe: !flags.contains(gst::BufferFlags::DELTA_UNIT),
-            repeats_header: flags.contains(gst::BufferFlags::HEADER)
-                && self
-                    .headers
-                    .iter()
-                    .any(|header| has_same_bytes(header, &buffer)),
+            repeats_header,
             time: time.map(Into::into),
-            payload: buffer.into(),
+            payload,
         })
     }
 }

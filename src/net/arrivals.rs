@@ -1,0 +1,262 @@
+//! Where connections come from.
+
+use std::{
+    collections::VecDeque,
+    io, mem,
+    net::SocketAddr,
+    os::fd::AsRawFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Interest, Registry, Token, Waker, unix::SourceFd};
+use socket2::Socket;
+
+use super::{
+    connection::Established,
+    dial::{Dial, Waiting},
+    error::Error,
+    listen::Listener,
+};
+
+/// A system without a free descriptor may have one again after this long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Peers that wait for the one before them, and have been looked at.
+const MAX_WAITING: usize = 16;
+
+/// Makes connections, or takes those that come.
+pub struct Arrivals {
+    source: Source,
+    /// The first of the tokens that are for sockets of this.
+    token: Token,
+}
+
+enum Source {
+    Given(Option<Socket>),
+    Calls(Box<Calls>),
+    Doors(Doors),
+}
+
+struct Calls {
+    host: String,
+    port: u16,
+    limit: Option<Duration>,
+    waker: Arc<Waker>,
+    dial: Option<Dial>,
+    has_connected: bool,
+}
+
+struct Doors {
+    doors: Vec<Door>,
+    /// Those who come while another has its turn.
+    waiting: VecDeque<Established>,
+    /// Accepting failed; it is tried again then.
+    again: Option<Instant>,
+    /// That has been told.
+    has_failed: bool,
+}
+
+struct Door {
+    listener: Listener,
+    /// Someone may be waiting.
+    is_ready: bool,
+}
+
+/// What comes of waiting for a connection.
+#[derive(Debug)]
+pub enum Arrival {
+    /// It is there.
+    Established(Established),
+    /// It takes long.
+    Waiting(Waiting),
+    /// One cannot be had, another may be.
+    Warning(Error),
+    /// None will come.
+    Failed(Error),
+}
+
+impl Arrivals {
+    /// A socket that is connected already.
+    pub fn given(socket: Socket) -> Self {
+        Self {
+            source: Source::Given(Some(socket)),
+            token: Token(0),
+        }
+    }
+
+    /// Connections made to a host, one after the other. `token` is for the sockets under way, `waker` for the answer
+    /// of a look-up: upon either, and at the [`deadline`](Self::deadline), [`next`](Self::next) is to be called.
+    pub fn calls(
+        host: &str,
+        port: u16,
+        limit: Option<Duration>,
+        token: Token,
+        waker: &Arc<Waker>,
+    ) -> Self {
+        let calls = Calls {
+            host: host.into(),
+            port,
+            limit,
+            waker: waker.clone(),
+            dial: None,
+            has_connected: false,
+        };
+        Self {
+            source: Source::Calls(Box::new(calls)),
+            token,
+        }
+    }
+
+    /// Connections that come to listening sockets, for which there are as many tokens from `token` on.
+    pub fn doors(
+        listeners: Vec<Listener>,
+        token: Token,
+        registry: &Registry,
+    ) -> Result<Self, Error> {
+        for (i, listener) in listeners.iter().enumerate() {
+            registry
+                .register(
+                    &mut SourceFd(&listener.as_raw_fd()),
+                    Token(token.0 + i),
+                    Interest::READABLE,
+                )
+                .map_err(Error::Exhausted)?;
+        }
+        let doors = listeners.into_iter().map(|listener| Door {
+            listener,
+            is_ready: true,
+        });
+        Ok(Self {
+            source: Source::Doors(Doors {
+                doors: doors.collect(),
+                waiting: VecDeque::new(),
+                again: None,
+                has_failed: false,
+            }),
+            token,
+        })
+    }
+
+    /// A socket is ready. Says whether it is one of these.
+    pub fn is_ready(&mut self, token: Token) -> bool {
+        let Some(i) = token.0.checked_sub(self.token.0) else {
+            return false;
+        };
+        match &mut self.source {
+            Source::Given(_) => false,
+            // It is looked at in every round.
+            Source::Calls(_) => i == 0,
+            Source::Doors(doors) => doors
+                .doors
+                .get_mut(i)
+                .map(|door| door.is_ready = true)
+                .is_some(),
+        }
+    }
+
+    /// The next connection, or what there is to tell of it; nothing where it is to be waited for.
+    pub fn next(&mut self, registry: &Registry, now: Instant) -> Option<Arrival> {
+        match &mut self.source {
+            Source::Given(socket) => socket.take().map(|socket| {
+                Arrival::Established(Established {
+                    address: socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
+                    socket,
+                    failure: 0,
+                })
+            }),
+            Source::Calls(calls) => calls.next(registry, self.token, now),
+            Source::Doors(doors) => {
+                let first = doors.waiting.pop_front().map(Arrival::Established);
+                first.or_else(|| doors.accept(now))
+            }
+        }
+    }
+
+    /// Looks who comes while another has its turn, and shows their addresses.
+    pub fn look_who_waits(
+        &mut self,
+        now: Instant,
+        mut show: impl FnMut(Option<SocketAddr>),
+    ) -> Option<Error> {
+        let Source::Doors(doors) = &mut self.source else {
+            return None;
+        };
+        while doors.waiting.len() < MAX_WAITING {
+            match doors.accept(now)? {
+                Arrival::Established(established) => {
+                    show(established.address);
+                    doors.waiting.push_back(established);
+                }
+                Arrival::Warning(error) | Arrival::Failed(error) => return Some(error),
+                Arrival::Waiting(_) => (),
+            }
+        }
+        None
+    }
+
+    /// When to look again at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.source {
+            Source::Given(_) => None,
+            Source::Calls(calls) => calls.dial.as_ref().and_then(Dial::deadline),
+            Source::Doors(doors) => doors.again,
+        }
+    }
+}
+
+impl Calls {
+    fn next(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Arrival> {
+        let dial = self.dial.get_or_insert_with(|| {
+            Dial::start(
+                &self.host,
+                self.port,
+                self.limit,
+                self.has_connected,
+                token,
+                &self.waker,
+            )
+        });
+        let Some(result) = dial.step(registry, now) else {
+            return dial.report(now).map(Arrival::Waiting);
+        };
+        self.dial = None;
+        Some(match result {
+            Ok(established) => {
+                self.has_connected = true;
+                Arrival::Established(established)
+            }
+            Err(error) => Arrival::Failed(error),
+        })
+    }
+}
+
+impl Doors {
+    fn accept(&mut self, now: Instant) -> Option<Arrival> {
+        if self.again.is_some_and(|again| again > now) {
+            return None;
+        }
+        self.again = None;
+        for door in &mut self.doors {
+            while door.is_ready {
+                match door.listener.accept() {
+                    Ok(established) => {
+                        self.has_failed = false;
+                        return Some(Arrival::Established(established));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        door.is_ready = false;
+                    }
+                    // It left while it waited.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => (),
+                    Err(error) => {
+                        self.again = Some(now + ACCEPT_PAUSE);
+                        let is_told = mem::replace(&mut self.has_failed, true);
+                        return (!is_told).then_some(Arrival::Warning(Error::Accept(error)));
+                    }
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,645 @@
+//! The I/O thread: connects, accepts, and sends what a socket did not take at once.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    io, mem,
+    net::SocketAddr,
+    os::fd::AsRawFd,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Token, event::Event as Readiness, unix::SourceFd};
+
+use super::{
+    endpoint::Endpoint,
+    event::{Event, Observer},
+    link::{Link, Reading, Writing},
+    reason::{Reason, sending_ended},
+    state::{Future, State},
+    target::Mode,
+    teller::Teller,
+    user::User,
+};
+use crate::{
+    fanout::{Payload, TICK},
+    net::{Arrival, Arrivals, Connection, Error, Established},
+};
+
+pub(super) const WAKE: Token = Token(0);
+
+/// Of sockets from which connections come.
+pub(super) const ARRIVALS: Token = Token(1);
+
+/// Of links: the first.
+const LINKS: usize = 1 << 16;
+
+const EVENTS: usize = 256;
+
+/// How often clients are looked at that give no sign.
+const INSPECTION: Duration = Duration::from_secs(1);
+
+/// How often, while peers take the last of the stream: the kernel does not tell when they have.
+const DRAIN_CHECK: Duration = Duration::from_millis(2);
+
+/// Peers of whom the application is asked at the same time.
+const MAX_ASKED: usize = 16;
+
+/// Clients accepted before others have their turn.
+const ACCEPTS_AT_ONCE: usize = 16;
+
+/// Reads from a client that is not listened to, before others have their turn.
+const DISCARDS_AT_ONCE: usize = 16;
+
+pub(super) struct Io<P: Payload> {
+    endpoint: Arc<Endpoint<P>>,
+    poll: Poll,
+    arrivals: Arrivals,
+    inspected: Instant,
+    /// Some clients have been told that no more follows, and are taking the rest.
+    drains: bool,
+    /// Links of which there was more to read.
+    talkative: Vec<usize>,
+    teller: Teller,
+    /// Those of whom the application is asked whether they may join, in the order of the questions.
+    asked: VecDeque<Established>,
+    answer: mpsc::Sender<bool>,
+    answers: mpsc::Receiver<bool>,
+}
+
+impl<P: Payload> Io<P> {
+    pub fn new(endpoint: Arc<Endpoint<P>>, poll: Poll, arrivals: Arrivals, teller: Teller) -> Self {
+        let (answer, answers) = mpsc::channel();
+        Self {
+            endpoint,
+            poll,
+            arrivals,
+            inspected: Instant::now(),
+            drains: false,
+            talkative: Vec::new(),
+            teller,
+            asked: VecDeque::new(),
+            answer,
+            answers,
+        }
+    }
+
+    pub fn run(mut self) {
+        let result = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let error = match result {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Error::Exhausted(error)),
+            Err(panic) => Some(Error::Internal(panic_message(&*panic))),
+        };
+        if let Some(error) = error {
+            self.fail(error);
+        }
+        self.close();
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.open();
+            self.tend();
+            if self.endpoint.lock().stopping {
+                return Ok(());
+            }
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for key in mem::take(&mut self.talkative) {
+                self.discard(key);
+            }
+            for readiness in &events {
+                self.react(readiness);
+            }
+        }
+    }
+
+    fn react(&mut self, readiness: &Readiness) {
+        let Some(key) = readiness.token().0.checked_sub(LINKS) else {
+            // The others are looked at in every round.
+            self.arrivals.is_ready(readiness.token());
+            return;
+        };
+        if readiness.is_readable() || readiness.is_read_closed() || readiness.is_error() {
+            self.discard(key);
+        }
+        if readiness.is_writable() {
+            self.send(key);
+        }
+        if readiness.is_error() || readiness.is_write_closed() {
+            self.hang_up(key);
+        }
+    }
+
+    /// Nothing can be sent any more. Where the peer's stream has ended before, reading does not tell.
+    fn hang_up(&mut self, key: usize) {
+        let mut state = self.endpoint.lock();
+        let Some(link) = state.links.get(key) else {
+            return;
+        };
+        let Some(client) = link.client() else { return };
+        let error = match link.connection.take_error() {
+            // The peer takes the rest, and then has.
+            None if state.fanout.is_draining(client) => return,
+            None => io::ErrorKind::BrokenPipe.into(),
+            Some(error) => error,
+        };
+        let (reason, cause) = sending_ended(link.connection.peer(), error);
+        state.end_writing(key, reason, cause);
+    }
+
+    /// A socket has room again.
+    fn send(&mut self, key: usize) {
+        let mut state = self.endpoint.lock();
+        let client = state.links.get(key).and_then(Link::client);
+        if let Some(client) = client.filter(|&client| !state.fanout.is_writable(client)) {
+            state.fanout.set_writable(client, true);
+            if self.endpoint.send_over(&mut state, key) {
+                self.endpoint.notify(&state);
+            }
+        }
+    }
+
+    /// What a peer sends when nobody wants it.
+    fn discard(&mut self, key: usize) {
+        let link = self.endpoint.lock().links.get(key).map(|link| {
+            let is_discarded = link.reading == Reading::Discarded;
+            (is_discarded, link.connection.clone())
+        });
+        let Some((true, connection)) = link else {
+            return;
+        };
+        let mut talks = false;
+        let mut end = None;
+        for _ in 0..DISCARDS_AT_ONCE {
+            match connection.discard() {
+                Ok(n) if n > 0 => talks = true,
+                result => {
+                    end = Some(result);
+                    break;
+                }
+            }
+        }
+        let mut state = self.endpoint.lock();
+        let client = state.links.get(key).and_then(Link::client);
+        if let Some(client) = client.filter(|_| talks) {
+            state.fanout.peer_talks(client);
+        }
+        match end {
+            None => self.talkative.push(key),
+            Some(Ok(_)) => {
+                if let Some(client) = client {
+                    state.fanout.peer_ended(client);
+                }
+            }
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => (),
+            Some(Err(source)) => {
+                let peer = connection.peer();
+                state.end_writing(key, Reason::Failed, Some(Error::Send { peer, source }));
+            }
+        }
+    }
+
+    /// Makes connections, or takes those that wait.
+    fn open(&mut self) {
+        let now = Instant::now();
+        // A client has somebody to let it in, and to be told of it.
+        let state = self.endpoint.lock();
+        let is_attended = !state.reader.is_absent() || state.writer.is_active();
+        let is_exclusive = state.is_exclusive();
+        drop(state);
+        if !is_attended {
+            return;
+        }
+        self.hear_answers();
+        if is_exclusive {
+            self.open_one(now);
+        } else {
+            self.open_many(now);
+        }
+    }
+
+    fn open_many(&mut self, now: Instant) {
+        for _ in 0..ACCEPTS_AT_ONCE {
+            // Further ones wait with the kernel.
+            if self.asked.len() >= MAX_ASKED || !self.welcome_next(now) {
+                return;
+            }
+        }
+        // Others first: a wake-up makes the next poll return at once.
+        self.endpoint.wake();
+    }
+
+    fn open_one(&mut self, now: Instant) {
+        while self.asked.is_empty() && self.endpoint.lock().is_opening() {
+            if !self.welcome_next(now) {
+                return;
+            }
+        }
+        self.look_who_waits(now);
+    }
+
+    /// Deals with the next arrival, if there is one.
+    fn welcome_next(&mut self, now: Instant) -> bool {
+        match self.arrivals.next(self.poll.registry(), now) {
+            None => return false,
+            Some(Arrival::Established(established)) => self.welcome(established),
+            Some(Arrival::Waiting(waiting)) => {
+                self.tell(&mut self.endpoint.lock(), Event::Waiting(waiting));
+                return false;
+            }
+            Some(Arrival::Warning(error)) => self.warn(error),
+            Some(Arrival::Failed(error)) => self.fail(error),
+        }
+        true
+    }
+
+    /// Lets in whoever needs no leave, and asks for the others.
+    fn welcome(&mut self, established: Established) {
+        if !self.has_room() {
+            return established.refuse();
+        }
+        let writer = self.endpoint.lock().writer.observer().cloned();
+        let is_choosy = |observer: &Arc<dyn Observer>| {
+            self.endpoint.target.mode == Mode::Listen && observer.is_choosy()
+        };
+        let Some(observer) = writer.filter(is_choosy) else {
+            return self.join(established);
+        };
+        let (answer, waker) = (self.answer.clone(), self.endpoint.waker.clone());
+        self.teller
+            .ask(observer, established.address, move |admits| {
+                // Both fail only where the I/O thread is gone.
+                let _ = answer.send(admits);
+                let _ = waker.wake();
+            });
+        self.asked.push_back(established);
+    }
+
+    fn hear_answers(&mut self) {
+        if !self.asked.is_empty() && !self.endpoint.lock().writer.is_active() {
+            // Nobody's leave is needed any more, nor awaited.
+            (self.answer, self.answers) = mpsc::channel();
+            for established in mem::take(&mut self.asked) {
+                self.join(established);
+            }
+        }
+        while let Ok(admits) = self.answers.try_recv() {
+            match self.asked.pop_front() {
+                Some(established) if admits => self.join(established),
+                Some(established) => established.refuse(),
+                None => (),
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let state = self.endpoint.lock();
+        let max = state.fanout.flow().max_clients;
+        state.is_exclusive() || max.is_none_or(|max| state.fanout.num_clients() < max)
+    }
+
+    /// Where the peer seems to come anew, the connection that it has may be none any more: it lost power, or
+    /// the network, and could not say so.
+    fn look_who_waits(&mut self, now: Instant) {
+        let state = self.endpoint.lock();
+        let current = state.link().map(|link| link.connection.clone());
+        let Some(current) = current.filter(|_| state.reconnects) else {
+            return;
+        };
+        drop(state);
+        let host = |address: Option<SocketAddr>| address.map(|address| address.ip().to_canonical());
+        let fault = self.arrivals.look_who_waits(now, |address| {
+            if host(address) == host(current.peer().address()) {
+                current.probe();
+            }
+        });
+        if let Some(error) = fault {
+            self.warn(error);
+        }
+    }
+
+    /// Begins to use a connection.
+    fn join(&mut self, established: Established) {
+        if !self.has_room() {
+            return established.refuse();
+        }
+        let endpoint = self.endpoint.clone();
+        let connection = match Connection::new(established, endpoint.target.qos_dscp) {
+            Ok(connection) => Arc::new(connection),
+            // It is lost already; the next one may be better.
+            Err(error) if endpoint.lock().was_given => return self.fail(Error::Socket(error)),
+            Err(error) => return self.warn(Error::Socket(error)),
+        };
+        endpoint.totals.connections.add(1);
+        let mut state = endpoint.lock();
+        let (id, peer) = (state.next_id(), connection.peer());
+        let reading = match state.reader {
+            User::Absent | User::Gone => Reading::Discarded,
+            User::Awaited | User::Admitted | User::Active(_) => Reading::Unclaimed,
+        };
+        let writing = match state.writer {
+            User::Active(_) => {
+                let (client, lost) = state.fanout.join(endpoint.first_turns(), Instant::now());
+                endpoint.totals.dropped.add(lost);
+                Writing::Claimed(client)
+            }
+            User::Gone => Writing::Done(Default::default()),
+            User::Absent | User::Awaited | User::Admitted => Writing::Unclaimed,
+        };
+        let link = Link::new(id, connection, reading, writing);
+        link.apply(state.fanout.flow());
+        let key = state.links.insert(link);
+        state.wake_reader();
+        self.watch(&mut state, key);
+        endpoint.send_over(&mut state, key);
+        endpoint.notify(&state);
+        self.tell(&mut state, Event::Connected { id, peer });
+    }
+
+    /// Asks the system to tell of a link: for sending, and for discarding as soon as nobody reads.
+    fn watch(&self, state: &mut State<P>, key: usize) {
+        let is_sent_over = !state.writer.is_absent();
+        let Some(link) = state.links.get_mut(key).filter(|_| is_sent_over) else {
+            return;
+        };
+        let interest = match link.reading {
+            Reading::Discarded => Interest::READABLE | Interest::WRITABLE,
+            Reading::Unclaimed | Reading::Claimed | Reading::Done => Interest::WRITABLE,
+        };
+        if link.watched == Some(interest) {
+            return;
+        }
+        let fd = link.connection.as_raw_fd();
+        let (registry, token) = (self.poll.registry(), Token(LINKS + key));
+        let result = match link.watched.replace(interest) {
+            None => registry.register(&mut SourceFd(&fd), token, interest),
+            Some(_) => registry.reregister(&mut SourceFd(&fd), token, interest),
+        };
+        if let Err(error) = result {
+            state.end_writing(key, Reason::Failed, Some(Error::Exhausted(error)));
+        }
+    }
+
+    /// Ends what is to be ended.
+    fn tend(&mut self) {
+        let endpoint = self.endpoint.clone();
+        let mut state = endpoint.lock();
+        let now = Instant::now();
+        self.tell_newcomers(&mut state);
+        if now.saturating_duration_since(self.inspected) >= inspection(&state) {
+            self.inspected = now;
+            inspect(&mut state, now);
+        }
+        if state.burst.is_ticking() && state.burst.tick(now) {
+            endpoint.send_waiting(&mut state);
+        }
+        if state.fanout.is_finishing() || self.drains {
+            self.drains = drain(&mut state, now);
+        }
+        endpoint.judge(&mut state);
+        if state.fanout.flow().lockstep {
+            end_turns(&mut state);
+        }
+        let keys: Vec<_> = state
+            .links
+            .iter()
+            .filter(|(_, link)| is_over(&state, link))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            self.end_link(&mut state, key);
+        }
+        if mem::take(&mut state.has_left) {
+            endpoint.notify(&state);
+        }
+        if state.is_exclusive()
+            && let Some((key, _)) = state.links.iter().next()
+        {
+            self.watch(&mut state, key);
+        }
+    }
+
+    /// Closes a link with which both directions are done.
+    fn end_link(&mut self, state: &mut State<P>, key: usize) {
+        let endpoint = self.endpoint.clone();
+        state.leave(key);
+        let mut link = state.links.remove(key);
+        if link.watched.is_some() {
+            // The reader may keep it, and its end is not to be taken for that of the next.
+            let fd = link.connection.as_raw_fd();
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        }
+        let end = link.take_end();
+        let counts = state.counts(&link);
+        if link.has_read_all() {
+            link.connection.take_leave();
+        }
+        if !state.is_exclusive() {
+            let event = link.disconnected(counts, end.reason, None, true);
+            return self.tell(state, event);
+        }
+        let goes_on = match end.reason {
+            // A flush takes back the end.
+            Reason::EndOfStream => {
+                let has_more = !state.fanout.is_finishing() || state.fanout.has_any_for_awaited();
+                has_more && state.begins_anew()
+            }
+            _ => state.reconnects,
+        };
+        let cause = end.cause.map(Arc::new);
+        let event = link.disconnected(counts, end.reason, cause.clone(), goes_on);
+        self.tell(state, event);
+        if goes_on {
+            state.fanout.await_peer();
+        } else {
+            endpoint.totals.dropped.add(state.fanout.await_nobody());
+            state.future = match cause {
+                Some(cause) if state.reader.is_absent() => Future::Failed(cause),
+                cause => Future::Over(cause),
+            };
+        }
+        state.wake_reader();
+        endpoint.notify(state);
+        // Opening is the beginning of the next round.
+        endpoint.wake();
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let state = self.endpoint.lock();
+        let mut timeout = None;
+        let mut no_later =
+            |at: Duration| timeout = Some(timeout.map_or(at, |other: Duration| other.min(at)));
+        if !self.talkative.is_empty() {
+            no_later(Duration::ZERO);
+        }
+        if state.fanout.num_clients() > 0 {
+            let next = self.inspected + inspection(&state);
+            no_later(next.saturating_duration_since(now));
+            if self.drains {
+                no_later(DRAIN_CHECK);
+            }
+            if state.burst.is_ticking() {
+                no_later(TICK);
+            }
+        }
+        if let Some(at) = self.arrivals.deadline() {
+            no_later(at.saturating_duration_since(now));
+        }
+        timeout
+    }
+
+    /// The endpoint goes no further. Whoever waits learns it from the state, the elements from the event.
+    fn fail(&mut self, error: Error) {
+        let error = Arc::new(error);
+        let mut state = self.endpoint.lock();
+        state.future = Future::Failed(error.clone());
+        state.wake_reader();
+        self.endpoint.notify(&state);
+        self.tell(&mut state, Event::Failed(error));
+    }
+
+    /// Tells those who are there.
+    fn tell(&self, state: &mut State<P>, event: Event) {
+        self.tell_newcomers(state);
+        self.teller.tell(event, state.observers());
+    }
+
+    fn tell_newcomers(&self, state: &mut State<P>) {
+        for (event, observer) in state.untold.drain(..) {
+            self.teller.tell(event, vec![observer]);
+        }
+    }
+
+    fn warn(&self, error: Error) {
+        self.tell(&mut self.endpoint.lock(), Event::Warning(Arc::new(error)));
+    }
+
+    /// The end of the thread: what is still open is closed.
+    fn close(self) {
+        let mut state = self.endpoint.lock();
+        self.tell_newcomers(&mut state);
+        let observers = state.observers();
+        for (_, link) in mem::take(&mut state.links) {
+            let counts = state.counts(&link);
+            let event = link.disconnected(counts, Reason::Stopped, None, false);
+            self.teller.tell(event, observers.clone());
+            link.connection.take_leave();
+        }
+        state.fanout.end();
+        state.future = match mem::replace(&mut state.future, Future::Over(None)) {
+            Future::Open => Future::Over(None),
+            future => future,
+        };
+        state.wake_reader();
+        self.endpoint.notify(&state);
+    }
+}
+
+/// Whether nobody has a use for a link any more.
+fn is_over<P: Payload>(state: &State<P>, link: &Link) -> bool {
+    if link.is_ending() || !state.is_exclusive() {
+        return link.is_ending();
+    }
+    let writer = &state.writer;
+    let awaits_writer = writer.is_to_come() && !state.reconnects;
+    let read_over = state.reader.is_absent() || link.has_read_all();
+    let write_over =
+        writer.is_absent() || link.has_written_all() || !(writer.is_active() || awaits_writer);
+    read_over && write_over
+}
+
+/// How often clients are looked at.
+fn inspection<P: Payload>(state: &State<P>) -> Duration {
+    let timeout = state.fanout.flow().timeout;
+    timeout.map_or(INSPECTION, |timeout| {
+        (timeout / 4).clamp(Duration::from_millis(5), INSPECTION)
+    })
+}
+
+/// Tells each client that has got everything that no more follows, and lets go those that know. Says whether some
+/// still take the rest.
+fn drain<P: Payload>(state: &mut State<P>, now: Instant) -> bool {
+    let mut drains = false;
+    let links = state.links.iter();
+    let clients: Vec<_> = links
+        .filter_map(|(key, link)| Some((key, link.client()?, link.connection.clone())))
+        .collect();
+    for (key, client, connection) in clients {
+        let fanout = &mut state.fanout;
+        // A flush takes back the end of the stream, not the word given to a client.
+        if !fanout.is_draining(client) {
+            if !fanout.is_finishing() {
+                continue;
+            }
+            fanout.inspect_end(client, now);
+            if !fanout.is_idle(client) {
+                continue;
+            }
+            fanout.begin_drain(client, now);
+            if connection.end_sending().is_err() {
+                // There is nobody to tell any more.
+                state.end_writing(key, Reason::EndOfStream, None);
+                continue;
+            }
+        }
+        if state
+            .fanout
+            .is_drained(client, connection.unacknowledged(), now)
+        {
+            state.end_writing(key, Reason::EndOfStream, None);
+        } else {
+            drains = true;
+        }
+    }
+    drains
+}
+
+/// Finds clients that take nothing, or are gone without a word.
+fn inspect<P: Payload>(state: &mut State<P>, now: Instant) {
+    let links = state.links.iter();
+    let clients: Vec<_> = links
+        .filter_map(|(key, link)| Some((key, link.client()?, link.connection.clone())))
+        .collect();
+    for (key, client, connection) in clients {
+        if state.fanout.flow().timeout.is_some() {
+            state
+                .fanout
+                .inspect(client, connection.unacknowledged(), now);
+        }
+        if connection.has_vanished() {
+            let peer = connection.peer();
+            let source = io::Error::from_raw_os_error(libc::ETIMEDOUT);
+            // A reader of the same connection is to learn it as well.
+            connection.abort(libc::ETIMEDOUT);
+            state.end_writing(key, Reason::Failed, Some(Error::Send { peer, source }));
+        }
+    }
+}
+
+/// With lockstep no turn follows the peer's last frame, and the connection ends with the frame begun.
+fn end_turns<P: Payload>(state: &mut State<P>) {
+    let read_over = state.links.iter().find(|(_, link)| link.has_read_all());
+    let Some((key, client)) = read_over.and_then(|(key, link)| Some((key, link.client()?))) else {
+        return;
+    };
+    let lost = state.fanout.forget_held(client);
+    state.totals.dropped.add(lost);
+    if state.fanout.is_idle(client) {
+        state.leave(key);
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().map(ToString::to_string);
+    message
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it panicked".into())
+}

@@ -1,0 +1,117 @@
+//! One connection, and who uses it.
+
+use std::sync::Arc;
+
+use super::{event::Event, reason::Reason, stats::ClientStats};
+use crate::{
+    fanout::Counts,
+    net::{Connection, Error},
+};
+
+/// A connection. Each direction comes to its end by itself, or both at once.
+pub(super) struct Link {
+    pub id: u64,
+    pub connection: Arc<Connection>,
+    pub reading: Reading,
+    pub writing: Writing,
+    /// What this side waits for, with the system.
+    pub watched: Option<mio::Interest>,
+    end: Option<End>,
+}
+
+/// What becomes of what the peer sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// The reader has not taken it yet.
+    Unclaimed,
+    /// The reader has it.
+    Claimed,
+    /// It is thrown away. Left unread, it would stop the peer, and turn the end of the connection into a reset.
+    Discarded,
+    /// The peer's stream is over.
+    Done,
+}
+
+/// What the peer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Nothing yet.
+    Unclaimed,
+    /// What this client of the stream is.
+    Claimed(usize),
+    /// Nothing any more, after this.
+    Done(Counts),
+}
+
+/// Why both directions end.
+pub(super) struct End {
+    pub reason: Reason,
+    pub cause: Option<Error>,
+}
+
+impl Link {
+    pub fn new(id: u64, connection: Arc<Connection>, reading: Reading, writing: Writing) -> Self {
+        Self {
+            id,
+            connection,
+            reading,
+            writing,
+            watched: None,
+            end: None,
+        }
+    }
+
+    /// The client of the stream.
+    pub fn client(&self) -> Option<usize> {
+        match self.writing {
+            Writing::Claimed(client) => Some(client),
+            Writing::Unclaimed | Writing::Done(_) => None,
+        }
+    }
+
+    /// Whether nobody reads any more.
+    pub fn has_read_all(&self) -> bool {
+        matches!(self.reading, Reading::Discarded | Reading::Done)
+    }
+
+    /// Whether nothing is sent any more.
+    pub fn has_written_all(&self) -> bool {
+        matches!(self.writing, Writing::Done(_))
+    }
+
+    /// Both directions are to end, unless that is so for another reason.
+    pub fn end(&mut self, reason: Reason, cause: Option<Error>) {
+        self.end.get_or_insert(End { reason, cause });
+    }
+
+    /// Whether both directions are to end.
+    pub fn is_ending(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Why they end. Where there is no reason, the peer has ended the last of them.
+    pub fn take_end(&mut self) -> End {
+        self.end.take().unwrap_or(End {
+            reason: Reason::ClosedByPeer,
+            cause: None,
+        })
+    }
+
+    /// What is to be told of its end, the client of the stream having been counted this.
+    pub fn disconnected(
+        &self,
+        counts: Counts,
+        reason: Reason,
+        cause: Option<Arc<Error>>,
+        goes_on: bool,
+    ) -> Event {
+        Event::Disconnected {
+            id: self.id,
+            peer: self.connection.peer(),
+            reason,
+            stats: ClientStats::new(self.id, &self.connection, counts),
+            cause,
+            goes_on,
+        }
+    }
+}

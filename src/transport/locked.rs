@@ -1,0 +1,109 @@
+//! The lock of an endpoint's state.
+
+use std::{
+    mem,
+    ops::{Deref, DerefMut},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use super::state::State;
+use crate::{fanout::Payload, lock::lock};
+
+/// A burst of small frames goes as one.
+const MANY: usize = 512;
+
+/// A state, and how it is locked.
+///
+/// A payload may be the last reference to memory of the application's, whose release calls the application. That
+/// may ask the element for its properties, or wait for a thread that does. So what is spent under the lock is dropped
+/// after it.
+pub(super) struct Lock<P: Payload> {
+    state: Mutex<State<P>>,
+    /// Kept for its memory.
+    spent: Mutex<Vec<P>>,
+}
+
+/// While it is there, the state is locked.
+pub(super) struct Locked<'a, P: Payload> {
+    lock: &'a Lock<P>,
+    /// Always there, but while it is dropped.
+    state: Option<MutexGuard<'a, State<P>>>,
+}
+
+impl<P: Payload> Lock<P> {
+    pub fn new(state: State<P>) -> Self {
+        Self {
+            state: Mutex::new(state),
+            spent: Mutex::default(),
+        }
+    }
+
+    pub fn lock(&self) -> Locked<'_, P> {
+        Locked {
+            lock: self,
+            state: Some(lock(&self.state)),
+        }
+    }
+
+    fn unlock(&self, mut state: MutexGuard<'_, State<P>>) {
+        if state.fanout.spent().is_empty() {
+            return;
+        }
+        let mut spent = mem::take(&mut *lock(&self.spent));
+        mem::swap(&mut spent, state.fanout.spent());
+        drop(state);
+        // May come back here.
+        spent.clear();
+        // Unless it was a whole group of pictures that went.
+        if spent.capacity() <= 2 * MANY {
+            *lock(&self.spent) = spent;
+        }
+    }
+}
+
+impl<P: Payload> Locked<'_, P> {
+    /// Waits until it is notified, or not at all: the caller is to look again.
+    pub fn wait(mut self, condvar: &Condvar) -> Self {
+        let lock = self.lock;
+        let Some(mut state) = self.state.take() else {
+            unreachable!("it is there until it is dropped")
+        };
+        if state.fanout.spent().is_empty() {
+            let state = condvar.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.state = Some(state);
+            self
+        } else {
+            // Not to be kept for so long.
+            lock.unlock(state);
+            lock.lock()
+        }
+    }
+}
+
+impl<P: Payload> Drop for Locked<'_, P> {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.take() {
+            self.lock.unlock(state);
+        }
+    }
+}
+
+impl<P: Payload> Deref for Locked<'_, P> {
+    type Target = State<P>;
+
+    fn deref(&self) -> &State<P> {
+        match &self.state {
+            Some(state) => state,
+            None => unreachable!("it is there until it is dropped"),
+        }
+    }
+}
+
+impl<P: Payload> DerefMut for Locked<'_, P> {
+    fn deref_mut(&mut self) -> &mut State<P> {
+        match &mut self.state {
+            Some(state) => state,
+            None => unreachable!("it is there until it is dropped"),
+        }
+    }
+}
