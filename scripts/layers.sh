@@ -19,6 +19,6 @@ for room in wire fanout net transport; do
 done
 # What is pure knows no socket and no thread.
 without wire "socket2|mio|libc|std::net|std::thread|Instant::now|crate::(fanout|net|transport)"
-without fanout "socket2|mio|libc|std::net|std::thread|crate::(net|transport)"
+without fanout "socket2|mio|libc|std::net|std::thread|Instant::now|crate::(net|transport)"
 without net "crate::(fanout|transport)"
 exit "$status"

@@ -7,6 +7,8 @@
 mod burst;
 mod client;
 mod flow;
+#[cfg(test)]
+mod model;
 mod place;
 mod queue;
 mod standing;

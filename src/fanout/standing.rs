@@ -97,3 +97,265 @@ impl Period {
         self.average.unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, io};
+
+    use super::*;
+    use crate::{
+        fanout::{Audience, Fanout, Flow, Frame, Limits, Overflow, Payload, Sent},
+        wire::HeaderFormat,
+    };
+
+    const FRAME: Duration = Duration::from_millis(33);
+    const STEP: Duration = Duration::from_millis(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// What a kernel takes before what it has is on its way.
+    const KERNEL: usize = 16 * 1024;
+
+    struct Nothing;
+
+    impl Payload for Nothing {
+        type Chunk<'a> = [u8; 0];
+
+        fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 0]>> {
+            std::iter::empty()
+        }
+    }
+
+    /// A client at the end of a link, in simulated time.
+    struct Sim {
+        fanout: Fanout<Nothing>,
+        client: usize,
+        begin: Instant,
+        now: Duration,
+        /// What the kernel has.
+        kernel: VecDeque<Part>,
+        /// How old frames were when the client had them.
+        ages: Vec<Duration>,
+        sum: Sent,
+        wants_keyframe: bool,
+        /// An encoder that is asked for keyframes, once a second, when it was last.
+        asked: Option<Duration>,
+    }
+
+    /// A part of a frame.
+    struct Part {
+        /// When the frame came.
+        came: Duration,
+        /// Bytes that are to be sent.
+        left: usize,
+        is_last: bool,
+    }
+
+    impl Sim {
+        fn new() -> Self {
+            let begin = Instant::now();
+            let mut fanout = Fanout::new(Audience::Clients);
+            fanout.begin(Flow {
+                overflow: Overflow::Drop,
+                limits: Limits {
+                    time: Some(Duration::from_millis(500)),
+                    ..Limits::default()
+                },
+                ..Flow::default()
+            });
+            let (client, _) = fanout.join(0, begin);
+            Self {
+                fanout,
+                client,
+                begin,
+                now: Duration::ZERO,
+                kernel: VecDeque::new(),
+                ages: Vec::new(),
+                sum: Sent::default(),
+                wants_keyframe: false,
+                asked: None,
+            }
+        }
+
+        /// Sends frames of this size, one in `group` a keyframe, while the link takes so many bytes a step.
+        fn run(
+            &mut self,
+            time: Duration,
+            group: u32,
+            size: impl Fn(u32) -> usize,
+            link: impl Fn(Duration) -> usize,
+        ) {
+            let end = self.now + time;
+            while self.now < end {
+                let number = u32::try_from(self.now.as_millis() / FRAME.as_millis()).unwrap();
+                if self.now == number * FRAME {
+                    let is_asked = self
+                        .asked
+                        .is_some_and(|asked| self.wants_keyframe && self.now >= asked + SECOND);
+                    if is_asked {
+                        self.asked = Some(self.now);
+                    }
+                    self.push(size(number), is_asked || number % group == 0);
+                }
+                self.drain(link(self.now));
+                self.fill();
+                self.now += STEP;
+            }
+        }
+
+        fn push(&mut self, len: usize, keyframe: bool) {
+            let frame = Frame {
+                header: HeaderFormat::default().encode(len as u64).unwrap(),
+                payload: Nothing,
+                len,
+                keyframe,
+                repeats_header: false,
+                time: Some(self.now),
+            };
+            self.sum += self.fanout.push(frame, self.begin + self.now);
+            self.fill();
+            let sent = self.fanout.keep_within(self.begin + self.now);
+            self.wants_keyframe = sent.wants_keyframe;
+            self.sum += sent;
+        }
+
+        /// The link takes so many bytes from the kernel.
+        fn drain(&mut self, mut bytes: usize) {
+            while let Some(part) = self.kernel.front_mut() {
+                let taken = bytes.min(part.left);
+                part.left -= taken;
+                bytes -= taken;
+                if part.left > 0 {
+                    return;
+                }
+                if part.is_last {
+                    self.ages.push(self.now - part.came);
+                }
+                self.kernel.pop_front();
+            }
+        }
+
+        fn fill(&mut self) {
+            let has: usize = self.kernel.iter().map(|part| part.left).sum();
+            if has >= KERNEL {
+                return;
+            }
+            self.fanout.set_writable(self.client, true);
+            let mut room = 2 * KERNEL - has;
+            let mut taken = 0;
+            let mut is_short = false;
+            if let Some((frames, mut offset)) = self.fanout.unsent(self.client) {
+                for frame in frames {
+                    let left = frame.wire_len() - offset;
+                    let len = left.min(room);
+                    self.kernel.push_back(Part {
+                        came: frame.time.unwrap(),
+                        left: len,
+                        is_last: len == left,
+                    });
+                    (taken, room, offset) = (taken + len, room - len, 0);
+                    if len < left || room == 0 {
+                        is_short = true;
+                        break;
+                    }
+                }
+            }
+            let now = self.begin + self.now;
+            self.fanout.sent(self.client, taken, is_short, now);
+        }
+
+        fn age(&mut self, percent: usize) -> Duration {
+            self.ages.sort();
+            self.ages[(self.ages.len() * percent / 100).min(self.ages.len() - 1)]
+        }
+    }
+
+    const JPEG: usize = 60_000;
+
+    /// So many bytes of a stream of JPEG pictures in a step.
+    const RATE: usize = JPEG / 33;
+
+    #[test]
+    fn the_queue_of_a_client_at_half_the_rate_is_short() {
+        let mut sim = Sim::new();
+        sim.run(Duration::from_secs(20), 1, |_| JPEG, |_| RATE / 2);
+        let (half, most) = (sim.age(50), sim.age(99));
+        assert!(half <= Duration::from_millis(150), "{half:?}");
+        assert!(most <= Duration::from_millis(350), "{most:?}");
+        assert!(sim.ages.len() > 20_000 / 66 - 10, "the link was not idle");
+    }
+
+    #[test]
+    fn a_pause_that_the_client_makes_up_for_loses_nothing() {
+        let mut sim = Sim::new();
+        let link = |now: Duration| {
+            let is_pausing = now.as_millis() % 5000 >= 4600;
+            if is_pausing { 0 } else { 5 * RATE }
+        };
+        sim.run(Duration::from_secs(30), 1, |_| JPEG, link);
+        assert_eq!(sim.sum, Sent::default());
+    }
+
+    #[test]
+    fn a_large_keyframe_loses_nothing_where_the_link_has_the_rate() {
+        let mut sim = Sim::new();
+        let size = |number: u32| {
+            if number.is_multiple_of(60) {
+                10 * 6_000
+            } else {
+                6_000
+            }
+        };
+        sim.run(Duration::from_secs(30), 60, size, |_| 7_000 / 33 * 6 / 5);
+        assert_eq!(sim.sum, Sent::default());
+    }
+
+    #[test]
+    fn a_client_that_is_a_little_too_slow_loses_a_little() {
+        let mut sim = Sim::new();
+        sim.run(Duration::from_secs(30), 1, |_| JPEG, |_| RATE * 19 / 20);
+        let frames = 30_000 / 33;
+        assert!(sim.sum.dropped <= frames / 10, "{:?}", sim.sum);
+        let half = sim.age(50);
+        assert!(half <= Duration::from_millis(150), "{half:?}");
+    }
+
+    /// How many frames of groups a client at half the rate gets in a minute, and how old they are.
+    fn groups(asked: Option<Duration>) -> (usize, Duration, Duration) {
+        let mut sim = Sim::new();
+        sim.asked = asked;
+        sim.run(60 * SECOND, 60, |_| JPEG, |_| RATE / 2);
+        (sim.ages.len(), sim.age(50), sim.age(99))
+    }
+
+    #[test]
+    fn of_a_stream_with_delta_units_no_more_is_lost_than_by_the_limits() {
+        // So much by the limits alone: 519 frames, 330 and 594 ms; 908, 369 and 605 ms.
+        let (frames, half, most) = groups(None);
+        assert!(frames >= 519, "{frames}");
+        assert!(
+            half <= 330 * STEP && most <= 594 * STEP,
+            "{half:?} {most:?}"
+        );
+        let (frames, half, most) = groups(Some(Duration::ZERO));
+        assert!(frames >= 908, "{frames}");
+        assert!(
+            half <= 340 * STEP && most <= 605 * STEP,
+            "{half:?} {most:?}"
+        );
+    }
+
+    #[test]
+    fn a_client_that_has_become_faster_loses_no_more() {
+        let mut sim = Sim::new();
+        sim.run(Duration::from_secs(5), 1, |_| JPEG, |_| RATE / 2);
+        assert!(sim.sum.dropped > 0);
+        sim.run(Duration::from_secs(1), 1, |_| JPEG, |_| 5 * RATE);
+        sim.sum = Sent::default();
+        let link = |now: Duration| {
+            let is_pausing = now.as_millis() % 5000 >= 4600;
+            if is_pausing { 0 } else { 5 * RATE }
+        };
+        sim.run(Duration::from_secs(20), 1, |_| JPEG, link);
+        assert_eq!(sim.sum, Sent::default());
+    }
+}

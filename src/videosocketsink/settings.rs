@@ -23,7 +23,10 @@ pub enum Overflow {
     Auto,
     #[enum_value(name = "Hold the stream", nick = "block")]
     Block,
-    #[enum_value(name = "Drop frames for that client alone", nick = "drop")]
+    #[enum_value(
+        name = "Drop frames for that client alone, also where its queue stands within the limits",
+        nick = "drop"
+    )]
     Drop,
     #[enum_value(name = "Remove the client", nick = "disconnect")]
     Disconnect,
@@ -155,7 +158,8 @@ fn own_properties() -> [Property<SinkSettings>; 7] {
         Property::choice(
             "overflow",
             "What happens when a client is slower than the stream, so that more than max-size-buffers, \
-             max-size-bytes or max-size-time of it would wait for that client",
+             max-size-bytes or max-size-time of it would wait for that client; drop also clears a queue that stands, \
+             with two frames or more waiting all the time for 500 ms, to the newest frame that can be shown",
             Always,
             |s| s.overflow,
             |s, overflow| s.overflow = overflow,

@@ -1,0 +1,463 @@
+//! The fan-out beside a naive one, in which each client has a list of its own: whatever happens, each is sent the
+//! same, loses as much, and nothing is kept that nobody needs.
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{tests::Letter, *};
+use crate::wire::HeaderFormat;
+
+/// What happens to a stream.
+#[derive(Clone, Debug)]
+enum Happening {
+    Push {
+        letter: u8,
+        len: usize,
+        keyframe: bool,
+        repeats: bool,
+    },
+    Join,
+    Leave(usize),
+    /// The kernel takes so many bytes, and then has room or not.
+    Take {
+        client: usize,
+        bytes: usize,
+        is_short: bool,
+    },
+    Fill(usize),
+    Headers(u8),
+    Jump,
+    JoinAt(JoinAt),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let client = 0usize..6;
+    prop_oneof![
+        12 => (any::<u8>(), 0usize..5, any::<bool>(), prop::bool::weighted(0.1)).prop_map(
+            |(letter, len, keyframe, repeats)| Happening::Push { letter, len, keyframe, repeats }
+        ),
+        2 => Just(Happening::Join),
+        1 => client.clone().prop_map(Happening::Leave),
+        8 => (client.clone(), 0usize..60, any::<bool>())
+            .prop_map(|(client, bytes, is_short)| Happening::Take { client, bytes, is_short }),
+        3 => client.prop_map(Happening::Fill),
+        1 => any::<u8>().prop_map(Happening::Headers),
+        1 => Just(Happening::Jump),
+        1 => join_at().prop_map(Happening::JoinAt),
+    ]
+}
+
+fn join_at() -> impl Strategy<Value = JoinAt> {
+    prop_oneof![
+        Just(JoinAt::Latest),
+        Just(JoinAt::NextKeyframe),
+        Just(JoinAt::LatestKeyframe)
+    ]
+}
+
+fn flow() -> impl Strategy<Value = Flow> {
+    let overflow = prop_oneof![Just(Overflow::Block), Just(Overflow::Drop)];
+    let limits = (prop::option::of(1usize..6), prop::option::of(10usize..60));
+    (overflow, limits, join_at()).prop_map(|(overflow, (frames, bytes), join)| Flow {
+        overflow,
+        limits: Limits {
+            frames,
+            bytes,
+            time: None,
+        },
+        join,
+        ..Flow::default()
+    })
+}
+
+/// A frame of the naive fan-out.
+#[derive(Clone, Debug, PartialEq)]
+struct Item {
+    letter: u8,
+    wire_len: usize,
+    keyframe: bool,
+    repeats: bool,
+    version: u64,
+}
+
+#[derive(Default)]
+struct NaiveClient {
+    follows: bool,
+    has_begun: bool,
+    /// Those that are given apart from the stream.
+    headers: Vec<Item>,
+    frames: Vec<Item>,
+    /// The frame begun, and how much of it has been taken.
+    begun: Option<(Item, usize)>,
+    header_offset: usize,
+    version: u64,
+    given: (usize, usize),
+    followed: (usize, usize),
+    dropped: u64,
+    is_full: bool,
+}
+
+#[derive(Default)]
+struct Naive {
+    headers: Vec<Item>,
+    version: u64,
+    group: Vec<Item>,
+    clients: Vec<(usize, NaiveClient)>,
+}
+
+impl Item {
+    fn counts(&self) -> bool {
+        !self.repeats
+    }
+}
+
+fn size<'a>(items: impl IntoIterator<Item = &'a Item>) -> (usize, usize) {
+    let counted = items.into_iter().filter(|item| item.counts());
+    counted.fold((0, 0), |(n, bytes), item| (n + 1, bytes + item.wire_len))
+}
+
+impl NaiveClient {
+    fn owe(&mut self, naive_headers: &[Item], version: u64) {
+        if self.header_offset == 0 {
+            self.headers = naive_headers.to_vec();
+            self.version = version;
+        }
+    }
+
+    fn catch_up(&mut self, headers: &[Item], version: u64) {
+        let lacks = self.version != version;
+        if lacks
+            && self
+                .rest()
+                .next()
+                .is_some_and(|item| item.version == version)
+        {
+            self.owe(headers, version);
+        }
+    }
+
+    fn rest(&self) -> impl Iterator<Item = &Item> {
+        let skipped = |item: &Item| item.repeats && item.version == self.version;
+        self.frames.iter().filter(move |item| !skipped(item))
+    }
+
+    fn offer(&mut self, item: &Item, join: JoinAt, headers: &[Item], version: u64) {
+        let (n, bytes) = size([item]);
+        self.followed = (self.followed.0 + n, self.followed.1 + bytes);
+        if !self.follows {
+            let any = !self.has_begun && join == JoinAt::Latest;
+            if !any && (!item.keyframe || item.repeats) {
+                self.dropped += u64::from(self.has_begun && !item.repeats);
+                return;
+            }
+            let is_first = !std::mem::replace(&mut self.has_begun, true);
+            self.follows = true;
+            self.frames.push(item.clone());
+            if is_first {
+                self.owe(headers, version);
+            } else {
+                self.catch_up(headers, version);
+            }
+        } else {
+            self.frames.push(item.clone());
+        }
+    }
+
+    fn is_over(&self, limits: &Limits) -> bool {
+        let (n, bytes) = size(&self.frames);
+        let excess = |given, followed| if followed < given { given } else { 0 };
+        let frames_over = |max: usize| n > max + excess(self.given.0, self.followed.0);
+        let bytes_over = |max: usize| bytes > max + excess(self.given.1, self.followed.1);
+        n > 1 && (limits.frames.is_some_and(frames_over) || limits.bytes.is_some_and(bytes_over))
+    }
+
+    fn drop_first(&mut self, n: usize) {
+        let dropped = size(self.frames.drain(..n).collect::<Vec<_>>().iter()).0;
+        self.dropped += dropped as u64;
+        if dropped > 0 {
+            self.given = (0, 0);
+        }
+    }
+
+    fn thin(&mut self, limits: &Limits, headers: &[Item], version: u64) {
+        if !self.is_over(limits) {
+            return;
+        }
+        let mut counted = self.frames.iter().filter(|item| item.counts());
+        if counted.all(|item| item.keyframe) {
+            while self.is_over(limits) {
+                self.drop_first(1);
+            }
+        } else {
+            let skipped = |item: &Item| item.repeats && item.version == self.version;
+            let oldest = self.frames.iter().position(|item| !skipped(item));
+            let newest = self
+                .frames
+                .iter()
+                .rposition(|item| item.keyframe && item.counts());
+            match newest.filter(|_| newest != oldest) {
+                Some(newest) => self.drop_first(newest),
+                None => {
+                    self.drop_first(self.frames.len());
+                    self.follows = false;
+                }
+            }
+        }
+        if self.follows {
+            self.catch_up(headers, version);
+        }
+    }
+
+    fn take(&mut self, mut bytes: usize) {
+        while bytes > 0 {
+            if self.begun.is_none() && !self.headers.is_empty() {
+                let left = self.headers[0].wire_len - self.header_offset;
+                let taken = left.min(bytes);
+                bytes -= taken;
+                self.header_offset += taken;
+                if taken == left {
+                    self.headers.remove(0);
+                    self.header_offset = 0;
+                }
+                continue;
+            }
+            if self.begun.is_none() {
+                let version = self.version;
+                let skipped = |item: &Item| item.repeats && item.version == version;
+                let Some(next) = self.frames.iter().position(|item| !skipped(item)) else {
+                    break;
+                };
+                self.begun = self.frames.drain(..=next).next_back().map(|item| (item, 0));
+            }
+            if let Some((item, offset)) = &mut self.begun {
+                let left = item.wire_len - *offset;
+                let taken = left.min(bytes);
+                bytes -= taken;
+                *offset += taken;
+                if taken == left {
+                    self.begun = None;
+                }
+            }
+        }
+        if self.unsent().is_empty() {
+            self.given = (0, 0);
+        }
+    }
+
+    fn unsent(&self) -> Vec<u8> {
+        let begun = self.begun.iter().map(|(item, _)| item);
+        let items = begun.chain(&self.headers).chain(self.rest());
+        items.map(|item| item.letter).collect()
+    }
+
+    fn offset(&self) -> usize {
+        self.begun
+            .as_ref()
+            .map_or(self.header_offset, |(_, offset)| *offset)
+    }
+}
+
+impl Naive {
+    fn push(&mut self, item: Item, flow: &Flow) {
+        for (_, client) in &mut self.clients {
+            client.offer(&item, flow.join, &self.headers, self.version);
+        }
+        if flow.join == JoinAt::LatestKeyframe {
+            if item.keyframe && !item.repeats {
+                self.group.clear();
+            } else if self.group.is_empty() {
+                return;
+            }
+            self.group.push(item);
+        }
+    }
+
+    fn join(&mut self, key: usize) {
+        let mut client = NaiveClient::default();
+        if !self.group.is_empty() {
+            (client.has_begun, client.follows) = (true, true);
+            client.frames.clone_from(&self.group);
+            client.given = size(&client.frames);
+            client.owe(&self.headers, self.version);
+        }
+        self.clients.push((key, client));
+    }
+}
+
+fn frame(letter: u8, len: usize, keyframe: bool, repeats_header: bool) -> Frame<Letter> {
+    Frame {
+        header: HeaderFormat::default().encode(len as u64).unwrap(),
+        payload: Letter(letter),
+        len,
+        keyframe,
+        repeats_header,
+        time: None,
+    }
+}
+
+fn item(letter: u8, len: usize, keyframe: bool, repeats: bool, version: u64) -> Item {
+    Item {
+        letter,
+        wire_len: len + 8,
+        keyframe,
+        repeats,
+        version,
+    }
+}
+
+/// Both of them, side by side.
+struct Pair {
+    fanout: Fanout<Letter>,
+    naive: Naive,
+    flow: Flow,
+    now: Instant,
+    pushed: usize,
+    spent: usize,
+}
+
+impl Pair {
+    fn new(flow: Flow) -> Self {
+        let mut fanout = Fanout::new(Audience::Clients);
+        fanout.begin(flow);
+        let version = fanout.headers.version;
+        Self {
+            fanout,
+            naive: Naive {
+                version,
+                ..Naive::default()
+            },
+            flow,
+            now: Instant::now(),
+            pushed: 0,
+            spent: 0,
+        }
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        let Self { fanout, naive, .. } = self;
+        let nth = |naive: &Naive, n: usize| {
+            let len = naive.clients.len();
+            (len > 0).then(|| n % len)
+        };
+        match *happening {
+            Happening::Push {
+                letter,
+                len,
+                keyframe,
+                repeats,
+            } => {
+                naive.push(
+                    item(letter, len, keyframe, repeats, naive.version),
+                    &self.flow,
+                );
+                fanout.push(frame(letter, len, keyframe, repeats), self.now);
+                self.pushed += 1;
+                fanout.keep_within(self.now);
+                for (_, client) in &mut naive.clients {
+                    if self.flow.overflow == Overflow::Drop && client.is_full {
+                        client.thin(&self.flow.limits, &naive.headers, naive.version);
+                    }
+                }
+            }
+            Happening::Join if naive.clients.len() < 6 => {
+                let (key, _) = fanout.join(0, self.now);
+                naive.join(key);
+            }
+            Happening::Join => (),
+            Happening::Leave(n) => {
+                if let Some(n) = nth(naive, n) {
+                    let (key, client) = naive.clients.remove(n);
+                    let (_, lost) = fanout.leave(key, false);
+                    let waiting = size(&client.frames).0 + usize::from(client.begun.is_some());
+                    assert_eq!(lost, waiting as u64);
+                }
+            }
+            Happening::Take {
+                client,
+                bytes,
+                is_short,
+            } => {
+                if let Some(n) = nth(naive, client) {
+                    let (key, client) = &mut naive.clients[n];
+                    client.take(bytes);
+                    client.is_full = is_short;
+                    fanout.sent(*key, bytes, is_short, self.now);
+                }
+            }
+            Happening::Fill(n) => {
+                if let Some(n) = nth(naive, n) {
+                    let (key, client) = &mut naive.clients[n];
+                    client.is_full = true;
+                    fanout.set_writable(*key, false);
+                }
+            }
+            Happening::Headers(letter) => {
+                fanout.set_headers(vec![frame(letter, 1, true, false)]);
+                self.pushed += 1;
+                naive.version += 1;
+                naive.headers = vec![item(letter, 1, true, false, naive.version)];
+                naive.group.clear();
+            }
+            Happening::Jump => {
+                fanout.forget_waiting();
+                naive.group.clear();
+                for (_, client) in &mut naive.clients {
+                    if size(&client.frames).0 > 0 {
+                        client.frames.clear();
+                        client.given = (0, 0);
+                        client.follows = false;
+                    }
+                }
+            }
+            Happening::JoinAt(join) => {
+                self.flow.join = join;
+                fanout.set_flow(self.flow);
+                if join != JoinAt::LatestKeyframe {
+                    naive.group.clear();
+                }
+            }
+        }
+        self.spent += self.fanout.spent().drain(..).count();
+    }
+
+    fn compare(&mut self) {
+        for (key, client) in &self.naive.clients {
+            self.fanout.set_writable(*key, true);
+            let unsent = self.fanout.unsent(*key);
+            let (letters, offset) = unsent.map_or((Vec::new(), 0), |(frames, offset)| {
+                (frames.map(|frame| frame.payload.0).collect(), offset)
+            });
+            assert_eq!((letters, offset), (client.unsent(), client.offset()));
+            assert_eq!(self.fanout.counts(*key).dropped, client.dropped);
+            self.fanout.set_writable(*key, !client.is_full);
+        }
+    }
+
+    /// What is kept is what somebody needs.
+    fn compare_kept(&mut self) {
+        for (key, _) in std::mem::take(&mut self.naive.clients) {
+            self.fanout.leave(key, false);
+        }
+        let group = self.naive.group.len();
+        assert_eq!(self.fanout.queue.len(), group);
+        self.fanout.end();
+        self.spent += self.fanout.spent().drain(..).count();
+        assert_eq!(self.spent, self.pushed);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn each_client_gets_what_a_list_of_its_own_would_give_it(
+        flow in flow(),
+        happenings in vec(happening(), 1..120),
+    ) {
+        let mut pair = Pair::new(flow);
+        for happening in &happenings {
+            pair.happen(happening);
+            pair.compare();
+        }
+        pair.compare_kept();
+    }
+}
