@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Condvar, Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
@@ -13,6 +13,7 @@ use std::{
 };
 
 use mio::Waker;
+use parking_lot::Condvar;
 
 use super::{
     event::Observer,
@@ -469,11 +470,12 @@ impl<P: Payload> Endpoint<P> {
         }
     }
 
-    /// Sends what the sockets take.
-    pub(super) fn send_waiting(&self, state: &mut State<P>) {
+    /// Sends what the sockets take. Between two of them others may have the lock: with many it takes long.
+    pub(super) fn send_waiting(&self, state: &mut Locked<'_, P>) {
         let mut key = 0;
         while key < state.links.capacity() {
             self.send_over(state, key);
+            state.give_way();
             key += 1;
         }
     }

@@ -17,6 +17,7 @@ use super::{
     endpoint::Endpoint,
     event::{Event, Observer},
     link::{Link, Reading, Writing},
+    locked::Locked,
     reason::{Reason, sending_ended},
     state::{Future, State},
     target::Mode,
@@ -407,22 +408,21 @@ impl<P: Payload> Io<P> {
         if state.fanout.flow().lockstep {
             end_turns(&mut state);
         }
-        let keys: Vec<_> = state
-            .links
-            .iter()
-            .filter(|(_, link)| is_over(&state, link))
-            .map(|(key, _)| key)
-            .collect();
-        for key in keys {
-            self.end_link(&mut state, key);
-        }
-        if mem::take(&mut state.has_left) {
-            endpoint.notify(&state);
-        }
+        self.end_links(&mut state);
         if state.is_exclusive()
             && let Some((key, _)) = state.links.iter().next()
         {
             self.watch(&mut state, key);
+        }
+    }
+
+    /// Closes what nobody has a use for any more.
+    fn end_links(&mut self, state: &mut State<P>) {
+        while let Some(key) = find_link_that_is_over(state) {
+            self.end_link(state, key);
+        }
+        if mem::take(&mut state.has_left) {
+            self.endpoint.notify(state);
         }
     }
 
@@ -543,6 +543,13 @@ impl<P: Payload> Io<P> {
     }
 }
 
+fn find_link_that_is_over<P: Payload>(state: &State<P>) -> Option<usize> {
+    let mut links = state.links.iter();
+    links
+        .find(|(_, link)| is_over(state, link))
+        .map(|(key, _)| key)
+}
+
 /// Whether nobody has a use for a link any more.
 fn is_over<P: Payload>(state: &State<P>, link: &Link) -> bool {
     if link.is_ending() || !state.is_exclusive() {
@@ -602,25 +609,37 @@ fn drain<P: Payload>(state: &mut State<P>, now: Instant) -> bool {
     drains
 }
 
-/// Finds clients that take nothing, or are gone without a word.
-fn inspect<P: Payload>(state: &mut State<P>, now: Instant) {
-    let links = state.links.iter();
-    let clients: Vec<_> = links
-        .filter_map(|(key, link)| Some((key, link.client()?, link.connection.clone())))
-        .collect();
-    for (key, client, connection) in clients {
-        if state.fanout.flow().timeout.is_some() {
-            state
-                .fanout
-                .inspect(client, connection.unacknowledged(), now);
+/// Finds clients that take nothing, or are gone without a word. The system is asked client by client, and others have
+/// the lock in between.
+fn inspect<P: Payload>(state: &mut Locked<'_, P>, now: Instant) {
+    let mut key = 0;
+    while key < state.links.capacity() {
+        if let Some((link, client)) = state.links.get(key).and_then(|l| Some((l, l.client()?))) {
+            let connection = link.connection.clone();
+            inspect_client(state, (key, client), &connection, now);
+            state.give_way();
         }
-        if connection.has_vanished() {
-            let peer = connection.peer();
-            let source = io::Error::from_raw_os_error(libc::ETIMEDOUT);
-            // A reader of the same connection is to learn it as well.
-            connection.abort(libc::ETIMEDOUT);
-            state.end_writing(key, Reason::Failed, Some(Error::Send { peer, source }));
-        }
+        key += 1;
+    }
+}
+
+fn inspect_client<P: Payload>(
+    state: &mut State<P>,
+    (key, client): (usize, usize),
+    connection: &Connection,
+    now: Instant,
+) {
+    if state.fanout.flow().timeout.is_some() {
+        state
+            .fanout
+            .inspect(client, connection.unacknowledged(), now);
+    }
+    if connection.has_vanished() {
+        let peer = connection.peer();
+        let source = io::Error::from_raw_os_error(libc::ETIMEDOUT);
+        // A reader of the same connection is to learn it as well.
+        connection.abort(libc::ETIMEDOUT);
+        state.end_writing(key, Reason::Failed, Some(Error::Send { peer, source }));
     }
 }
 

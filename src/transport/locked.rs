@@ -3,11 +3,12 @@
 use std::{
     mem,
     ops::{Deref, DerefMut},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
 use super::state::State;
-use crate::{fanout::Payload, lock::lock};
+use crate::fanout::Payload;
 
 /// A burst of small frames goes as one.
 const MANY: usize = 512;
@@ -41,7 +42,7 @@ impl<P: Payload> Lock<P> {
     pub fn lock(&self) -> Locked<'_, P> {
         Locked {
             lock: self,
-            state: Some(lock(&self.state)),
+            state: Some(self.state.lock()),
         }
     }
 
@@ -49,19 +50,26 @@ impl<P: Payload> Lock<P> {
         if state.fanout.spent().is_empty() {
             return;
         }
-        let mut spent = mem::take(&mut *lock(&self.spent));
+        let mut spent = mem::take(&mut *self.spent.lock());
         mem::swap(&mut spent, state.fanout.spent());
         drop(state);
         // May come back here.
         spent.clear();
         // Unless it was a whole group of pictures that went.
         if spent.capacity() <= 2 * MANY {
-            *lock(&self.spent) = spent;
+            *self.spent.lock() = spent;
         }
     }
 }
 
 impl<P: Payload> Locked<'_, P> {
+    /// Lets another thread have the lock that waits for it. The state may be another after that.
+    pub fn give_way(&mut self) {
+        if let Some(state) = &mut self.state {
+            MutexGuard::bump(state);
+        }
+    }
+
     /// Waits until it is notified, or not at all: the caller is to look again.
     pub fn wait(mut self, condvar: &Condvar) -> Self {
         let lock = self.lock;
@@ -69,7 +77,7 @@ impl<P: Payload> Locked<'_, P> {
             unreachable!("it is there until it is dropped")
         };
         if state.fanout.spent().is_empty() {
-            let state = condvar.wait(state).unwrap_or_else(PoisonError::into_inner);
+            condvar.wait(&mut state);
             self.state = Some(state);
             self
         } else {
