@@ -20,8 +20,8 @@ const MANY: usize = 512;
 /// after it.
 pub(super) struct Lock<P: Payload> {
     state: Mutex<State<P>>,
-    /// Kept for its memory.
-    spent: Mutex<Vec<P>>,
+    /// What takes the place of a list that is being dropped: one for each thread that does, in the end.
+    spare: Mutex<Vec<Vec<P>>>,
 }
 
 /// While it is there, the state is locked.
@@ -35,7 +35,7 @@ impl<P: Payload> Lock<P> {
     pub fn new(state: State<P>) -> Self {
         Self {
             state: Mutex::new(state),
-            spent: Mutex::default(),
+            spare: Mutex::default(),
         }
     }
 
@@ -50,14 +50,14 @@ impl<P: Payload> Lock<P> {
         if state.fanout.spent().is_empty() {
             return;
         }
-        let mut spent = mem::take(&mut *self.spent.lock());
-        mem::swap(&mut spent, state.fanout.spent());
+        let spare = self.spare.lock().pop().unwrap_or_default();
+        let mut spent = mem::replace(state.fanout.spent(), spare);
         drop(state);
         // May come back here.
         spent.clear();
         // Unless it was a whole group of pictures that went.
         if spent.capacity() <= 2 * MANY {
-            *self.spent.lock() = spent;
+            self.spare.lock().push(spent);
         }
     }
 }
