@@ -2,8 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, IoSlice, IoSliceMut, Read},
-    mem::MaybeUninit,
+    io::{self, IoSlice, IoSliceMut},
     net::{Shutdown, SocketAddr},
     os::fd::{AsRawFd, RawFd},
     sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed},
@@ -12,7 +11,7 @@ use std::{
 
 use socket2::{Domain, Socket, TcpKeepalive};
 
-use super::{counters::Traffic, sys};
+use super::{counters::Traffic, stream::Stream, sys};
 
 /// Keepalive finds a peer that is gone after 8 + 3 * 3 = 17 s of silence.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
@@ -41,7 +40,7 @@ const READS_IN_LEAVING: usize = 256;
 /// A connection that both directions may use at the same time, from any thread, without blocking.
 #[derive(Debug)]
 pub struct Connection {
-    socket: Socket,
+    stream: Stream,
     peer: Peer,
     opened: Instant,
     /// An error that one direction took from the socket; to the other it would look like a clean end.
@@ -70,13 +69,35 @@ impl Connection {
             }
         }
         Ok(Self {
-            socket,
+            stream: Stream::Plain(socket),
             peer: Peer(address.map(unmapped)),
             opened: Instant::now(),
             failure: AtomicI32::new(failure),
             is_abandoned: AtomicBool::new(false),
             received: Traffic::default(),
         })
+    }
+
+    /// One that does as a test says.
+    #[cfg(test)]
+    pub(crate) fn scripted(script: super::script::Script) -> Self {
+        Self {
+            stream: Stream::Script(script),
+            peer: Peer(None),
+            opened: Instant::now(),
+            failure: AtomicI32::new(0),
+            is_abandoned: AtomicBool::new(false),
+            received: Traffic::default(),
+        }
+    }
+
+    /// What the test has written down, and what has come of it.
+    #[cfg(test)]
+    pub(crate) fn script(&self) -> &super::script::Script {
+        match &self.stream {
+            Stream::Script(script) => script,
+            Stream::Plain(_) => panic!("a socket"),
+        }
     }
 
     /// Who is at the other end.
@@ -96,7 +117,7 @@ impl Connection {
 
     /// Reads what is there. 0 is the end of the peer's stream.
     pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let received = retry(|| (&self.socket).read_vectored(slices));
+        let received = retry(|| self.stream.receive(slices));
         match (received, self.failure.load(Relaxed)) {
             (Ok(0), error) if error != 0 => Err(io::Error::from_raw_os_error(error)),
             (received, _) => self.noted(received),
@@ -108,17 +129,20 @@ impl Connection {
     pub fn acknowledge(&self) {
         // Without it everything works as well, but slower.
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = self.socket.set_tcp_quickack(true);
+        if let Some(socket) = self.stream.socket() {
+            let _ = socket.set_tcp_quickack(true);
+        }
     }
 
     /// Waiting for something to read is to end with this many bytes, no fewer, unless no more can come.
     pub fn expect(&self, bytes: usize) -> io::Result<()> {
-        sys::set_receive_low_water(&self.socket, bytes)
+        let socket = self.stream.socket();
+        socket.map_or(Ok(()), |socket| sys::set_receive_low_water(socket, bytes))
     }
 
     /// Writes what the kernel takes.
     pub fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let sent = retry(|| self.socket.send_vectored_with_flags(slices, NO_SIGNAL));
+        let sent = retry(|| self.stream.send(slices));
         match self.noted(sent) {
             Ok(0) if slices.iter().any(|slice| !slice.is_empty()) => {
                 Err(io::ErrorKind::WriteZero.into())
@@ -131,32 +155,32 @@ impl Connection {
     pub fn limit_unsent(&self, limited: bool) {
         // Without it everything works as well, but a slow peer gets older frames.
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = self
-            .socket
-            .set_tcp_notsent_lowat(if limited { UNSENT_LIMIT } else { 0 });
+        if let Some(socket) = self.stream.socket() {
+            let _ = socket.set_tcp_notsent_lowat(if limited { UNSENT_LIMIT } else { 0 });
+        }
     }
 
     /// The error that the connection has ended with, for whoever does not learn it by sending or receiving.
     pub fn take_error(&self) -> Option<io::Error> {
-        let error = self.socket.take_error().ok().flatten()?;
+        let error = self.stream.socket()?.take_error().ok().flatten()?;
         self.noted::<()>(Err(error)).err()
     }
 
     /// Ends the sending side: the peer reads to the end of what was sent, then an end of stream.
     pub fn end_sending(&self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)
+        self.stream.shutdown(Shutdown::Write)
     }
 
     /// Throws away what the peer sends, some of it at a time. 0 is the end of its stream.
     pub fn discard(&self) -> io::Result<usize> {
-        self.noted(discard(&self.socket))
+        self.noted(retry(|| self.stream.discard()))
     }
 
     /// Wakes and ends both directions: this side gives it up, and has said why.
     pub fn abandon(&self) {
         self.is_abandoned.store(true, Relaxed);
         // Fails when the connection has ended already, which is as good.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// Whether this side has given it up.
@@ -167,24 +191,25 @@ impl Connection {
     /// Is about to be closed: the peer is to see the end of the stream, rather than a reset for what nobody has
     /// read of its own.
     pub fn take_leave(&self) {
-        take_leave(&self.socket);
+        take_leave(&self.stream);
     }
 
     /// Wakes and ends both directions with this error.
     pub fn abort(&self, error: i32) {
         self.failure.store(error, Relaxed);
         // Fails when the connection has ended already, which is as good.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// How much the peer has not acknowledged, the end of the stream included. 0 where nobody knows.
     pub fn unacknowledged(&self) -> usize {
-        sys::unacknowledged(&self.socket).unwrap_or(0)
+        let unacknowledged = self.stream.socket().map(sys::unacknowledged);
+        unacknowledged.and_then(Result::ok).unwrap_or(0)
     }
 
     /// Whether data is under way to a peer that has given no sign of life for too long.
     pub fn has_vanished(&self) -> bool {
-        sys::tcp_info(&self.socket).is_ok_and(|info| {
+        self.tcp_info().is_some_and(|info| {
             // A peer that does not read leaves nothing unacknowledged and answers each probe.
             (info.unacked > 0 || info.probes > 1) && info.since_ack > VANISHED_AFTER
         })
@@ -197,12 +222,18 @@ impl Connection {
             .with_interval(PROBE_INTERVAL)
             .with_retries(PROBE_RETRIES);
         // Without it the peer is asked a little later.
-        let _ = self.socket.set_tcp_keepalive(&keepalive);
+        if let Some(socket) = self.stream.socket() {
+            let _ = socket.set_tcp_keepalive(&keepalive);
+        }
     }
 
     /// Smoothed round-trip time.
     pub fn rtt(&self) -> Option<Duration> {
-        sys::tcp_info(&self.socket).ok().map(|info| info.rtt)
+        self.tcp_info().map(|info| info.rtt)
+    }
+
+    fn tcp_info(&self) -> Option<sys::TcpInfo> {
+        sys::tcp_info(self.stream.socket()?).ok()
     }
 
     fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
@@ -219,7 +250,7 @@ impl Connection {
 
 impl AsRawFd for Connection {
     fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.stream.socket().map_or(-1, AsRawFd::as_raw_fd)
     }
 }
 
@@ -238,7 +269,7 @@ impl Established {
     pub fn refuse(self) {
         // An error leaves it to the system.
         let _ = self.socket.set_nonblocking(true);
-        take_leave(&self.socket);
+        take_leave(&Stream::Plain(self.socket));
     }
 }
 
@@ -262,23 +293,12 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A plugin's host need not ignore SIGPIPE, and would die of it. Apple's sockets carry it as an option.
-#[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-#[cfg(target_vendor = "apple")]
-const NO_SIGNAL: i32 = 0;
-
-fn take_leave(socket: &Socket) {
+fn take_leave(stream: &Stream) {
     // Fails where there is nobody to tell any more.
-    if socket.shutdown(Shutdown::Write).is_ok() {
+    if stream.shutdown(Shutdown::Write).is_ok() {
         let mut reads = 0..READS_IN_LEAVING;
-        while reads.next().is_some() && discard(socket).is_ok_and(|n| n > 0) {}
+        while reads.next().is_some() && retry(|| stream.discard()).is_ok_and(|n| n > 0) {}
     }
-}
-
-fn discard(socket: &Socket) -> io::Result<usize> {
-    let mut scratch = [MaybeUninit::uninit(); 16 * 1024];
-    retry(|| socket.recv(&mut scratch))
 }
 
 fn set_options(socket: &Socket, qos_dscp: Option<u8>) -> io::Result<()> {
@@ -382,7 +402,12 @@ mod tests {
                 failure: 0,
             };
             let connection = Connection::new(established, None).unwrap();
-            let congestion_control = connection.socket.tcp_congestion().unwrap();
+            let congestion_control = connection
+                .stream
+                .socket()
+                .unwrap()
+                .tcp_congestion()
+                .unwrap();
             assert!(congestion_control.starts_with(b"reno"));
         }
     }

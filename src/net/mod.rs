@@ -10,6 +10,9 @@ mod dial;
 mod error;
 mod listen;
 mod resolve;
+#[cfg(test)]
+mod script;
+mod stream;
 mod sys;
 
 pub use arrivals::{Arrival, Arrivals};
@@ -18,3 +21,5 @@ pub use counters::Totals;
 pub use dial::Waiting;
 pub use error::Error;
 pub use listen::Listener;
+#[cfg(test)]
+pub(crate) use script::{Answer, Script};

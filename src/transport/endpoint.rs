@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -25,7 +24,7 @@ use super::{
     target::{Mode, Roles, Target},
     teller::Telling,
     user::User,
-    write::write,
+    write::write_waiting,
 };
 use crate::{
     fanout::{Audience, Fanout, Flow, Frame, Overflow, Payload, Sent, Verdict},
@@ -487,30 +486,15 @@ impl<P: Payload> Endpoint<P> {
         else {
             return false;
         };
-        let mut any = false;
-        let error = loop {
-            let Some((frames, before)) = fanout.unsent(client) else {
-                return any;
-            };
-            let written = write(&link.connection, frames, before);
-            match written {
-                Ok(written) => {
-                    any = true;
-                    let now = Instant::now();
-                    let progress = fanout.sent(client, written.bytes, written.is_short, now);
-                    self.totals.sent.frames.add(progress.frames);
-                    self.totals.sent.bytes.add(progress.payload_bytes);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    fanout.set_writable(client, false);
-                }
-                Err(error) => break error,
+        match write_waiting(fanout, client, &link.connection, &self.totals) {
+            Ok(any) => any,
+            Err(error) => {
+                let (reason, cause) = sending_ended(link.connection.peer(), error);
+                state.end_writing(key, reason, cause);
+                self.wake();
+                false
             }
-        };
-        let (reason, cause) = sending_ended(link.connection.peer(), error);
-        state.end_writing(key, reason, cause);
-        self.wake();
-        any
+        }
     }
 
     /// Removes the clients that are not to stay.

@@ -418,7 +418,7 @@ impl<P: Payload> Io<P> {
 
     /// Closes what nobody has a use for any more.
     fn end_links(&mut self, state: &mut State<P>) {
-        while let Some(key) = find_link_that_is_over(state) {
+        while let Some(key) = state.find_over() {
             self.end_link(state, key);
         }
         if mem::take(&mut state.has_left) {
@@ -445,14 +445,7 @@ impl<P: Payload> Io<P> {
             let event = link.disconnected(counts, end.reason, None, true);
             return self.tell(state, event);
         }
-        let goes_on = match end.reason {
-            // A flush takes back the end.
-            Reason::EndOfStream => {
-                let has_more = !state.fanout.is_finishing() || state.fanout.has_any_for_awaited();
-                has_more && state.begins_anew()
-            }
-            _ => state.reconnects,
-        };
+        let goes_on = state.goes_on_after(end.reason);
         let cause = end.cause.map(Arc::new);
         let event = link.disconnected(counts, end.reason, cause.clone(), goes_on);
         self.tell(state, event);
@@ -541,26 +534,6 @@ impl<P: Payload> Io<P> {
         state.wake_reader();
         self.endpoint.notify(&state);
     }
-}
-
-fn find_link_that_is_over<P: Payload>(state: &State<P>) -> Option<usize> {
-    let mut links = state.links.iter();
-    links
-        .find(|(_, link)| is_over(state, link))
-        .map(|(key, _)| key)
-}
-
-/// Whether nobody has a use for a link any more.
-fn is_over<P: Payload>(state: &State<P>, link: &Link) -> bool {
-    if link.is_ending() || !state.is_exclusive() {
-        return link.is_ending();
-    }
-    let writer = &state.writer;
-    let awaits_writer = writer.is_to_come() && !state.reconnects;
-    let read_over = state.reader.is_absent() || link.has_read_all();
-    let write_over =
-        writer.is_absent() || link.has_written_all() || !(writer.is_active() || awaits_writer);
-    read_over && write_over
 }
 
 /// How often clients are looked at.

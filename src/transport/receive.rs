@@ -233,15 +233,8 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                         self.poll
                             .registry()
                             .register(&mut SourceFd(&fd), SOCKET, INTEREST);
-                    self.current = Some(Current {
-                        connection,
-                        decoder: Decoder::new(self.format, self.max_frame_size, READ_AHEAD),
-                        frame: None,
-                        is_drained: false,
-                        reads_on: !TELLS_OF_URGENT_DATA,
-                        expected: 1,
-                        header_came_alone: false,
-                    });
+                    let decoder = Decoder::new(self.format, self.max_frame_size, READ_AHEAD);
+                    self.current = Some(Current::new(connection, decoder));
                     return registered.map_err(|error| self.end(Ending::Lost(error)));
                 }
                 Offer::Pending => {}
@@ -351,6 +344,18 @@ impl<P: Payload, M: FrameMemory> Drop for Receiver<P, M> {
 }
 
 impl<F> Current<F> {
+    fn new(connection: Arc<Connection>, decoder: Decoder) -> Self {
+        Self {
+            connection,
+            decoder,
+            frame: None,
+            is_drained: false,
+            reads_on: !TELLS_OF_URGENT_DATA,
+            expected: 1,
+            header_came_alone: false,
+        }
+    }
+
     /// Reads to the end of the frame; `None` when that has not come yet.
     fn read<M: FrameMemory<Frame = F>>(&mut self, memory: &mut M) -> Result<Option<F>, Ending> {
         loop {
@@ -433,5 +438,122 @@ impl Ending {
             Self::OutOfMemory(len) => (Reason::Failed, Error::OutOfMemory { peer, len }),
         };
         (Some(reason), Some(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libc::{EAGAIN, ECONNRESET, EINTR, ENOBUFS, ETIMEDOUT};
+
+    use super::*;
+    use crate::net::{Answer, Script};
+
+    #[derive(Debug)]
+    struct OnHeap;
+
+    impl FrameMemory for OnHeap {
+        type Frame = Vec<u8>;
+
+        fn allocate(&mut self, len: usize) -> Option<Vec<u8>> {
+            Some(vec![0; len])
+        }
+
+        fn bytes(frame: &mut Vec<u8>) -> &mut [u8] {
+            frame
+        }
+
+        fn forget(&mut self) {}
+    }
+
+    const STREAM: &[u8] = b"00000005hello0000000000000011over there.";
+
+    fn frames() -> [Vec<u8>; 3] {
+        [b"hello".to_vec(), Vec::new(), b"over there.".to_vec()]
+    }
+
+    /// What comes of a stream of these bytes, its calls being answered so, and how it ends. What cannot be read now
+    /// can be read later.
+    fn received(
+        stream: &[u8],
+        answers: &[Answer],
+    ) -> (Vec<Vec<u8>>, Option<Reason>, Option<Error>) {
+        let script = Script {
+            is_ended: true,
+            ..Script::default()
+        };
+        script.input.lock().unwrap().extend(stream);
+        script.receives.lock().unwrap().extend(answers);
+        let connection = Arc::new(Connection::scripted(script));
+        let decoder = Decoder::new(HeaderFormat::default(), 100, 16);
+        let mut current = Current::new(connection.clone(), decoder);
+        let mut frames = Vec::new();
+        loop {
+            match current.read(&mut OnHeap) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => current.is_drained = false,
+                Err(ending) => {
+                    let (reason, fault) = ending.explain(&connection, &current.decoder);
+                    return (frames, reason, fault);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn however_the_bytes_come_the_frames_are_the_same() {
+        for step in 1..STREAM.len() {
+            let answers = vec![Answer::Moves(step); STREAM.len() / step];
+            let (received, reason, fault) = received(STREAM, &answers);
+            assert_eq!(received, frames(), "{step}");
+            assert!(reason.is_none() && fault.is_none(), "{step}: {fault:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_of_the_peers_doing_passes_at_every_call() {
+        for error in [EINTR, EAGAIN] {
+            for before in 0..STREAM.len() {
+                let mut answers = vec![Answer::Moves(1); before];
+                answers.push(Answer::Fails(error));
+                let (received, _, fault) = received(STREAM, &answers);
+                assert_eq!(received, frames(), "{before} {error}");
+                assert!(fault.is_none(), "{before} {error}: {fault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_that_breaks_has_given_all_whole_frames() {
+        for error in [ECONNRESET, ETIMEDOUT, ENOBUFS] {
+            for before in 0..=STREAM.len() {
+                let mut answers = vec![Answer::Moves(1); before];
+                answers.push(Answer::Fails(error));
+                let (received, reason, fault) = received(STREAM, &answers);
+                let whole = [13, 21, 40].iter().filter(|&&end| end <= before).count();
+                assert_eq!(received, frames()[..whole], "{before}");
+                assert_eq!(reason, Some(Reason::Failed));
+                let Some(Error::Receive { cut, source, .. }) = fault else {
+                    panic!("{fault:?} after {before} bytes");
+                };
+                assert_eq!(source.raw_os_error(), Some(error));
+                assert_eq!(cut.is_none(), [0, 13, 21, 40].contains(&before), "{before}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_may_end_between_frames_and_nowhere_else() {
+        for end in 0..=STREAM.len() {
+            let (_, reason, fault) = received(&STREAM[..end], &[]);
+            if [0, 13, 21, 40].contains(&end) {
+                assert!(reason.is_none() && fault.is_none(), "{end}: {fault:?}");
+            } else {
+                assert_eq!(reason, Some(Reason::ClosedByPeer), "{end}");
+                assert!(
+                    matches!(fault, Some(Error::Truncated { .. })),
+                    "{end}: {fault:?}"
+                );
+            }
+        }
     }
 }

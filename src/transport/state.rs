@@ -194,6 +194,38 @@ impl<P: Payload> State<P> {
         }
     }
 
+    /// A link for which nobody has a use any more.
+    pub fn find_over(&self) -> Option<usize> {
+        let mut links = self.links.iter();
+        links
+            .find(|(_, link)| self.is_over(link))
+            .map(|(key, _)| key)
+    }
+
+    fn is_over(&self, link: &Link) -> bool {
+        if link.is_ending() || !self.is_exclusive() {
+            return link.is_ending();
+        }
+        let writer = &self.writer;
+        let awaits_writer = writer.is_to_come() && !self.reconnects;
+        let read_over = self.reader.is_absent() || link.has_read_all();
+        let write_over =
+            writer.is_absent() || link.has_written_all() || !(writer.is_active() || awaits_writer);
+        read_over && write_over
+    }
+
+    /// Whether another link follows, where there is one at a time and this one has ended.
+    pub fn goes_on_after(&self, reason: Reason) -> bool {
+        match reason {
+            // A flush takes back the end.
+            Reason::EndOfStream => {
+                let has_more = !self.fanout.is_finishing() || self.fanout.has_any_for_awaited();
+                has_more && self.begins_anew()
+            }
+            _ => self.reconnects,
+        }
+    }
+
     /// What was sent over a link.
     pub fn counts(&self, link: &Link) -> Counts {
         match link.writing {
@@ -201,5 +233,196 @@ impl<P: Payload> State<P> {
             Writing::Claimed(client) => self.fanout.counts(client),
             Writing::Done(counts) => counts,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, time::Instant};
+
+    use super::*;
+    use crate::{
+        fanout::{Flow, Frame},
+        net::{Connection, Script},
+        transport::link::Reading,
+        wire::HeaderFormat,
+    };
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl Payload for Nothing {
+        type Chunk<'a> = [u8; 0];
+
+        fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 0]>> {
+            std::iter::empty()
+        }
+    }
+
+    struct Deaf;
+
+    impl Observer for Deaf {
+        fn notice(&self, _: &Event) {}
+    }
+
+    fn active() -> User {
+        User::Active(Arc::new(Deaf))
+    }
+
+    fn frame() -> Frame<Nothing> {
+        Frame {
+            header: HeaderFormat::default().encode(0).unwrap(),
+            payload: Nothing,
+            len: 0,
+            keyframe: true,
+            repeats_header: false,
+            time: None,
+        }
+    }
+
+    fn state(audience: Audience, users: (User, User), reconnect: bool) -> State<Nothing> {
+        let mut fanout = Fanout::new(audience);
+        fanout.begin(Flow::default());
+        State::new(fanout, users, reconnect, false, Arc::default())
+    }
+
+    fn sending(audience: Audience, reconnect: bool) -> State<Nothing> {
+        state(audience, (User::Absent, active()), reconnect)
+    }
+
+    fn shared(reconnect: bool) -> State<Nothing> {
+        state(Audience::Callee, (active(), active()), reconnect)
+    }
+
+    /// A link over which the stream is sent, and which is read where somebody reads.
+    fn connect(state: &mut State<Nothing>) -> usize {
+        let connection = Arc::new(Connection::scripted(Script::default()));
+        let reading = if state.reader.is_absent() {
+            Reading::Discarded
+        } else {
+            Reading::Claimed
+        };
+        let (client, _) = state.fanout.join(0, Instant::now());
+        let id = state.next_id();
+        let link = Link::new(id, connection, reading, Writing::Claimed(client));
+        state.links.insert(link)
+    }
+
+    #[test]
+    fn a_link_that_is_sent_over_ends_with_that() {
+        for audience in [Audience::Clients, Audience::Callee] {
+            let mut state = sending(audience, false);
+            let key = connect(&mut state);
+            assert_eq!(state.find_over(), None);
+            state.end_writing(key, Reason::Failed, None);
+            assert_eq!(state.find_over(), Some(key));
+            assert_eq!(state.links[key].take_end().reason, Reason::Failed);
+            assert!(state.has_left);
+        }
+    }
+
+    #[test]
+    fn the_first_reason_counts() {
+        let mut state = sending(Audience::Clients, false);
+        let key = connect(&mut state);
+        state.end_writing(key, Reason::TooSlow, None);
+        state.end_writing(key, Reason::Failed, None);
+        assert_eq!(state.links[key].take_end().reason, Reason::TooSlow);
+    }
+
+    #[test]
+    fn a_reader_sees_to_the_end_that_the_peer_has_made() {
+        for (reason, ends_both) in [
+            (Reason::ClosedByPeer, false),
+            (Reason::Failed, false),
+            (Reason::EndOfStream, false),
+            (Reason::TimedOut, true),
+            (Reason::TooSlow, true),
+            (Reason::Removed, true),
+        ] {
+            let mut state = shared(false);
+            let key = connect(&mut state);
+            state.end_writing(key, reason, None);
+            assert_eq!(state.find_over().is_some(), ends_both, "{reason:?}");
+            assert_eq!(state.links[key].connection.is_abandoned(), ends_both);
+            state.links[key].reading = Reading::Done;
+            assert_eq!(state.find_over(), Some(key));
+        }
+    }
+
+    #[test]
+    fn a_shared_link_stays_until_both_have_ended() {
+        let mut state = shared(false);
+        let key = connect(&mut state);
+        state.links[key].reading = Reading::Done;
+        assert_eq!(state.find_over(), None);
+        state.writer = User::Gone;
+        assert_eq!(state.find_over(), Some(key));
+    }
+
+    #[test]
+    fn a_link_waits_for_a_writer_to_come_where_there_is_no_other() {
+        for (reconnect, waits) in [(false, true), (true, false)] {
+            let mut state = state(Audience::Callee, (active(), User::Awaited), reconnect);
+            let key = connect(&mut state);
+            state.links[key].writing = Writing::Unclaimed;
+            state.links[key].reading = Reading::Done;
+            assert_eq!(state.find_over().is_none(), waits);
+        }
+    }
+
+    #[test]
+    fn what_waits_is_lost_where_nobody_follows() {
+        for (reconnect, dropped) in [(false, 1), (true, 0)] {
+            let mut state = sending(Audience::Callee, reconnect);
+            let key = connect(&mut state);
+            state.fanout.push(frame(), Instant::now());
+            state.end_writing(key, Reason::Failed, None);
+            assert_eq!(state.totals.dropped.get(), dropped);
+            assert_eq!(state.fanout.has_any_for_awaited(), reconnect);
+        }
+    }
+
+    #[test]
+    fn another_link_follows_where_it_is_to() {
+        for (reconnect, reason, goes_on) in [
+            (true, Reason::Failed, true),
+            (false, Reason::Failed, false),
+            (true, Reason::ClosedByPeer, true),
+        ] {
+            let mut state = sending(Audience::Callee, reconnect);
+            let key = connect(&mut state);
+            state.end_writing(key, reason, None);
+            assert_eq!(state.goes_on_after(reason), goes_on);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_the_last_unless_more_follows() {
+        let now = Instant::now();
+        let mut state = sending(Audience::Callee, false);
+        let key = connect(&mut state);
+        let Some(client) = state.links[key].client() else {
+            panic!("a client")
+        };
+        state.fanout.finish(now);
+        state.fanout.begin_drain(client, now);
+        assert!(!state.goes_on_after(Reason::EndOfStream));
+        state.fanout.push(frame(), now);
+        assert!(state.goes_on_after(Reason::EndOfStream));
+        state.fanout.forget_waiting();
+        assert!(!state.goes_on_after(Reason::EndOfStream));
+        state.fanout.resume();
+        assert!(state.goes_on_after(Reason::EndOfStream));
+    }
+
+    #[test]
+    fn a_stream_is_not_finished_while_a_link_has_a_fault_to_tell() {
+        let mut state = sending(Audience::Callee, false);
+        let key = connect(&mut state);
+        state.end_writing(key, Reason::Failed, None);
+        assert!(state.fanout.is_finished() && !state.is_finished());
+        state.links.remove(key);
+        assert!(state.is_finished());
     }
 }

@@ -1,28 +1,59 @@
-//! From what waits for a client to one system call.
+//! From what waits for a client to system calls.
 
-use std::io::{self, IoSlice};
+use std::{
+    io::{self, IoSlice},
+    time::Instant,
+};
 
 use smallvec::SmallVec;
 
 use crate::{
-    fanout::{BATCH_CHUNKS, Frame, Payload},
-    net::Connection,
+    fanout::{BATCH_CHUNKS, Fanout, Frame, Payload},
+    net::{Connection, Totals},
 };
 
 /// More than a kernel takes at once, so that no more needs to be prepared for one call.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// Sends what waits for a client, as much as the kernel takes. Returns whether it took anything.
+pub(super) fn write_waiting<P: Payload>(
+    fanout: &mut Fanout<P>,
+    client: usize,
+    connection: &Connection,
+    totals: &Totals,
+) -> io::Result<bool> {
+    let mut any = false;
+    loop {
+        let Some((frames, before)) = fanout.unsent(client) else {
+            return Ok(any);
+        };
+        let written = write(connection, frames, before);
+        match written {
+            Ok(Written { bytes, is_short }) => {
+                any = true;
+                let progress = fanout.sent(client, bytes, is_short, Instant::now());
+                totals.sent.frames.add(progress.frames);
+                totals.sent.bytes.add(progress.payload_bytes);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                fanout.set_writable(client, false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// What one call came to.
-pub(super) struct Written {
+struct Written {
     /// Bytes that the kernel has taken.
-    pub bytes: usize,
+    bytes: usize,
     /// It took less than it was given: it has no room for more.
-    pub is_short: bool,
+    is_short: bool,
 }
 
 /// Writes as much of these frames as fits one call, but for the bytes of the first that were written before.
 /// `WouldBlock` when the kernel takes nothing.
-pub(super) fn write<'a, P: Payload>(
+fn write<'a, P: Payload>(
     connection: &Connection,
     frames: impl Iterator<Item = &'a Frame<P>> + Clone,
     before: usize,
@@ -59,4 +90,117 @@ pub(super) fn write<'a, P: Payload>(
         bytes: sent,
         is_short: sent < bytes - before,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use libc::{EAGAIN, ECONNRESET, EINTR, ENOBUFS, EPIPE, ETIMEDOUT};
+
+    use super::*;
+    use crate::{
+        fanout::{Audience, Flow},
+        net::{Answer, Script},
+        wire::HeaderFormat,
+    };
+
+    #[derive(Debug)]
+    struct Pieces(Vec<&'static [u8]>);
+
+    impl Payload for Pieces {
+        type Chunk<'a> = &'a [u8];
+
+        fn chunks(&self) -> impl Iterator<Item = io::Result<&[u8]>> {
+            self.0.iter().copied().map(Ok)
+        }
+    }
+
+    const STREAM: &[u8] = b"00000005hello0000000000000011over there.";
+
+    fn stream() -> (Fanout<Pieces>, usize) {
+        let mut fanout = Fanout::new(Audience::Clients);
+        fanout.begin(Flow::default());
+        let (client, _) = fanout.join(0, Instant::now());
+        for pieces in [&[&b"hello"[..]][..], &[], &[b"over", b"", b" there."]] {
+            let len = pieces.iter().map(|piece| piece.len()).sum();
+            let frame = Frame {
+                header: HeaderFormat::default().encode(len as u64).unwrap(),
+                payload: Pieces(pieces.to_vec()),
+                len,
+                keyframe: true,
+                repeats_header: false,
+                time: None,
+            };
+            fanout.push(frame, Instant::now());
+        }
+        (fanout, client)
+    }
+
+    /// Sends all of it, the kernel having room again after each call; says what has been sent, and the error.
+    fn sent(answers: &[Answer]) -> (Vec<u8>, Option<i32>) {
+        let script = Script::default();
+        script.sends.lock().unwrap().extend(answers);
+        let connection = Connection::scripted(script);
+        let (mut fanout, client) = stream();
+        let totals = Totals::default();
+        let mut error = None;
+        for _ in 0..=answers.len() {
+            fanout.set_writable(client, true);
+            match write_waiting(&mut fanout, client, &connection, &totals) {
+                Ok(_) => (),
+                Err(met) => {
+                    error = met.raw_os_error();
+                    break;
+                }
+            }
+        }
+        if error.is_none() {
+            assert!(fanout.is_idle(client));
+            assert_eq!((totals.sent.frames.get(), totals.sent.bytes.get()), (3, 16));
+        }
+        let sent = connection.script().sent.lock().unwrap().clone();
+        (sent, error)
+    }
+
+    #[test]
+    fn a_short_write_is_gone_on_with_wherever_it_ends() {
+        for first in 1..STREAM.len() {
+            for second in [1, 7, STREAM.len()] {
+                let answers = [first, second].map(Answer::Moves);
+                assert_eq!(sent(&answers), (STREAM.to_vec(), None), "{answers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_none_of_the_peers_doing_passes_at_every_call() {
+        for error in [EINTR, EAGAIN] {
+            for before in 0..STREAM.len() {
+                let mut answers = vec![Answer::Moves(1); before];
+                answers.push(Answer::Fails(error));
+                assert_eq!(sent(&answers), (STREAM.to_vec(), None), "{before} {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_connection_ends_with_is_told_and_no_byte_follows() {
+        for error in [ECONNRESET, EPIPE, ETIMEDOUT, ENOBUFS] {
+            for before in 0..STREAM.len() {
+                let mut answers = vec![Answer::Moves(1); before];
+                answers.push(Answer::Fails(error));
+                let sent = sent(&answers);
+                assert_eq!(sent, (STREAM[..before].to_vec(), Some(error)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_of_nothing_is_an_error() {
+        let script = Script::default();
+        script.sends.lock().unwrap().push_back(Answer::Moves(0));
+        let connection = Connection::scripted(script);
+        let (mut fanout, client) = stream();
+        let result = write_waiting(&mut fanout, client, &connection, &Totals::default());
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::WriteZero);
+    }
 }
