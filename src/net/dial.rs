@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::{
     connection::Established,
     error::{Error, Reason},
-    resolve::{Answer, Lookup},
+    resolve::{Answer, Lookup, SYSTEM},
 };
 
 /// While one address is silent the next is tried beside it (RFC 8305).
@@ -103,7 +103,7 @@ impl Dial {
                 until: Instant::now() + jittered(FIRST_PAUSE),
             }
         } else {
-            Phase::Resolving(Lookup::start(host, Some(waker)))
+            Phase::Resolving(SYSTEM.start(host, Some(waker)))
         };
         Self {
             host: host.into(),
@@ -138,10 +138,9 @@ impl Dial {
                         Some(self.failed(Failure::Unreachable(addresses, error), now))
                     }
                 },
-                Phase::Pausing { until } if *until <= now => Some(Phase::Resolving(Lookup::start(
-                    &self.host,
-                    Some(&self.waker),
-                ))),
+                Phase::Pausing { until } if *until <= now => Some(Phase::Resolving(
+                    SYSTEM.start(&self.host, Some(&self.waker)),
+                )),
                 Phase::Pausing { .. } => None,
             };
             if self.gives_up_at().is_some_and(|end| end <= now) {

@@ -9,7 +9,7 @@ use std::{
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::{connection::Established, error::Error, resolve::Lookup};
+use super::{connection::Established, error::Error, resolve::SYSTEM};
 
 /// Connections that may wait to be accepted; the kernel caps it at its own limit.
 const BACKLOG: i32 = 4096;
@@ -97,7 +97,7 @@ fn local_addresses(host: &str) -> io::Result<Vec<IpAddr>> {
     if matches!(host, "" | "*" | "::") {
         return Ok(wildcard.into());
     }
-    match Lookup::start(host, None).wait(LOOKUP_LIMIT) {
+    match SYSTEM.start(host, None).wait(LOOKUP_LIMIT) {
         Some(Ok(addresses)) => Ok(addresses),
         Some(Err((kind, reason))) => Err(io::Error::new(kind, reason)),
         None => Err(io::Error::new(

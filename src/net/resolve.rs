@@ -1,12 +1,11 @@
 //! Name lookup that never holds up its caller.
 //!
-//! The system's resolver blocks for as long as it likes and cannot be interrupted, so it runs on threads
-//! of its own. They are few, shared by the process, and an abandoned lookup is joined by the next one for
-//! the same name: however often an element starts and stops, a name server that does not answer costs
-//! one thread.
+//! The system's resolver blocks for as long as it likes and cannot be interrupted, so each name is looked up
+//! on a thread of its own, and waits for no other. Whoever asks for a name that is being looked up shares the
+//! answer: however often an element starts and stops, a name server that does not answer costs one thread.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     sync::{Arc, Condvar, Mutex, PoisonError, Weak},
@@ -19,13 +18,20 @@ use once_cell::sync::Lazy;
 
 use crate::lock::lock;
 
-/// Lookups at the same time; further ones wait in line.
-const MAX_THREADS: usize = 8;
+/// Names looked up at the same time, of those that somebody waits for.
+const MAX_AWAITED: usize = 256;
 
 /// The addresses that a host has, or why none is known.
 pub type Answer = Result<Vec<IpAddr>, (io::ErrorKind, String)>;
 
-/// A lookup under way.
+/// Looks up names.
+pub struct Resolver {
+    look_up: Box<dyn Fn(&str) -> Answer + Send + Sync>,
+    max_awaited: usize,
+    under_way: Mutex<HashMap<String, Arc<Pending>>>,
+}
+
+/// A lookup, perhaps under way.
 pub struct Lookup(Arc<Pending>);
 
 #[derive(Default)]
@@ -40,45 +46,69 @@ struct PendingState {
     wakers: Vec<Weak<Waker>>,
 }
 
-#[derive(Default)]
-struct Resolver {
-    threads: usize,
-    queue: VecDeque<String>,
-    lookups: HashMap<String, Arc<Pending>>,
-}
+/// The system's.
+pub static SYSTEM: Lazy<Arc<Resolver>> = Lazy::new(|| Resolver::new(MAX_AWAITED, look_up));
 
-static RESOLVER: Lazy<Mutex<Resolver>> = Lazy::new(Mutex::default);
-
-impl Lookup {
-    /// Looks up `host`, and wakes `waker` when there is an answer.
-    pub fn start(host: &str, waker: Option<&Arc<Waker>>) -> Self {
-        if let Some(addresses) = known(host) {
-            return Self(Arc::new(Pending {
-                state: Mutex::new(PendingState {
-                    answer: Some(Ok(addresses)),
-                    wakers: Vec::new(),
-                }),
-                done: Condvar::new(),
-            }));
-        }
-        let mut resolver = lock(&RESOLVER);
-        let pending = match resolver.lookups.get(host) {
-            Some(pending) => pending.clone(),
-            None => resolver.begin(host),
-        };
-        drop(resolver);
-        if let Some(waker) = waker {
-            let mut state = lock(&pending.state);
-            if state.answer.is_some() {
-                wake(waker);
-            } else {
-                state.wakers.retain(|waker| waker.strong_count() > 0);
-                state.wakers.push(Arc::downgrade(waker));
-            }
-        }
-        Self(pending)
+impl Resolver {
+    fn new(
+        max_awaited: usize,
+        look_up: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            look_up: Box::new(look_up),
+            max_awaited,
+            under_way: Mutex::default(),
+        })
     }
 
+    /// Looks up `host`, and wakes `waker` when there is an answer.
+    pub fn start(self: &Arc<Self>, host: &str, waker: Option<&Arc<Waker>>) -> Lookup {
+        let pending = match known(host) {
+            Some(addresses) => Pending::answered(Ok(addresses)),
+            None => self.join(host),
+        };
+        if let Some(waker) = waker {
+            pending.wake_when_done(waker);
+        }
+        Lookup(pending)
+    }
+
+    /// The lookup of this name that is under way, or a further one.
+    fn join(self: &Arc<Self>, host: &str) -> Arc<Pending> {
+        let mut under_way = lock(&self.under_way);
+        if let Some(pending) = under_way.get(host) {
+            return pending.clone();
+        }
+        let awaited = under_way.values().filter(|pending| pending.is_awaited());
+        if awaited.count() >= self.max_awaited {
+            let reason = "too many other names are being looked up".into();
+            return Pending::answered(Err((io::ErrorKind::ResourceBusy, reason)));
+        }
+        match self.spawn(host) {
+            Ok(pending) => {
+                under_way.insert(host.into(), pending.clone());
+                pending
+            }
+            Err(error) => Pending::answered(Err((error.kind(), error.to_string()))),
+        }
+    }
+
+    fn spawn(self: &Arc<Self>, host: &str) -> io::Result<Arc<Pending>> {
+        let pending = Arc::<Pending>::default();
+        let (resolver, host, lookup) = (self.clone(), host.to_string(), pending.clone());
+        thread::Builder::new()
+            .name("videosocket-dns".into())
+            .spawn(move || {
+                let answer = (resolver.look_up)(&host);
+                // Off the list first, so that nobody joins a lookup that is over.
+                lock(&resolver.under_way).remove(&host);
+                lookup.complete(answer);
+            })?;
+        Ok(pending)
+    }
+}
+
+impl Lookup {
     /// The answer, when it is there.
     pub fn answer(&self) -> Option<Answer> {
         lock(&self.0.state).answer.clone()
@@ -96,31 +126,27 @@ impl Lookup {
     }
 }
 
-impl Resolver {
-    fn begin(&mut self, host: &str) -> Arc<Pending> {
-        let pending = Arc::<Pending>::default();
-        self.lookups.insert(host.into(), pending.clone());
-        self.queue.push_back(host.into());
-        if self.threads < MAX_THREADS {
-            let spawned = thread::Builder::new()
-                .name("videosocket-dns".into())
-                .spawn(serve);
-            match spawned {
-                Ok(_) => self.threads += 1,
-                Err(error) if self.threads == 0 => {
-                    self.queue.pop_back();
-                    self.lookups.remove(host);
-                    pending.complete(Err((error.kind(), error.to_string())));
-                }
-                // One of the running threads will come to it.
-                Err(_) => (),
-            }
-        }
-        pending
-    }
-}
-
 impl Pending {
+    fn answered(answer: Answer) -> Arc<Self> {
+        let pending = Self::default();
+        pending.complete(answer);
+        Arc::new(pending)
+    }
+
+    /// Whether any [`Lookup`] is left of one under way, which the list and its thread have as well.
+    fn is_awaited(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 2
+    }
+
+    fn wake_when_done(&self, waker: &Arc<Waker>) {
+        let mut state = lock(&self.state);
+        if state.answer.is_some() {
+            return wake(waker);
+        }
+        state.wakers.retain(|waker| waker.strong_count() > 0);
+        state.wakers.push(Arc::downgrade(waker));
+    }
+
     fn complete(&self, answer: Answer) {
         let mut state = lock(&self.state);
         state.answer = Some(answer);
@@ -128,26 +154,6 @@ impl Pending {
             wake(&waker);
         }
         self.done.notify_all();
-    }
-}
-
-/// A resolver thread: works while there is something to look up.
-fn serve() {
-    loop {
-        let host = {
-            let mut resolver = lock(&RESOLVER);
-            let Some(host) = resolver.queue.pop_front() else {
-                resolver.threads -= 1;
-                return;
-            };
-            host
-        };
-        let answer = look_up(&host);
-        // Off the list first, so that nobody joins a lookup that is over.
-        let pending = lock(&RESOLVER).lookups.remove(&host);
-        if let Some(pending) = pending {
-            pending.complete(answer);
-        }
     }
 }
 
@@ -179,24 +185,100 @@ fn wake(waker: &Waker) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc;
 
-    const SOON: Duration = Duration::from_secs(30);
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// Finds no answer for a name with "silent" in it until the sender is dropped, and one at once for others.
+    fn partly_silent(max_awaited: usize) -> (Arc<Resolver>, mpsc::Sender<()>) {
+        let (end, silence) = mpsc::channel();
+        let silence = Mutex::new(silence);
+        let resolver = Resolver::new(max_awaited, move |host| {
+            if host.contains("silent") {
+                let _ = lock(&silence).recv();
+            }
+            Ok(vec![Ipv4Addr::LOCALHOST.into()])
+        });
+        (resolver, end)
+    }
 
     #[test]
     fn addresses_and_localhost_are_known_at_once() {
+        let resolver = Resolver::new(MAX_AWAITED, |host| panic!("{host} is looked up"));
         let both: Vec<IpAddr> = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
-        assert_eq!(Lookup::start("localhost", None).answer(), Some(Ok(both)));
-        let address: IpAddr = "2001:db8::1".parse().unwrap();
-        assert_eq!(
-            Lookup::start("2001:db8::1", None).answer(),
-            Some(Ok(vec![address]))
-        );
+        assert_eq!(resolver.start("localhost", None).answer(), Some(Ok(both)));
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            assert_eq!(
+                resolver.start(address, None).answer(),
+                Some(Ok(vec![address.parse().unwrap()]))
+            );
+        }
     }
 
     #[test]
     fn an_unknown_name_is_an_error() {
         // A label of more than 63 letters, for which no name server is asked.
-        let answer = Lookup::start(&"a".repeat(64), None).wait(SOON);
+        let answer = SYSTEM.start(&"a".repeat(64), None).wait(SOON);
         assert!(matches!(answer, Some(Err(_))), "{answer:?}");
+    }
+
+    #[test]
+    fn silent_names_hold_up_no_other() {
+        let (resolver, _end) = partly_silent(MAX_AWAITED);
+        let silent: Vec<_> = (0..40)
+            .map(|i| resolver.start(&format!("silent{i}"), None))
+            .collect();
+        let answer = resolver.start("prompt", None).wait(SOON);
+        assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
+        assert!(silent.iter().all(|lookup| lookup.answer().is_none()));
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_for_all_who_ask_meanwhile() {
+        let (resolver, end) = partly_silent(MAX_AWAITED);
+        let [first, second] = [(); 2].map(|()| resolver.start("silent", None));
+        assert!(Arc::ptr_eq(&first.0, &second.0));
+        let abandoned = Arc::downgrade(&first.0);
+        drop((first, second));
+        let third = resolver.start("silent", None);
+        assert!(abandoned.ptr_eq(&Arc::downgrade(&third.0)));
+        drop(end);
+        let answer = third.wait(SOON);
+        assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
+        // It is none for those who ask later.
+        let later = resolver.start("silent", None);
+        assert!(!Arc::ptr_eq(&later.0, &third.0));
+        assert_eq!(later.wait(SOON), answer);
+    }
+
+    #[test]
+    fn only_those_count_that_somebody_waits_for() {
+        let (resolver, _end) = partly_silent(2);
+        let mut silent = ["silent1", "silent2"].map(|host| Some(resolver.start(host, None)));
+        let too_many = resolver.start("prompt", None).answer();
+        assert!(
+            matches!(too_many, Some(Err((io::ErrorKind::ResourceBusy, _)))),
+            "{too_many:?}"
+        );
+        // It has a thread already.
+        assert_eq!(resolver.start("silent1", None).answer(), None);
+        silent[0] = None;
+        let answer = resolver.start("prompt", None).wait(SOON);
+        assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
+    }
+
+    #[test]
+    fn the_answer_wakes() {
+        let mut poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let (resolver, end) = partly_silent(MAX_AWAITED);
+        let lookup = resolver.start("silent", Some(&waker));
+        let mut events = mio::Events::with_capacity(1);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+        drop(end);
+        poll.poll(&mut events, Some(SOON)).unwrap();
+        assert!(!events.is_empty());
+        assert!(lookup.answer().is_some());
     }
 }
