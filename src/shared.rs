@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use gst::prelude::*;
@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::{
     frames::SentBuffer,
+    lock::lock,
     net,
     settings::{Common, Settings, Unusable, find},
     transport::{self, Endpoint, Roles},
@@ -91,8 +92,21 @@ impl From<Role> for Roles {
     }
 }
 
-struct Shared {
-    endpoint: Weak<Endpoint<SentBuffer>>,
+/// Those that are shared, or about to be.
+struct Registry<E> {
+    entries: Mutex<HashMap<String, Entry<E>>>,
+    /// One is open, or cannot be.
+    settled: Condvar,
+}
+
+enum Entry<E> {
+    /// Somebody opens it, which may take a while, and others wait.
+    Opening,
+    Open(Shared<E>),
+}
+
+struct Shared<E> {
+    endpoint: Weak<E>,
     users: Vec<User>,
 }
 
@@ -102,7 +116,7 @@ struct User {
     agreed: Vec<(&'static str, String)>,
 }
 
-static SHARED: Lazy<Mutex<HashMap<String, Shared>>> = Lazy::new(Mutex::default);
+static SHARED: Lazy<Registry<Endpoint<SentBuffer>>> = Lazy::new(Registry::default);
 
 /// Opens the connection that `settings` ask for, or joins the one with the same id.
 pub fn open<S: Settings>(
@@ -120,38 +134,103 @@ pub fn open<S: Settings>(
         name: element.name().into(),
         agreed: agreed(settings),
     };
-    let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(shared) = all.get_mut(id)
-        && let Some(endpoint) = shared.endpoint.upgrade()
-    {
-        shared.check(id, &user)?;
-        if endpoint.admit(role.into()) {
-            shared.users.push(user);
-            return Ok(endpoint);
-        }
-    }
-    let endpoint = open_endpoint(common, Roles::Both)?;
-    endpoint.admit(role.into());
-    let shared = Shared {
-        endpoint: Arc::downgrade(&endpoint),
-        users: vec![user],
-    };
-    all.insert(id.clone(), shared);
-    Ok(endpoint)
+    SHARED.join_or_open(
+        id,
+        user,
+        |endpoint| endpoint.admit(role.into()),
+        || open_endpoint(common, Roles::Both),
+    )
 }
 
 /// The element has stopped using the connection. With the last one its id is free.
 pub fn leave(id: &str, role: Role) {
-    let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(shared) = all.get_mut(id) {
-        shared.users.retain(|user| user.role != role);
-        if shared.users.is_empty() {
-            all.remove(id);
+    SHARED.leave(id, role);
+}
+
+impl<E> Default for Registry<E> {
+    fn default() -> Self {
+        Self {
+            entries: Mutex::default(),
+            settled: Condvar::new(),
         }
     }
 }
 
-impl Shared {
+impl<E> Registry<E> {
+    /// Joins what is there under this id if that `admits` one more, or calls `open`, without the lock: it may
+    /// wait for a name server, for which nobody is to wait but who asks for the same id.
+    fn join_or_open(
+        &self,
+        id: &str,
+        user: User,
+        admits: impl Fn(&E) -> bool,
+        open: impl FnOnce() -> Result<Arc<E>, OpenError>,
+    ) -> Result<Arc<E>, OpenError> {
+        let mut entries = self.settled(id);
+        if let Some(Entry::Open(shared)) = entries.get_mut(id)
+            && let Some(endpoint) = shared.endpoint.upgrade()
+        {
+            shared.check(id, &user)?;
+            if admits(&endpoint) {
+                shared.users.push(user);
+                return Ok(endpoint);
+            }
+        }
+        entries.insert(id.into(), Entry::Opening);
+        drop(entries);
+        let opening = Opening { registry: self, id };
+        let endpoint = open()?;
+        admits(&endpoint);
+        opening.succeed(&endpoint, user);
+        Ok(endpoint)
+    }
+
+    /// The entries, as soon as nobody opens the one with this id.
+    fn settled(&self, id: &str) -> MutexGuard<'_, HashMap<String, Entry<E>>> {
+        let is_opening =
+            |entries: &mut HashMap<_, _>| matches!(entries.get(id), Some(Entry::Opening));
+        let entries = self.settled.wait_while(lock(&self.entries), is_opening);
+        entries.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, id: &str, role: Role) {
+        let mut entries = lock(&self.entries);
+        if let Some(Entry::Open(shared)) = entries.get_mut(id) {
+            shared.users.retain(|user| user.role != role);
+            if shared.users.is_empty() {
+                entries.remove(id);
+            }
+        }
+    }
+}
+
+/// The right to open a connection, during which its id is taken.
+struct Opening<'a, E> {
+    registry: &'a Registry<E>,
+    id: &'a str,
+}
+
+impl<E> Opening<'_, E> {
+    fn succeed(&self, endpoint: &Arc<E>, user: User) {
+        let shared = Shared {
+            endpoint: Arc::downgrade(endpoint),
+            users: vec![user],
+        };
+        lock(&self.registry.entries).insert(self.id.into(), Entry::Open(shared));
+    }
+}
+
+impl<E> Drop for Opening<'_, E> {
+    fn drop(&mut self) {
+        let mut entries = lock(&self.registry.entries);
+        if let Some(Entry::Opening) = entries.get(self.id) {
+            entries.remove(self.id);
+        }
+        self.registry.settled.notify_all();
+    }
+}
+
+impl<E> Shared<E> {
     /// Whether one more may use the connection.
     fn check(&self, id: &str, user: &User) -> Result<(), OpenError> {
         for other in &self.users {
@@ -195,4 +274,100 @@ fn agreed<S: Settings>(settings: &S) -> Vec<(&'static str, String)> {
             Some((name, text))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{sync::mpsc, thread, time::Duration};
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    /// What stands for an endpoint: which one it is.
+    type Tested = Registry<&'static str>;
+
+    fn user(role: Role) -> User {
+        User {
+            role,
+            name: format!("{role:?}"),
+            agreed: Vec::new(),
+        }
+    }
+
+    type Opened = Result<Arc<&'static str>, OpenError>;
+
+    fn join(all: &Tested, id: &str, role: Role) -> Opened {
+        all.join_or_open(id, user(role), |_| true, || Ok(Arc::new("second")))
+    }
+
+    /// Opens one with the id "slow", in a thread: with the answer that is sent. The other channel has what
+    /// came of it.
+    fn open_slowly(all: &Arc<Tested>) -> (mpsc::Sender<Opened>, mpsc::Receiver<Opened>) {
+        let ((answer, answers), (opened, results)) = (mpsc::channel(), mpsc::channel());
+        let ((begun, has_begun), all) = (mpsc::channel(), all.clone());
+        thread::spawn(move || {
+            let open = || {
+                begun.send(()).unwrap();
+                answers.recv().unwrap()
+            };
+            opened.send(all.join_or_open("slow", user(Role::Sink), |_| true, open))
+        });
+        has_begun.recv_timeout(SOON).unwrap();
+        (answer, results)
+    }
+
+    /// In a thread.
+    fn join_slow(all: &Arc<Tested>) -> mpsc::Receiver<Opened> {
+        let ((joined, results), all) = (mpsc::channel(), all.clone());
+        thread::spawn(move || joined.send(join(&all, "slow", Role::Source)));
+        results
+    }
+
+    #[test]
+    fn what_takes_long_to_open_holds_up_no_other() {
+        let all = Arc::<Tested>::default();
+        let (answer, opened) = open_slowly(&all);
+        let (done, is_done) = mpsc::channel();
+        let others = all.clone();
+        thread::spawn(move || {
+            let other = join(&others, "other", Role::Sink).unwrap();
+            others.leave("other", Role::Sink);
+            done.send(*other)
+        });
+        assert_eq!(is_done.recv_timeout(SOON), Ok("second"));
+        answer.send(Ok(Arc::new("first"))).unwrap();
+        assert_eq!(*opened.recv_timeout(SOON).unwrap().unwrap(), "first");
+    }
+
+    #[test]
+    fn the_other_user_waits_for_what_is_being_opened() {
+        let all = Arc::<Tested>::default();
+        let (answer, opened) = open_slowly(&all);
+        let joined = join_slow(&all);
+        answer.send(Ok(Arc::new("first"))).unwrap();
+        let first = opened.recv_timeout(SOON).unwrap().unwrap();
+        let joined = joined.recv_timeout(SOON).unwrap().unwrap();
+        assert!(Arc::ptr_eq(&first, &joined));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_leaves_its_id_to_the_next() {
+        let all = Arc::<Tested>::default();
+        let (answer, opened) = open_slowly(&all);
+        let joined = join_slow(&all);
+        let failure = OpenError::Settings("no".into());
+        answer.send(Err(failure)).unwrap();
+        assert!(opened.recv_timeout(SOON).unwrap().is_err());
+        assert_eq!(*joined.recv_timeout(SOON).unwrap().unwrap(), "second");
+    }
+
+    #[test]
+    fn each_role_is_there_once() {
+        let all = Tested::default();
+        let _first = join(&all, "id", Role::Sink).unwrap();
+        let taken = join(&all, "id", Role::Sink).unwrap_err();
+        assert!(matches!(taken, OpenError::Taken { other, .. } if other == "Sink"));
+        all.leave("id", Role::Sink);
+        join(&all, "id", Role::Sink).unwrap();
+    }
 }
