@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token, Waker, unix::SourceFd};
 use socket2::Socket;
 
 use super::{
+    backoff::Backoff,
     connection::Established,
     dial::{Dial, Waiting},
     error::Error,
@@ -44,7 +45,7 @@ struct Calls {
     limit: Option<Duration>,
     waker: Arc<Waker>,
     dial: Option<Dial>,
-    has_connected: bool,
+    backoff: Backoff,
 }
 
 struct Doors {
@@ -100,7 +101,7 @@ impl Arrivals {
             limit,
             waker: waker.clone(),
             dial: None,
-            has_connected: false,
+            backoff: Backoff::default(),
         };
         Self {
             source: Source::Calls(Box::new(calls)),
@@ -195,6 +196,13 @@ impl Arrivals {
         None
     }
 
+    /// A connection has ended. The next one is made soon only where this one `was_of_use`.
+    pub fn ended(&mut self, was_of_use: bool) {
+        if let Source::Calls(calls) = &mut self.source {
+            calls.backoff.ended(was_of_use);
+        }
+    }
+
     /// When to look again at the latest.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.source {
@@ -212,20 +220,17 @@ impl Calls {
                 &self.host,
                 self.port,
                 self.limit,
-                self.has_connected,
+                &mut self.backoff,
                 token,
                 &self.waker,
             )
         });
-        let Some(result) = dial.step(registry, now) else {
+        let Some(result) = dial.step(registry, &mut self.backoff, now) else {
             return dial.report(now).map(Arrival::Waiting);
         };
         self.dial = None;
         Some(match result {
-            Ok(established) => {
-                self.has_connected = true;
-                Arrival::Established(established)
-            }
+            Ok(established) => Arrival::Established(established),
             Err(error) => Arrival::Failed(error),
         })
     }

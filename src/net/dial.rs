@@ -15,6 +15,7 @@ use mio::{Interest, Registry, Token, Waker, unix::SourceFd};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{
+    backoff::Backoff,
     connection::Established,
     error::{Error, Reason},
     resolve::{Answer, Lookup, SYSTEM},
@@ -25,9 +26,6 @@ const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
 /// Kernels repeat a lost SYN at ever longer intervals; a fresh round finds a host that came up sooner.
 const ROUND_LIMIT: Duration = Duration::from_secs(4);
-
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Until then most connections are there, and the others are not worth a word.
 const FIRST_REPORT: Duration = Duration::from_secs(1);
@@ -43,7 +41,6 @@ pub struct Dial {
     token: Token,
     waker: Arc<Waker>,
     started: Instant,
-    pause: Duration,
     phase: Phase,
     last_failure: Option<Failure>,
     reports: Reports,
@@ -89,21 +86,20 @@ impl Dial {
     /// Begins. `token` is for the sockets under way, `waker` for the answer of a lookup: upon either,
     /// and at the [`deadline`](Self::deadline), [`step`](Self::step) is to be called.
     ///
-    /// With `pauses` it begins with a pause: the connection before did not last.
+    /// `backoff` is that of all connections in turn: where one has ended before, it begins with a pause.
     pub fn start(
         host: &str,
         port: u16,
         limit: Option<Duration>,
-        pauses: bool,
+        backoff: &mut Backoff,
         token: Token,
         waker: &Arc<Waker>,
     ) -> Self {
-        let phase = if pauses {
-            Phase::Pausing {
-                until: Instant::now() + jittered(FIRST_PAUSE),
-            }
-        } else {
-            Phase::Resolving(SYSTEM.start(host, Some(waker)))
+        let phase = match backoff.first_pause() {
+            Some(pause) => Phase::Pausing {
+                until: Instant::now() + jittered(pause),
+            },
+            None => Phase::Resolving(SYSTEM.start(host, Some(waker))),
         };
         Self {
             host: host.into(),
@@ -112,7 +108,6 @@ impl Dial {
             token,
             waker: waker.clone(),
             started: Instant::now(),
-            pause: FIRST_PAUSE,
             phase,
             last_failure: None,
             reports: Reports::from(Instant::now()),
@@ -123,19 +118,20 @@ impl Dial {
     pub fn step(
         &mut self,
         registry: &Registry,
+        backoff: &mut Backoff,
         now: Instant,
     ) -> Option<Result<Established, Error>> {
         loop {
             let next = match &mut self.phase {
-                Phase::Resolving(lookup) => {
-                    lookup.answer().map(|answer| self.resolved(answer, now))
-                }
+                Phase::Resolving(lookup) => lookup
+                    .answer()
+                    .map(|answer| self.resolved(answer, backoff, now)),
                 Phase::Trying(round) => match round.step(registry, self.token, now) {
                     None => None,
                     Some(Ok(established)) => return Some(Ok(established)),
                     Some(Err(error)) => {
                         let addresses = std::mem::take(&mut round.addresses);
-                        Some(self.failed(Failure::Unreachable(addresses, error), now))
+                        Some(self.failed(Failure::Unreachable(addresses, error), backoff, now))
                     }
                 },
                 Phase::Pausing { until } if *until <= now => Some(Phase::Resolving(
@@ -181,7 +177,7 @@ impl Dial {
         self.limit.and_then(|limit| self.started.checked_add(limit))
     }
 
-    fn resolved(&mut self, answer: Answer, now: Instant) -> Phase {
+    fn resolved(&mut self, answer: Answer, backoff: &mut Backoff, now: Instant) -> Phase {
         match answer {
             Ok(ips) => {
                 let port = self.port;
@@ -190,18 +186,18 @@ impl Dial {
                     now,
                 ))
             }
-            Err((kind, reason)) => {
-                self.failed(Failure::Unresolved(io::Error::new(kind, reason)), now)
-            }
+            Err((kind, reason)) => self.failed(
+                Failure::Unresolved(io::Error::new(kind, reason)),
+                backoff,
+                now,
+            ),
         }
     }
 
-    fn failed(&mut self, failure: Failure, now: Instant) -> Phase {
+    fn failed(&mut self, failure: Failure, backoff: &mut Backoff, now: Instant) -> Phase {
         self.last_failure = Some(failure);
-        let pause = self.pause;
-        self.pause = (pause * 2).min(LONGEST_PAUSE);
         Phase::Pausing {
-            until: now + jittered(pause),
+            until: now + jittered(backoff.next_pause()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! as a return value.
 
 mod arrivals;
+mod backoff;
 mod connection;
 mod counters;
 mod dial;

@@ -1,0 +1,93 @@
+//! How long to pause before the next try, however many connections come to nothing in between.
+
+use std::{mem, time::Duration};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Doubles the pauses until a connection was of use.
+#[derive(Debug)]
+pub struct Backoff {
+    next: Duration,
+    has_connected: bool,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            next: FIRST_PAUSE,
+            has_connected: false,
+        }
+    }
+}
+
+impl Backoff {
+    /// The pause before the first try: none, unless a connection before it has ended.
+    pub fn first_pause(&mut self) -> Option<Duration> {
+        self.has_connected.then(|| self.next_pause())
+    }
+
+    /// The pause after a try that failed.
+    pub fn next_pause(&mut self) -> Duration {
+        let next = (self.next * 2).min(LONGEST_PAUSE);
+        mem::replace(&mut self.next, next)
+    }
+
+    /// A connection has ended.
+    pub fn ended(&mut self, was_of_use: bool) {
+        self.has_connected = true;
+        if was_of_use {
+            self.next = FIRST_PAUSE;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pauses of so many tries, each of which makes a connection that ends at once.
+    fn pauses_between_futile_connections(backoff: &mut Backoff, count: usize) -> Vec<u128> {
+        let pause = |_| {
+            backoff.ended(false);
+            backoff.first_pause().unwrap().as_millis()
+        };
+        (0..count).map(pause).collect()
+    }
+
+    #[test]
+    fn the_first_connection_is_made_at_once() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.first_pause(), None);
+        backoff.ended(true);
+        assert_eq!(backoff.first_pause(), Some(FIRST_PAUSE));
+    }
+
+    #[test]
+    fn pauses_grow_while_connections_end_at_once() {
+        let pauses = pauses_between_futile_connections(&mut Backoff::default(), 7);
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000]);
+    }
+
+    #[test]
+    fn tries_that_fail_count_among_them() {
+        let mut backoff = Backoff::default();
+        let failed = [(); 3].map(|()| backoff.next_pause().as_millis());
+        assert_eq!(failed, [100, 200, 400]);
+        assert_eq!(pauses_between_futile_connections(&mut backoff, 1), [800]);
+    }
+
+    #[test]
+    fn a_minute_of_futile_connections_is_few() {
+        let mut backoff = Backoff::default();
+        let (mut now, mut connections) = (Duration::ZERO, 0);
+        while now < Duration::from_secs(60) {
+            now += pauses_between_futile_connections(&mut backoff, 1)
+                .iter()
+                .map(|&pause| Duration::from_millis(pause as u64))
+                .sum::<Duration>();
+            connections += 1;
+        }
+        assert_eq!(connections, 34);
+    }
+}
