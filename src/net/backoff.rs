@@ -42,6 +42,12 @@ impl Backoff {
     }
 }
 
+/// Whether a connection was more than a peer that accepts and closes. Frames that were sent tell nothing: the
+/// kernel takes some before it learns of the end. But one that has lasted does not begin often.
+pub fn was_of_use(frames_received: u64, lasted: Duration) -> bool {
+    frames_received > 0 || lasted >= LONGEST_PAUSE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,7 +55,7 @@ mod tests {
     /// The pauses of so many tries, each of which makes a connection that ends at once.
     fn pauses_between_futile_connections(backoff: &mut Backoff, count: usize) -> Vec<u128> {
         let pause = |_| {
-            backoff.ended(false);
+            backoff.ended(was_of_use(0, Duration::from_millis(1)));
             backoff.first_pause().unwrap().as_millis()
         };
         (0..count).map(pause).collect()
@@ -75,6 +81,22 @@ mod tests {
         let failed = [(); 3].map(|()| backoff.next_pause().as_millis());
         assert_eq!(failed, [100, 200, 400]);
         assert_eq!(pauses_between_futile_connections(&mut backoff, 1), [800]);
+    }
+
+    #[test]
+    fn a_connection_that_was_of_use_begins_anew() {
+        for (frames, lasted, then) in [
+            (0, Duration::ZERO, 1600),
+            (0, LONGEST_PAUSE - Duration::from_millis(1), 1600),
+            (0, LONGEST_PAUSE, 100),
+            (1, Duration::ZERO, 100),
+        ] {
+            let mut backoff = Backoff::default();
+            pauses_between_futile_connections(&mut backoff, 4);
+            backoff.ended(was_of_use(frames, lasted));
+            let pause = backoff.first_pause().unwrap();
+            assert_eq!(pause.as_millis(), then, "{frames} frames, {lasted:?}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod stream;
 mod sys;
 
 pub use arrivals::{Arrival, Arrivals};
+pub use backoff::was_of_use;
 pub use connection::{Connection, Established, Peer};
 pub use counters::Totals;
 pub use dial::Waiting;

@@ -35,6 +35,7 @@ mod released_memory;
 mod round_trip;
 mod shared_connection;
 mod slow_clients;
+mod storms;
 mod timeouts;
 mod types;
 mod uri;
