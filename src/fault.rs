@@ -177,7 +177,8 @@ fn code(error: &Error, direction: Direction) -> Code {
         | Error::Truncated { .. }
         | Error::Silent { .. }
         | Error::Stalled { .. }
-        | Error::TooSlow { .. } => {
+        | Error::TooSlow { .. }
+        | Error::Futile { .. } => {
             if sends {
                 Write
             } else {

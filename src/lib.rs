@@ -15,6 +15,7 @@ mod lock;
 mod messages;
 mod net;
 mod progress;
+mod recurring;
 mod settings;
 mod shared;
 mod transport;

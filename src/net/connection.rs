@@ -274,7 +274,7 @@ impl Established {
 }
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peer(Option<SocketAddr>);
 
 impl Peer {

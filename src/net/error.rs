@@ -1,6 +1,11 @@
 //! What can go wrong with a connection, in sentences for a person.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{
+    fmt, io,
+    mem::{Discriminant, discriminant},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use thiserror::Error;
 
@@ -120,6 +125,17 @@ pub enum Error {
         /// The other end.
         peer: Peer,
     },
+    /// A peer that ends each connection in good order, before it is of any use.
+    #[error(
+        "The peer at {host} port {port} accepts the connection and ends it, as one does \
+         that has all the clients it serves"
+    )]
+    Futile {
+        /// The host as the user wrote it.
+        host: String,
+        /// The port.
+        port: u32,
+    },
     /// A fault of this code.
     #[error("The I/O thread has failed: {0}")]
     Internal(String),
@@ -131,6 +147,37 @@ pub enum Error {
         /// The length that it announced.
         len: usize,
     },
+}
+
+/// What faults of several connections to one host have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// The peer has ended the connection. It is chance whether by a reset, and which direction finds it.
+    EndedByPeer,
+    /// Anything else.
+    Fault(Discriminant<Error>, Option<io::ErrorKind>),
+}
+
+impl Error {
+    /// What makes it the same fault as that of another connection.
+    pub fn nature(&self) -> Nature {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let kind = match self {
+            Self::Futile { .. } => return Nature::EndedByPeer,
+            Self::Send { source, .. }
+            | Self::Receive {
+                source, cut: None, ..
+            } => match source.kind() {
+                BrokenPipe | ConnectionAborted | ConnectionReset => return Nature::EndedByPeer,
+                kind => Some(kind),
+            },
+            Self::Receive { source, .. } | Self::Accept(source) | Self::Socket(source) => {
+                Some(source.kind())
+            }
+            _ => None,
+        };
+        Nature::Fault(discriminant(self), kind)
+    }
 }
 
 /// "connection refused" rather than "Connection refused (os error 111)".

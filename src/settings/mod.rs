@@ -66,7 +66,7 @@ pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
         Property::boolean(
             "reconnect",
             "true = when a connection has ended, connect again, for connect-timeout, or wait again, and a fault is \
-             a warning; \
+             a warning (of a peer that ends each connection at once the first one only, and the pauses grow to 2 s); \
              false = a clean end is the end of the stream, and a fault an error. A sink that listens, without a \
              connection-id, serves the next client either way. Without effect on a given socket",
             InReady,

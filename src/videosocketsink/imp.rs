@@ -329,7 +329,7 @@ impl VideoSocketSink {
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
         };
-        let reporter = Arc::new(Reporter::new(&obj));
+        let reporter = Arc::new(Reporter::new(&obj, &settings.common));
         *lock(&self.run) = Some(Run {
             endpoint: endpoint.clone(),
             reporter: reporter.clone(),

@@ -1,6 +1,10 @@
 //! What a sink tells of its clients: signals, and messages on the bus.
 
-use std::{net::SocketAddr, ops::ControlFlow};
+use std::{
+    net::SocketAddr,
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
+};
 
 use gio::prelude::*;
 use gst::{
@@ -15,10 +19,13 @@ use gst::{
 use super::{CAT, VideoSocketSink};
 use crate::{
     fault::{self, Direction, LastError, Place, here},
+    lock::lock,
     messages::{self, RemoveReason},
-    net::Error,
+    net::{Error, was_of_use},
     progress::Progress,
-    transport::{Event, Observer},
+    recurring::Recurring,
+    settings::Common,
+    transport::{ClientStats, Event, Observer, Reason},
 };
 
 const CLIENT_CONNECTING: &str = "client-connecting";
@@ -28,14 +35,19 @@ pub struct Reporter {
     sink: glib::WeakRef<VideoSocketSink>,
     last_error: LastError,
     progress: Progress,
+    recurring: Mutex<Recurring>,
+    /// The source of the same connection tells of clean ends.
+    is_shared: bool,
 }
 
 impl Reporter {
-    pub fn new(sink: &VideoSocketSink) -> Self {
+    pub fn new(sink: &VideoSocketSink, common: &Common) -> Self {
         Self {
             sink: sink.downgrade(),
             last_error: LastError::none(Direction::Sending),
             progress: Progress::default(),
+            recurring: Mutex::new(Recurring::new(common)),
+            is_shared: common.connection_id.is_some(),
         }
     }
 
@@ -52,6 +64,24 @@ impl Reporter {
         if let Some(sink) = self.sink.upgrade() {
             self.progress.fail(&sink, error);
             self.last_error.post(&sink, error, place);
+        }
+    }
+
+    /// A connection has ended, and the stream goes on with the next.
+    fn go_on(
+        &self,
+        sink: &VideoSocketSink,
+        cause: Option<Arc<Error>>,
+        reason: Reason,
+        stats: &ClientStats,
+    ) {
+        if cause.is_none() && (reason != Reason::ClosedByPeer || self.is_shared) {
+            return;
+        }
+        let was_of_use = was_of_use(stats.frames_received, stats.connected);
+        let news = lock(&self.recurring).ended(cause, was_of_use);
+        if let Some(fault) = news {
+            fault::post_warning(sink, &fault, Direction::Sending, here!());
         }
     }
 }
@@ -84,9 +114,7 @@ impl Observer for Reporter {
                     "Client {id} disconnected, {peer}: {reason:?}"
                 );
                 match cause {
-                    Some(cause) if *goes_on => {
-                        fault::post_warning(&obj, cause, Direction::Sending, here!());
-                    }
+                    cause if *goes_on => self.go_on(&obj, cause.clone(), *reason, stats),
                     Some(cause) => self.last_error.post(&obj, cause, here!()),
                     None => (),
                 }

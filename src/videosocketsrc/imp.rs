@@ -210,7 +210,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             }
             fault::message(&error, Direction::Receiving, here!())
         })?;
-        let reporter = Arc::new(Reporter::new(&obj));
+        let reporter = Arc::new(Reporter::new(&obj, &settings.common));
         *lock(&self.run) = Some(Run {
             reporter: reporter.clone(),
             interrupt: receiver.interrupt(),
@@ -499,16 +499,12 @@ impl VideoSocketSrc {
         fault: Option<Arc<Error>>,
         goes_on: bool,
     ) -> Result<(), gst::FlowError> {
-        let obj = self.obj();
         match fault {
-            Some(fault) if goes_on => {
-                fault::post_warning(&*obj, &fault, Direction::Receiving, here!());
-            }
+            fault if goes_on => self.go_on(fault),
             Some(fault) => {
-                fault::post_error(&*obj, &fault, Direction::Receiving, here!());
+                fault::post_error(&*self.obj(), &fault, Direction::Receiving, here!());
                 return Err(STREAM_OVER);
             }
-            None if goes_on => (),
             None => return Err(gst::FlowError::Eos),
         }
         let caps = lock(&self.settings).caps.clone();
@@ -518,6 +514,16 @@ impl VideoSocketSrc {
             run.frame_size = caps.as_deref().and_then(allocation::raw_frame_size);
         }
         Ok(())
+    }
+
+    fn go_on(&self, fault: Option<Arc<Error>>) {
+        let received = self
+            .endpoint()
+            .map_or(0, |endpoint| endpoint.totals().received.frames.get());
+        let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
+        if let Some(reporter) = reporter {
+            reporter.go_on(fault, received, here!());
+        }
     }
 
     fn endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {

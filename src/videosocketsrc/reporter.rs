@@ -1,13 +1,18 @@
 //! What a source tells of its connections, on the bus.
 
+use std::sync::{Arc, Mutex};
+
 use gst::{glib, prelude::*};
 
 use super::{CAT, VideoSocketSrc};
 use crate::{
     fault::{self, Direction, LastError, Place, here},
+    lock::lock,
     messages,
     net::Error,
     progress::Progress,
+    recurring::Recurring,
+    settings::Common,
     transport::{Event, Observer},
 };
 
@@ -16,14 +21,26 @@ pub struct Reporter {
     source: glib::WeakRef<VideoSocketSrc>,
     last_error: LastError,
     progress: Progress,
+    ends: Mutex<Ends>,
+}
+
+/// How connections ended that others follow.
+struct Ends {
+    recurring: Recurring,
+    /// Frames received until the last of them.
+    received: u64,
 }
 
 impl Reporter {
-    pub fn new(source: &VideoSocketSrc) -> Self {
+    pub fn new(source: &VideoSocketSrc, common: &Common) -> Self {
         Self {
             source: source.downgrade(),
             last_error: LastError::none(Direction::Receiving),
             progress: Progress::default(),
+            ends: Mutex::new(Ends {
+                recurring: Recurring::new(common),
+                received: 0,
+            }),
         }
     }
 
@@ -32,6 +49,17 @@ impl Reporter {
         self.last_error.close();
         if let Some(source) = self.source.upgrade() {
             self.progress.stop(&source);
+        }
+    }
+
+    /// A connection has ended after so many frames in all, and the stream goes on with the next.
+    pub fn go_on(&self, fault: Option<Arc<Error>>, received: u64, place: Place) {
+        let mut ends = lock(&self.ends);
+        let before = std::mem::replace(&mut ends.received, received);
+        let news = ends.recurring.ended(fault, received != before);
+        drop(ends);
+        if let Some((source, fault)) = self.source.upgrade().zip(news) {
+            fault::post_warning(&source, &fault, Direction::Receiving, place);
         }
     }
 
