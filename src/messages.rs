@@ -6,7 +6,7 @@ use gst::{glib, prelude::*};
 
 use crate::{
     fanout::Payload,
-    net::{Peer, Totals},
+    net::{Host, Peer, Totals},
     transport::{ClientStats, Endpoint, Reason},
 };
 
@@ -72,7 +72,7 @@ pub fn announce_listening(element: &impl IsA<gst::Element>, addresses: &[SocketA
         post(
             element,
             gst::Structure::builder("videosocket-listening")
-                .field("address", address.ip().to_string())
+                .field("address", Host(*address).to_string())
                 .field("port", u32::from(address.port()))
                 .build(),
         );

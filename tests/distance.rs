@@ -9,7 +9,6 @@
 )]
 mod support;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +24,7 @@ fn mixed_frames() -> Vec<Vec<u8>> {
 
 /// Frames go from this place to the other while others come back, over a connection of their own.
 #[track_caller]
-fn both_ways(link: &Link, near: IpAddr, far: IpAddr) {
+fn both_ways(link: &Link, near: &str, far: &str) {
     let ways = [(&link.near, &link.far, far), (&link.far, &link.near, near)];
     let frames = mixed_frames();
     let pipelines = ways.map(|(here, there, host)| {
@@ -55,7 +54,16 @@ fn both_ways(link: &Link, near: IpAddr, far: IpAddr) {
 fn frames_arrive_as_they_were_sent() {
     over_link(DELAY, |link| {
         for (&near, &far) in link.near.addresses().iter().zip(link.far.addresses()) {
-            both_ways(&link, near, far);
+            both_ways(&link, &near.to_string(), &far.to_string());
+        }
+    });
+}
+
+#[test]
+fn a_link_local_address_is_reached_over_its_interface() {
+    over_link(Duration::ZERO, |link| {
+        if let (Some(near), Some(far)) = (link.near.link_local(), link.far.link_local()) {
+            both_ways(&link, &near, &far);
         }
     });
 }

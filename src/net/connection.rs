@@ -343,7 +343,10 @@ fn avoid_bbr(socket: &Socket) -> io::Result<()> {
 
 /// 127.0.0.1 rather than ::ffff:127.0.0.1.
 fn unmapped(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    match address.ip().to_canonical() {
+        ip if ip.is_ipv4() => SocketAddr::new(ip, address.port()),
+        _ => address,
+    }
 }
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -377,6 +380,19 @@ mod tests {
             assert_eq!(stays_on_host(local, peer), is_within, "{local:?}, {peer:?}");
         }
         assert!(!stays_on_host(None, None));
+    }
+
+    #[test]
+    fn only_a_mapped_address_is_another() {
+        for (address, expected) in [
+            ("[::ffff:192.0.2.1]:1", "192.0.2.1:1"),
+            ("192.0.2.1:1", "192.0.2.1:1"),
+            ("[2001:db8::1]:1", "[2001:db8::1]:1"),
+            ("[fe80::1%7]:1", "[fe80::1%7]:1"),
+        ] {
+            let address = address.parse().unwrap();
+            assert_eq!(unmapped(address).to_string(), expected);
+        }
     }
 
     #[test]

@@ -179,13 +179,7 @@ impl Dial {
 
     fn resolved(&mut self, answer: Answer, backoff: &mut Backoff, now: Instant) -> Phase {
         match answer {
-            Ok(ips) => {
-                let port = self.port;
-                Phase::Trying(Round::new(
-                    ips.iter().map(|&ip| SocketAddr::new(ip, port)).collect(),
-                    now,
-                ))
-            }
+            Ok(addresses) => Phase::Trying(Round::new(at_port(addresses, self.port), now)),
             Err((kind, reason)) => self.failed(
                 Failure::Unresolved(io::Error::new(kind, reason)),
                 backoff,
@@ -338,6 +332,13 @@ impl Round {
     }
 }
 
+fn at_port(mut addresses: Vec<SocketAddr>, port: u16) -> Vec<SocketAddr> {
+    for address in &mut addresses {
+        address.set_port(port);
+    }
+    addresses
+}
+
 fn begin(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -390,6 +391,14 @@ fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv6Addr, SocketAddrV6};
+
+    #[test]
+    fn addresses_keep_their_interface() {
+        let looked_up = vec![SocketAddrV6::new(Ipv6Addr::LOCALHOST, 0, 0, 7).into()];
+        let expected = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 4953, 0, 7);
+        assert_eq!(at_port(looked_up, 4953), [expected.into()]);
+    }
 
     #[test]
     fn a_wait_is_told_of_after_a_second_and_then_when_it_changes_or_goes_on() {

@@ -207,9 +207,24 @@ impl fmt::Display for List<'_> {
                 i if i + 1 == self.0.len() => " and ",
                 _ => ", ",
             };
-            write!(f, "{gap}{}", address.ip())?;
+            write!(f, "{gap}{}", Host(*address))?;
         }
         Ok(())
+    }
+}
+
+/// An address without its port, but with its interface: "fe80::1%2".
+pub struct Host(pub SocketAddr);
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.ip())?;
+        match self.0 {
+            SocketAddr::V6(address) if address.scope_id() != 0 => {
+                write!(f, "%{}", address.scope_id())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -246,14 +261,16 @@ mod tests {
         let error = Error::Unreachable {
             host: "camera.local".into(),
             port: 4953,
-            tried: vec![([127, 0, 0, 1], 4953).into(), "[::1]:4953".parse().unwrap()],
+            tried: ["127.0.0.1:4953", "[::1]:4953", "[fe80::1%2]:4953"]
+                .map(|address| address.parse().unwrap())
+                .into(),
             after: Duration::from_millis(10_004),
             source: io::Error::from_raw_os_error(libc::ECONNREFUSED),
         };
         assert_eq!(
             error.to_string(),
             "Nobody answers at camera.local port 4953: connection refused \
-             (tried 127.0.0.1 and ::1 for 10 s)"
+             (tried 127.0.0.1, ::1 and fe80::1%2 for 10 s)"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd, RawFd},
     time::Duration,
 };
@@ -92,8 +92,11 @@ impl AsRawFd for Listener {
     }
 }
 
-fn local_addresses(host: &str) -> io::Result<Vec<IpAddr>> {
-    let wildcard = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
+fn local_addresses(host: &str) -> io::Result<Vec<SocketAddr>> {
+    let wildcard = [
+        (Ipv6Addr::UNSPECIFIED, 0).into(),
+        (Ipv4Addr::UNSPECIFIED, 0).into(),
+    ];
     if matches!(host, "" | "*" | "::") {
         return Ok(wildcard.into());
     }
@@ -108,14 +111,16 @@ fn local_addresses(host: &str) -> io::Result<Vec<IpAddr>> {
 }
 
 /// All on one port. A family that this machine does not have is passed over where another serves.
-fn bind_each(addresses: &[IpAddr], mut port: u16) -> io::Result<Vec<Listener>> {
+fn bind_each(addresses: &[SocketAddr], mut port: u16) -> io::Result<Vec<Listener>> {
     let mut listeners: Vec<Listener> = Vec::new();
     let mut unavailable = None;
-    for &ip in addresses {
-        if listeners.iter().any(|listener| listener.address.ip() == ip) {
+    for &address in addresses {
+        let mut address = address;
+        address.set_port(port);
+        if listeners.iter().any(|listener| listener.address == address) {
             continue;
         }
-        match Listener::bind(SocketAddr::new(ip, port)) {
+        match Listener::bind(address) {
             Ok(listener) => {
                 port = listener.address.port();
                 listeners.push(listener);

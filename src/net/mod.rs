@@ -21,7 +21,7 @@ pub use backoff::was_of_use;
 pub use connection::{Connection, Established, Peer};
 pub use counters::Totals;
 pub use dial::Waiting;
-pub use error::{Error, Nature};
+pub use error::{Error, Host, Nature};
 pub use listen::Listener;
 #[cfg(test)]
 pub(crate) use script::{Answer, Script};

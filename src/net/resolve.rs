@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs},
     sync::{Arc, Condvar, Mutex, PoisonError, Weak},
     thread,
     time::Duration,
@@ -16,13 +16,15 @@ use std::{
 use mio::Waker;
 use once_cell::sync::Lazy;
 
+use super::sys;
 use crate::lock::lock;
 
 /// Names looked up at the same time, of those that somebody waits for.
 const MAX_AWAITED: usize = 256;
 
-/// The addresses that a host has, or why none is known.
-pub type Answer = Result<Vec<IpAddr>, (io::ErrorKind, String)>;
+/// The addresses that a host has, each with its interface where it needs one and without a port; or why none is
+/// known.
+pub type Answer = Result<Vec<SocketAddr>, (io::ErrorKind, String)>;
 
 /// Looks up names.
 pub struct Resolver {
@@ -64,7 +66,7 @@ impl Resolver {
     /// Looks up `host`, and wakes `waker` when there is an answer.
     pub fn start(self: &Arc<Self>, host: &str, waker: Option<&Arc<Waker>>) -> Lookup {
         let pending = match known(host) {
-            Some(addresses) => Pending::answered(Ok(addresses)),
+            Some(answer) => Pending::answered(answer),
             None => self.join(host),
         };
         if let Some(waker) = waker {
@@ -161,7 +163,6 @@ fn look_up(host: &str) -> Answer {
     let addresses: Vec<_> = (host, 0)
         .to_socket_addrs()
         .map_err(|error| (error.kind(), error.to_string()))?
-        .map(|address: SocketAddr| address.ip())
         .collect();
     if addresses.is_empty() {
         return Err((io::ErrorKind::NotFound, "it has no address".into()));
@@ -170,11 +171,35 @@ fn look_up(host: &str) -> Answer {
 }
 
 /// What needs no lookup: an address, and the name that RFC 6761 gives one in each family.
-fn known(host: &str) -> Option<Vec<IpAddr>> {
+fn known(host: &str) -> Option<Answer> {
+    let at = |ip: IpAddr| SocketAddr::new(ip, 0);
     if host.eq_ignore_ascii_case("localhost") {
-        return Some(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);
+        let [ipv6, ipv4] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+        return Some(Ok(vec![at(ipv6), at(ipv4)]));
     }
-    host.parse().ok().map(|address| vec![address])
+    if let Some((address, interface)) = host.split_once('%') {
+        let address = address.parse().ok()?;
+        return Some(scoped(address, interface).map(|address| vec![address]));
+    }
+    let address = host.parse().ok()?;
+    Some(match address {
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+            let reason = format!("its interface is missing, as in {ip}%eth0");
+            Err((io::ErrorKind::InvalidInput, reason))
+        }
+        address => Ok(vec![at(address)]),
+    })
+}
+
+/// Each link has its own link-local addresses (RFC 4007).
+fn scoped(address: Ipv6Addr, interface: &str) -> Result<SocketAddr, (io::ErrorKind, String)> {
+    let number = sys::interface(interface).ok_or_else(|| {
+        let reason = format!("there is no interface {interface:?}");
+        (io::ErrorKind::NotFound, reason)
+    })?;
+    // To others it says nothing.
+    let needed = address.is_unicast_link_local();
+    Ok(SocketAddrV6::new(address, 0, 0, if needed { number } else { 0 }).into())
 }
 
 fn wake(waker: &Waker) {
@@ -189,6 +214,9 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
+    const LINK_LOCAL: SocketAddrV6 =
+        SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), 0, 0, 7);
+
     /// Finds no answer for a name with "silent" in it until the sender is dropped, and one at once for others.
     fn partly_silent(max_awaited: usize) -> (Arc<Resolver>, mpsc::Sender<()>) {
         let (end, silence) = mpsc::channel();
@@ -197,7 +225,7 @@ mod tests {
             if host.contains("silent") {
                 let _ = lock(&silence).recv();
             }
-            Ok(vec![Ipv4Addr::LOCALHOST.into()])
+            Ok(vec![LINK_LOCAL.into()])
         });
         (resolver, end)
     }
@@ -205,14 +233,49 @@ mod tests {
     #[test]
     fn addresses_and_localhost_are_known_at_once() {
         let resolver = Resolver::new(MAX_AWAITED, |host| panic!("{host} is looked up"));
-        let both: Vec<IpAddr> = vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
-        assert_eq!(resolver.start("localhost", None).answer(), Some(Ok(both)));
-        for address in ["192.0.2.1", "2001:db8::1"] {
-            assert_eq!(
-                resolver.start(address, None).answer(),
-                Some(Ok(vec![address.parse().unwrap()]))
-            );
+        for (host, addresses) in [
+            ("localhost", vec!["[::1]:0", "127.0.0.1:0"]),
+            ("192.0.2.1", vec!["192.0.2.1:0"]),
+            ("2001:db8::1", vec!["[2001:db8::1]:0"]),
+        ] {
+            let addresses = addresses.iter().map(|text| text.parse().unwrap());
+            let answer = resolver.start(host, None).answer();
+            assert_eq!(answer, Some(Ok(addresses.collect())));
         }
+    }
+
+    #[test]
+    fn an_address_keeps_its_interface() {
+        let resolver = Resolver::new(MAX_AWAITED, |host| panic!("{host} is looked up"));
+        let loopback = if cfg!(any(target_os = "linux", target_os = "android")) {
+            "lo"
+        } else {
+            "lo0"
+        };
+        // Its number is 1 everywhere.
+        for interface in [loopback, "1"] {
+            let answer = resolver
+                .start(&format!("fe80::1%{interface}"), None)
+                .answer();
+            let expected = SocketAddrV6::new(*LINK_LOCAL.ip(), 0, 0, 1);
+            assert_eq!(answer, Some(Ok(vec![expected.into()])), "{interface}");
+        }
+    }
+
+    #[test]
+    fn an_interface_is_to_be_there() {
+        for interface in ["nowhere0", "4294967295", "4294967296", "-1", "0", ""] {
+            let answer = SYSTEM.start(&format!("fe80::1%{interface}"), None).answer();
+            let Some(Err((_, reason))) = answer else {
+                panic!("{answer:?}")
+            };
+            assert_eq!(reason, format!("there is no interface {interface:?}"));
+        }
+        let answer = SYSTEM.start("fe80::1", None).answer();
+        let Some(Err((_, reason))) = answer else {
+            panic!("{answer:?}")
+        };
+        assert!(reason.contains("fe80::1%eth0"), "{reason}");
     }
 
     #[test]
@@ -229,7 +292,7 @@ mod tests {
             .map(|i| resolver.start(&format!("silent{i}"), None))
             .collect();
         let answer = resolver.start("prompt", None).wait(SOON);
-        assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
+        assert_eq!(answer, Some(Ok(vec![LINK_LOCAL.into()])));
         assert!(silent.iter().all(|lookup| lookup.answer().is_none()));
     }
 

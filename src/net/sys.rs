@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::{io, mem, os::fd::AsRawFd, time::Duration};
+use std::{ffi::CString, io, mem, os::fd::AsRawFd, time::Duration};
 
 use libc::{c_int, c_void, socklen_t};
 use socket2::Socket;
@@ -85,6 +85,22 @@ pub(super) fn set_max_retransmission_pause(_: &Socket, _: Duration) -> io::Resul
 pub(super) fn set_receive_low_water(socket: &Socket, bytes: usize) -> io::Result<()> {
     let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, bytes)
+}
+
+/// The number of the network interface with this name, or with this number.
+pub(super) fn interface(name: &str) -> Option<u32> {
+    let c_name = CString::new(name).ok()?;
+    // SAFETY: the pointer is that of a live string, which ends with a null byte.
+    match unsafe { libc::if_nametoindex(c_name.as_ptr()) } {
+        0 => name.parse().ok().filter(|&number| has_interface(number)),
+        number => Some(number),
+    }
+}
+
+fn has_interface(number: u32) -> bool {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the pointer is that of a live array of the size that a name takes at most.
+    !unsafe { libc::if_indextoname(number, name.as_mut_ptr()) }.is_null()
 }
 
 fn set_option(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::Result<()> {

@@ -107,7 +107,8 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
             "host",
             "mode=connect: name or address of the peer; all addresses of a name are tried, IPv6 and IPv4. \
              mode=listen: name or address of this machine to listen on; a name stands for all of its \
-             addresses, * or nothing for every interface, IPv6 and IPv4",
+             addresses, * or nothing for every interface, IPv6 and IPv4. A link-local IPv6 address needs its \
+             network interface: fe80::1%eth0",
             |s: &S| Some(s.common().host.clone()),
             |s, host| {
                 s.common_mut().host = checked_host(&host.unwrap_or_default())?;

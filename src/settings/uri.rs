@@ -1,6 +1,9 @@
 //! `videosocket://HOST:PORT?PROPERTY=VALUE&...`
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Mutex, PoisonError},
+};
 
 use gst::{
     glib::{self, Uri, UriFlags},
@@ -34,7 +37,7 @@ pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
 
 /// The properties that the URI sets, the host first; or what is wrong with it.
 fn changes<S: Settings>(uri: &str) -> Result<Vec<(&'static Property<S>, glib::Value)>, String> {
-    let parsed = Uri::parse(uri, UriFlags::ENCODED_QUERY)
+    let parsed = Uri::parse(&with_escaped_interface(uri), UriFlags::ENCODED_QUERY)
         .map_err(|error| format!("is no URI: {}", error.message()))?;
     if parsed.scheme() != SCHEME {
         return Err(format!("does not begin with {SCHEME}://"));
@@ -66,6 +69,24 @@ fn changes<S: Settings>(uri: &str) -> Result<Vec<(&'static Property<S>, glib::Va
         .collect()
 }
 
+/// RFC 6874 has the interface of an address behind `%25`, where many write `%` alone.
+fn with_escaped_interface(uri: &str) -> Cow<'_, str> {
+    const BEFORE: &str = "://[";
+    let percent = || {
+        let (host, _) = uri
+            .strip_prefix(SCHEME)?
+            .strip_prefix(BEFORE)?
+            .split_once(']')?;
+        Some(SCHEME.len() + BEFORE.len() + host.find('%')?)
+    };
+    match percent().map(|at| uri.split_at(at)) {
+        Some((before, after)) if !after.starts_with("%25") => {
+            format!("{before}%25{}", &after[1..]).into()
+        }
+        _ => uri.into(),
+    }
+}
+
 /// `set_uri` of the interface: refused while the element runs.
 pub fn set<S: Settings>(
     settings: &Mutex<S>,
@@ -86,7 +107,10 @@ pub fn set<S: Settings>(
 pub fn without_query(common: &Common) -> String {
     let host = match common.host.as_str() {
         "" => "*".to_string(),
-        ipv6 if ipv6.contains(':') => format!("[{ipv6}]"),
+        ipv6 if ipv6.contains(':') => match ipv6.split_once('%') {
+            Some((address, interface)) => format!("[{address}%25{}]", escaped(interface, "")),
+            None => format!("[{ipv6}]"),
+        },
         host => escaped(host, "*"),
     };
     format!("{SCHEME}://{host}:{}", common.port)

@@ -192,5 +192,12 @@ pub fn signals() -> Vec<Signal> {
 fn gio_address(address: Option<SocketAddr>) -> Option<gio::SocketAddress> {
     let address = address?;
     let ip = gio::InetAddress::from(address.ip());
-    Some(gio::InetSocketAddress::new(&ip, address.port()).upcast())
+    let SocketAddr::V6(ipv6) = address else {
+        return Some(gio::InetSocketAddress::new(&ip, address.port()).upcast());
+    };
+    let address = glib::Object::builder::<gio::InetSocketAddress>()
+        .property("address", ip)
+        .property("port", u32::from(ipv6.port()))
+        .property("scope-id", ipv6.scope_id());
+    Some(address.build().upcast())
 }

@@ -1,8 +1,9 @@
 //! Names and addresses, of both families.
 
 use crate::support::*;
-use gst::prelude::*;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use gio::prelude::*;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 
 fn loopbacks() -> Vec<IpAddr> {
     let mut loopbacks = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
@@ -59,6 +60,81 @@ fn all_addresses_of_a_name_are_tried() {
         sink.push(b"hello");
         assert_eq!(listener.accept().receive_frame(), b"hello", "at {address}");
     }
+}
+
+#[test]
+fn a_link_local_address_keeps_its_interface() {
+    let Some((address, number, name)) = link_local() else {
+        // Past the harness, which keeps the words of a test that passes to itself.
+        let _ = writeln!(io::stderr(), "SKIPPED: no link-local address here");
+        return;
+    };
+    for interface in [name, number.to_string()] {
+        let host = format!("{address}%{interface}");
+        let source = Receiver::playing(&format!("mode=listen host={host} port=0"));
+        let listening = source.expect_message("videosocket-listening");
+        assert_eq!(listening.get("address"), Ok(format!("{address}%{number}")));
+        let sink = Sender::playing(&format!("host={host} port={}", source.port()));
+        sink.push(b"hello");
+        assert_eq!(source.frame(), b"hello", "{host}");
+        let connected = sink.expect_message("videosocket-connected");
+        let peer = format!("[{address}%{number}]:{}", source.port());
+        assert_eq!(connected.get("peer"), Ok(peer));
+    }
+}
+
+#[test]
+fn clients_have_their_interface() {
+    let Some((address, number, name)) = link_local() else {
+        let _ = writeln!(io::stderr(), "SKIPPED: no link-local address here");
+        return;
+    };
+    let sink = Sender::new(&format!("mode=listen host={address}%{name} port=0"));
+    let added = listen_to(&sink.sink, "client-added", |args| {
+        args[2]
+            .get::<gio::InetSocketAddress>()
+            .expect("an address")
+            .scope_id()
+    });
+    sink.start();
+    let _peer = Peer::connect_to(SocketAddrV6::new(address, sink.port(), 0, number));
+    assert_eq!(added.recv_timeout(PATIENCE), Ok(number));
+    let stats = sink.sink.property::<gst::Structure>("stats");
+    let clients = stats.get::<gst::Array>("clients").expect("an array");
+    let client = clients[0].get::<gst::Structure>().expect("a structure");
+    let address: String = client.get("address").expect("an address");
+    assert!(address.contains(&format!("%{number}]")), "{address}");
+}
+
+#[test]
+fn an_interface_that_does_not_exist_is_named() {
+    let source = Receiver::new("mode=listen host=fe80::1%nowhere0 port=0");
+    let fault = source.expect_refusal().from(&source.source);
+    fault
+        .is(gst::ResourceError::OpenRead)
+        .says(&["no interface", "nowhere0"]);
+    let sink = Sender::playing("host=fe80::1%nowhere0 connect-timeout=100000000");
+    let fault = sink.expect_error().from(&sink.sink);
+    fault
+        .is(gst::ResourceError::OpenWrite)
+        .says(&["no interface", "nowhere0"]);
+    // It would be anybody's.
+    let source = Receiver::new("mode=listen host=fe80::1 port=0");
+    source.expect_refusal().says(&["interface", "fe80::1%eth0"]);
+}
+
+/// One of this machine's, with the number and the name of its interface.
+fn link_local() -> Option<(Ipv6Addr, u32, String)> {
+    let all = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    all.lines().find_map(|line| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let [address, number, _, scope, _, name] = columns[..] else {
+            return None;
+        };
+        let address = u128::from_str_radix(address, 16).ok()?.into();
+        let number = u32::from_str_radix(number, 16).ok()?;
+        (scope == "20").then(|| (address, number, name.into()))
+    })
 }
 
 #[test]

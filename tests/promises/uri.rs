@@ -38,6 +38,11 @@ fn host_and_port() {
         ("videosocket://192.0.2.7:1", "192.0.2.7", 1),
         ("videosocket://[::1]:65535", "::1", 65535),
         ("videosocket://[fe80::1:2]:80", "fe80::1:2", 80),
+        ("videosocket://[fe80::1%25eth0]:80", "fe80::1%eth0", 80),
+        ("videosocket://[fe80::1%eth0]:80", "fe80::1%eth0", 80),
+        ("videosocket://[fe80::1%252]:80", "fe80::1%2", 80),
+        ("videosocket://[fe80::1%2]:80", "fe80::1%2", 80),
+        ("videosocket://[fe80::1%25br%2Dlan]", "fe80::1%br-lan", 4953),
         ("videosocket://[::]:0", "::", 0),
         ("videosocket://camera.local", "camera.local", 4953),
     ] {
@@ -95,6 +100,18 @@ fn the_uri_follows_the_properties() {
         element.set_property("port", 5000u32);
         let uri: String = element.property("uri");
         assert!(uri.starts_with("videosocket://[::1]:5000"), "{uri}");
+    }
+}
+
+#[test]
+fn the_interface_of_an_address_is_in_the_uri() {
+    for element in elements() {
+        element.set_property("host", "fe80::1%eth0");
+        let uri: String = element.property("uri");
+        assert_eq!(uri, "videosocket://[fe80::1%25eth0]:4953");
+        element.set_property("host", "::1");
+        element.set_property("uri", uri);
+        assert_eq!(element.property::<String>("host"), "fe80::1%eth0");
     }
 }
 

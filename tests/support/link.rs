@@ -33,6 +33,7 @@ pub struct Link {
 pub struct Place {
     namespace: File,
     addresses: Vec<IpAddr>,
+    link_local: Ipv6Addr,
 }
 
 #[derive(Default)]
@@ -161,18 +162,31 @@ impl Place {
         self.addresses[0]
     }
 
+    /// Where it is reached over the link and nowhere else, with the interface to the link, here as there.
+    pub fn link_local(&self) -> Option<String> {
+        let address = self.link_local;
+        has_ipv6().then(|| format!("{address}%{DEVICE}"))
+    }
+
     /// With its end of the link.
     fn new(number: u8) -> Result<(Self, File), String> {
         let mut addresses = vec![IpAddr::V4(Ipv4Addr::new(10, 77, 0, number))];
+        let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number.into());
         if has_ipv6() {
             let address = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, number.into());
             addresses.push(address.into());
         }
-        let settled = thread::scope(|scope| scope.spawn(|| settle(&addresses)).join());
+        let all: Vec<_> = addresses
+            .iter()
+            .copied()
+            .chain(has_ipv6().then_some(link_local.into()))
+            .collect();
+        let settled = thread::scope(|scope| scope.spawn(|| settle(&all)).join());
         let (namespace, end) = settled.unwrap_or_else(|panic| resume_unwind(panic))?;
         let place = Self {
             namespace,
             addresses,
+            link_local,
         };
         Ok((place, end))
     }
