@@ -5,6 +5,12 @@ use std::{mem, time::Duration};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// A connection that was there for so long has lasted.
+const LASTING: Duration = Duration::from_secs(1);
+
+/// Kernels take less than this for a program that does not read. The buffer grows as one does.
+const UNREAD: u64 = 1 << 20;
+
 /// Doubles the pauses until a connection was of use.
 #[derive(Debug)]
 pub struct Backoff {
@@ -42,10 +48,10 @@ impl Backoff {
     }
 }
 
-/// Whether a connection was more than a peer that accepts and closes. Frames that were sent tell nothing: the
-/// kernel takes some before it learns of the end. But one that has lasted does not begin often.
-pub fn was_of_use(frames_received: u64, lasted: Duration) -> bool {
-    frames_received > 0 || lasted >= LONGEST_PAUSE
+/// Whether a connection was more than a peer that accepts and closes: a frame came, or the peer took more than a
+/// kernel does for a program that reads nothing. Or it has lasted, and so does not begin often.
+pub fn was_of_use(frames_received: u64, bytes_taken: u64, lasted: Duration) -> bool {
+    frames_received > 0 || bytes_taken >= UNREAD || lasted >= LASTING
 }
 
 #[cfg(test)]
@@ -55,7 +61,7 @@ mod tests {
     /// The pauses of so many tries, each of which makes a connection that ends at once.
     fn pauses_between_futile_connections(backoff: &mut Backoff, count: usize) -> Vec<u128> {
         let pause = |_| {
-            backoff.ended(was_of_use(0, Duration::from_millis(1)));
+            backoff.ended(was_of_use(0, 0, Duration::from_millis(1)));
             backoff.first_pause().unwrap().as_millis()
         };
         (0..count).map(pause).collect()
@@ -85,17 +91,18 @@ mod tests {
 
     #[test]
     fn a_connection_that_was_of_use_begins_anew() {
-        for (frames, lasted, then) in [
-            (0, Duration::ZERO, 1600),
-            (0, LONGEST_PAUSE - Duration::from_millis(1), 1600),
-            (0, LONGEST_PAUSE, 100),
-            (1, Duration::ZERO, 100),
+        let short = LASTING - Duration::from_millis(1);
+        for (frames, bytes, lasted, then) in [
+            (0, UNREAD - 1, short, 1600),
+            (0, 0, LASTING, 100),
+            (0, UNREAD, Duration::ZERO, 100),
+            (1, 0, Duration::ZERO, 100),
         ] {
             let mut backoff = Backoff::default();
             pauses_between_futile_connections(&mut backoff, 4);
-            backoff.ended(was_of_use(frames, lasted));
+            backoff.ended(was_of_use(frames, bytes, lasted));
             let pause = backoff.first_pause().unwrap();
-            assert_eq!(pause.as_millis(), then, "{frames} frames, {lasted:?}");
+            assert_eq!(pause.as_millis(), then, "{frames}, {bytes}, {lasted:?}");
         }
     }
 

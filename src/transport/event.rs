@@ -27,6 +27,8 @@ pub enum Event {
         stats: ClientStats,
         /// The fault that sending met with.
         cause: Option<Arc<Error>>,
+        /// It was more than a connection to a peer that accepts and closes.
+        was_of_use: bool,
         /// The endpoint opens, or awaits, the next one.
         goes_on: bool,
     },

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     fanout::{Payload, TICK},
-    net::{Arrival, Arrivals, Connection, Error, Established, was_of_use},
+    net::{Arrival, Arrivals, Connection, Error, Established},
 };
 
 pub(super) const WAKE: Token = Token(0);
@@ -446,10 +446,8 @@ impl<P: Payload> Io<P> {
             return self.tell(state, event);
         }
         let goes_on = state.goes_on_after(end.reason);
-        let received = link.connection.received().frames.get();
         let is_in_order = end.reason == Reason::EndOfStream;
-        self.arrivals
-            .ended(is_in_order || was_of_use(received, link.connection.age()));
+        self.arrivals.ended(is_in_order || link.was_of_use(counts));
         let cause = end.cause.map(Arc::new);
         let event = link.disconnected(counts, end.reason, cause.clone(), goes_on);
         self.tell(state, event);

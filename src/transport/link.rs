@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{event::Event, reason::Reason, stats::ClientStats};
 use crate::{
     fanout::Counts,
-    net::{Connection, Error},
+    net::{Connection, Error, was_of_use},
 };
 
 /// A connection. Each direction comes to its end by itself, or both at once.
@@ -111,7 +111,16 @@ impl Link {
             reason,
             stats: ClientStats::new(self.id, &self.connection, counts),
             cause,
+            was_of_use: self.was_of_use(counts),
             goes_on,
         }
+    }
+
+    /// Whether it was more than a connection to a peer that accepts and closes.
+    pub fn was_of_use(&self, counts: Counts) -> bool {
+        let received = self.connection.received().frames.get();
+        let unacknowledged = self.connection.unacknowledged() as u64;
+        let taken = counts.sent.payload_bytes.saturating_sub(unacknowledged);
+        was_of_use(received, taken, self.connection.age())
     }
 }

@@ -21,11 +21,11 @@ use crate::{
     fault::{self, Direction, LastError, Place, here},
     lock::lock,
     messages::{self, RemoveReason},
-    net::{Error, was_of_use},
+    net::Error,
     progress::Progress,
     recurring::Recurring,
     settings::Common,
-    transport::{ClientStats, Event, Observer, Reason},
+    transport::{Event, Observer, Reason},
 };
 
 const CLIENT_CONNECTING: &str = "client-connecting";
@@ -73,12 +73,11 @@ impl Reporter {
         sink: &VideoSocketSink,
         cause: Option<Arc<Error>>,
         reason: Reason,
-        stats: &ClientStats,
+        was_of_use: bool,
     ) {
         if cause.is_none() && (reason != Reason::ClosedByPeer || self.is_shared) {
             return;
         }
-        let was_of_use = was_of_use(stats.frames_received, stats.connected);
         let news = lock(&self.recurring).ended(cause, was_of_use);
         if let Some(fault) = news {
             fault::post_warning(sink, &fault, Direction::Sending, here!());
@@ -106,6 +105,7 @@ impl Observer for Reporter {
                 reason,
                 stats,
                 cause,
+                was_of_use,
                 goes_on,
             } => {
                 gst::info!(
@@ -114,7 +114,7 @@ impl Observer for Reporter {
                     "Client {id} disconnected, {peer}: {reason:?}"
                 );
                 match cause {
-                    cause if *goes_on => self.go_on(&obj, cause.clone(), *reason, stats),
+                    cause if *goes_on => self.go_on(&obj, cause.clone(), *reason, *was_of_use),
                     Some(cause) => self.last_error.post(&obj, cause, here!()),
                     None => (),
                 }
