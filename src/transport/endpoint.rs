@@ -372,8 +372,8 @@ impl<P: Payload> Endpoint<P> {
     /// whether it was taken.
     pub fn try_send(&self, frame: Frame<P>) -> bool {
         let mut state = self.lock();
-        let takes =
-            matches!(state.future, Future::Open) && state.fanout.push_ahead(frame, Instant::now());
+        let is_open = matches!(state.future, Future::Open) && !state.has_hung_up();
+        let takes = is_open && state.fanout.push_ahead(frame, Instant::now());
         if takes {
             self.send_waiting(&mut state);
         }
@@ -531,10 +531,7 @@ impl<P: Payload> Endpoint<P> {
                 Future::Over(None) => return Err(SendError::HungUp),
                 Future::Open => (),
             }
-            if state.is_exclusive()
-                && !state.begins_anew()
-                && state.link().is_some_and(Link::has_written_all)
-            {
+            if state.has_hung_up() {
                 return Err(SendError::HungUp);
             }
             let is_ending = state.is_exclusive()

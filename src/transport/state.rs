@@ -140,6 +140,12 @@ impl<P: Payload> State<P> {
         !self.was_given && (self.reconnects || self.reader.is_absent())
     }
 
+    /// Whether nothing can be sent any more, nor will there be another connection to send over.
+    pub fn has_hung_up(&self) -> bool {
+        let is_last = self.is_exclusive() && !self.begins_anew();
+        is_last && self.link().is_some_and(Link::has_written_all)
+    }
+
     /// Whether there is one connection at a time.
     pub fn is_exclusive(&self) -> bool {
         self.fanout.audience() != Audience::Clients

@@ -22,6 +22,16 @@ impl Pair {
         self.source.play();
         self.sink.start();
     }
+
+    fn stop(&self, sink_first: bool) {
+        if sink_first {
+            self.sink.stop();
+            self.source.stop();
+        } else {
+            self.source.stop();
+            self.sink.stop();
+        }
+    }
 }
 
 /// A pair, named after the test as ids hold for the whole process, and the program that it talks to.
@@ -302,6 +312,107 @@ fn a_restarted_source_ends_and_the_sink_goes_on() {
     }
 }
 
+/// A pair that goes on when a connection has ended, and how its peers come one after the other.
+fn renewed(id: &str, mode: &'static str) -> (Pair, impl Fn() -> Peer) {
+    let listener = Listener::new();
+    let port = if mode == "connect" {
+        listener.port()
+    } else {
+        0
+    };
+    let settings = format!("connection-id={id}-{mode} mode={mode} port={port} reconnect=true");
+    let pair = Pair::new(&settings, "");
+    pair.start();
+    let port = pair.source.port();
+    let meet = move || match mode {
+        "connect" => listener.accept(),
+        _ => Peer::connect(port),
+    };
+    (pair, meet)
+}
+
+#[test]
+fn with_reconnect_a_restarted_source_gets_the_next_connection() {
+    for mode in ["connect", "listen"] {
+        let (pair, meet) = renewed("source-again", mode);
+        let mut peer = meet();
+        talk(&pair, &peer);
+        for _ in 0..3 {
+            pair.source.stop();
+            peer.send_frame(b"unheard");
+            talk_to(&pair, &peer);
+            pair.source.play();
+            peer.expect_end();
+            peer = meet();
+            talk(&pair, &peer);
+        }
+    }
+}
+
+#[test]
+fn with_reconnect_a_restarted_sink_gets_the_next_connection() {
+    for mode in ["connect", "listen"] {
+        let (pair, meet) = renewed("sink-again", mode);
+        let mut peer = meet();
+        talk(&pair, &peer);
+        for _ in 0..3 {
+            pair.sink.stop();
+            peer.expect_end();
+            peer.send_frame(b"heard");
+            assert_eq!(pair.source.frame(), b"heard");
+            pair.sink.start();
+            peer = meet();
+            talk(&pair, &peer);
+        }
+    }
+}
+
+const WHY_IT_ENDS: [&str; 2] = ["stop both", "reconnect=true"];
+
+#[test]
+fn without_reconnect_a_restarted_source_is_told_why_it_ends() {
+    for mode in ["connect", "listen"] {
+        let (pair, peer) = connected("source-told", mode, "");
+        talk_briefly(&pair, &peer);
+        pair.source.stop();
+        pair.source.play();
+        let warning = pair.source.expect_warning().from(&pair.source.source);
+        warning.is(gst::ResourceError::Busy).says(&WHY_IT_ENDS);
+        assert!(pair.source.rest().is_empty());
+        pair.source.expect_eos();
+        talk_to(&pair, &peer);
+        pair.sink.expect_no_warning();
+    }
+}
+
+#[test]
+fn without_reconnect_a_restarted_sink_is_told_why_it_ends() {
+    for mode in ["connect", "listen"] {
+        let (pair, peer) = connected("sink-told", mode, "");
+        talk_briefly(&pair, &peer);
+        pair.sink.stop();
+        peer.expect_end();
+        pair.sink.start();
+        let warning = pair.sink.expect_warning().from(&pair.sink.sink);
+        warning.is(gst::ResourceError::Busy).says(&WHY_IT_ENDS);
+        let refused = pair.sink.push_buffer(buffer(b"unsent"));
+        assert_eq!(refused, Err(gst::FlowError::Eos));
+        pair.sink.end();
+        pair.sink.expect_eos();
+        peer.send_frame(b"back");
+        assert_eq!(pair.source.frame(), b"back");
+        pair.source.expect_no_warning();
+    }
+}
+
+/// In frames too short to be asked what they are.
+#[track_caller]
+fn talk_briefly(pair: &Pair, peer: &Peer) {
+    talk_to(pair, peer);
+    peer.send_frame(b"back");
+    assert_eq!(pair.source.frame(), b"back");
+}
+
 #[test]
 fn a_source_stopped_before_it_took_a_frame_ends_when_it_is_restarted() {
     let listener = Listener::new();
@@ -437,4 +548,62 @@ fn lockstep_set_while_playing_changes_nothing() {
         .sink
         .set_property_from_str("max-size-buffers", "5");
     (0..10).for_each(|_| talk_to(&pair, &peer));
+}
+
+/// The source takes two frames of what the peer sends, and the rest stays with the kernel.
+fn hard_of_hearing(id: &str, mode: &str) -> (Pair, Peer) {
+    let (pair, peer) = connected(id, mode, "");
+    pair.source.output.set_max_buffers(1);
+    talk_briefly(&pair, &peer);
+    payloads(10, 50_000)
+        .iter()
+        .for_each(|frame| peer.send_frame(frame));
+    eventually("two frames are received", || {
+        stat(&pair.source.source, "frames-received") == 3
+    });
+    (pair, peer)
+}
+
+#[test]
+fn a_pair_that_stops_ends_cleanly_for_a_peer_whose_words_are_unread() {
+    for mode in ["connect", "listen"] {
+        for round in 0..10 {
+            let (pair, peer) = hard_of_hearing("unread", mode);
+            pair.sink.push(b"last");
+            pair.stop(round % 2 == 0);
+            assert_eq!(peer.receive_until_end(), [b"last"]);
+        }
+    }
+}
+
+#[test]
+fn one_end_of_a_chat_stops_and_the_other_gets_the_end_of_the_stream() {
+    for round in 0..20 {
+        let port = ReservedPort::new();
+        let end = |mode| {
+            let port = port.number();
+            let settings = format!("connection-id=stops-{round}-{mode} mode={mode} port={port}");
+            Pair::new(&settings, "")
+        };
+        let (stops, stays) = (end("listen"), end("connect"));
+        stops.source.output.set_max_buffers(1);
+        stops.start();
+        stays.start();
+        // In full flow, and more than the one end takes.
+        let pushing = stays.sink.in_background(|feed| {
+            let frame = payload(1, 50_000);
+            std::iter::repeat_with(|| feed.try_push(buffer(&frame))).find(Result::is_err)
+        });
+        stops.sink.push(b"last");
+        assert_eq!(stays.source.frame(), b"last");
+        eventually("there is something to leave unread", || {
+            stat(&stops.source.source, "frames-received") == 2
+        });
+        stops.stop(round % 2 == 0);
+        assert!(stays.source.rest().is_empty());
+        stays.source.expect_eos();
+        let refused = pushing.join().expect("it gives up").expect("a refusal");
+        assert_eq!(refused, Err(gst::FlowError::Eos));
+        assert!(stays.sink.unread_errors(&stays.sink.sink).is_empty());
+    }
 }
