@@ -131,6 +131,70 @@ fn a_frame_too_long_for_the_header_or_the_limit_leaves_the_connection_usable() {
     }
 }
 
+/// A buffer with memory that nobody can read.
+struct Unreadable(gst::Buffer);
+
+impl Unreadable {
+    #[allow(
+        unsafe_code,
+        reason = "no library makes memory that cannot be read, or locks it"
+    )]
+    fn new() -> Self {
+        let mut unreadable = buffer(b"readable");
+        let content = unreadable.get_mut().expect("the only owner");
+        content.append_memory(gst::Memory::from_mut_slice(*b"unread"));
+        let memory = content.peek_memory(1).as_mut_ptr();
+        // SAFETY: the memory lives as long as the buffer. Who holds this lock may write to it, and does not; it is given
+        // back before the buffer is.
+        let is_locked =
+            unsafe { gst::ffi::gst_mini_object_lock(memory.cast(), gst::ffi::GST_LOCK_FLAG_WRITE) };
+        assert_ne!(is_locked, 0);
+        Self(unreadable)
+    }
+}
+
+impl Drop for Unreadable {
+    #[allow(unsafe_code, reason = "as above")]
+    fn drop(&mut self) {
+        let memory = self.0.peek_memory(1).as_mut_ptr();
+        // SAFETY: the lock that was taken above.
+        unsafe { gst::ffi::gst_mini_object_unlock(memory.cast(), gst::ffi::GST_LOCK_FLAG_WRITE) };
+    }
+}
+
+#[test]
+fn a_buffer_that_cannot_be_read_is_one_error_and_harms_no_connection() {
+    for mode in ["connect", "listen"] {
+        let listener = Listener::new();
+        let port = if mode == "connect" {
+            listener.port()
+        } else {
+            0
+        };
+        let sink = Sender::playing(&format!("mode={mode} port={port}"));
+        let peer = match mode {
+            "connect" => listener.accept(),
+            _ => Peer::connect(sink.port()),
+        };
+        await_number(&sink.sink, "num-clients", 1);
+        sink.push(b"good");
+        let unreadable = Unreadable::new();
+        let refused = sink.push_buffer(unreadable.0.clone());
+        assert_eq!(refused, Err(gst::FlowError::Error));
+        let error = sink.expect_error().from(&sink.sink);
+        error
+            .is(gst::ResourceError::Read)
+            .says(&["14 bytes", "cannot be mapped"]);
+        sink.push(b"good");
+        assert_eq!(peer.receive_frames(2), [b"good", b"good"]);
+        assert_eq!(number(&sink.sink, "num-clients"), 1);
+        sink.stop();
+        peer.expect_end();
+        let others = sink.unread_errors(&sink.sink);
+        assert!(others.is_empty(), "{others:?}");
+    }
+}
+
 #[test]
 fn a_frame_of_just_the_limit_passes() {
     let listener = Listener::new();

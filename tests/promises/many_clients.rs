@@ -141,6 +141,38 @@ fn an_application_may_refuse_a_client() {
     assert_eq!(number(&sink.sink, "num-clients"), 0);
 }
 
+/// More than one segment, and no more than the kernel takes at once.
+static SPEECH: [u8; 100_000] = [b'!'; 100_000];
+
+#[test]
+fn a_client_too_many_sees_a_clean_end_though_nobody_reads_what_it_sent() {
+    let sink = Sender::playing("mode=listen port=0 max-clients=1");
+    let _peers = join(&sink, 1);
+    for _ in 0..20 {
+        let refused = Peer::connect(sink.port());
+        refused.send(&SPEECH);
+        refused.expect_end();
+    }
+}
+
+#[test]
+fn a_refused_client_sees_a_clean_end_though_nobody_reads_what_it_sent() {
+    let sink = Sender::new("mode=listen port=0");
+    let (speak, spoken) = mpsc::channel();
+    let spoken = Mutex::new(spoken);
+    sink.sink.connect("client-connecting", false, move |_| {
+        let heard: Result<(), _> = spoken.lock().unwrap().recv_timeout(PATIENCE);
+        Some(heard.is_err().to_value())
+    });
+    sink.start();
+    for _ in 0..20 {
+        let refused = Peer::connect(sink.port());
+        refused.send(&SPEECH);
+        speak.send(()).expect("a handler");
+        refused.expect_end();
+    }
+}
+
 #[test]
 fn an_application_may_let_a_client_in() {
     let sink = Sender::new("mode=listen port=0");
@@ -310,6 +342,36 @@ fn where_a_client_starts_can_be_chosen() {
         sink.push_buffer(delta(b"delta 2")).expect("taken");
         assert_eq!(late[0].receive_frames(first.len()), first, "{method}");
     }
+}
+
+#[test]
+fn a_sync_method_changed_there_and_back_leaves_no_hole() {
+    let sink = Sender::playing("mode=listen port=0 sync-method=latest-keyframe");
+    let early = join(&sink, 1);
+    let push_deltas = |numbers: std::ops::Range<u8>| {
+        for number in numbers {
+            sink.push_buffer(delta(&[number])).expect("taken");
+            assert_eq!(early[0].receive_frame(), [number]);
+        }
+    };
+    sink.push(&[0]);
+    assert_eq!(early[0].receive_frame(), [0]);
+    push_deltas(1..5);
+    sink.sink
+        .set_property_from_str("sync-method", "next-keyframe");
+    push_deltas(5..15);
+    sink.sink
+        .set_property_from_str("sync-method", "latest-keyframe");
+    push_deltas(15..20);
+    let late = join(&sink, 1);
+    push_deltas(20..22);
+    sink.push(&[22]);
+    assert_eq!(early[0].receive_frame(), [22]);
+    push_deltas(23..25);
+    let latest = join(&sink, 1);
+    sink.end();
+    assert_eq!(late[0].receive_until_end(), [[22], [23], [24]]);
+    assert_eq!(latest[0].receive_until_end(), [[22], [23], [24]]);
 }
 
 #[test]

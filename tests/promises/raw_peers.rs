@@ -252,3 +252,21 @@ fn urgent_data_in_the_middle_of_a_frame_holds_up_nothing() {
     source.play();
     assert_eq!(source.frame(), b"hello");
 }
+
+#[test]
+fn a_source_that_stops_ends_cleanly_for_a_sender_whose_frames_are_unread() {
+    for _ in 0..20 {
+        let source = Receiver::new("mode=listen port=0");
+        source.output.set_max_buffers(1);
+        source.play();
+        let peer = Peer::connect(source.port());
+        for frame in payloads(10, 50_000) {
+            peer.send_frame(&frame);
+        }
+        eventually("two frames are received", || {
+            stat(&source.source, "frames-received") == 2
+        });
+        source.stop();
+        peer.expect_end();
+    }
+}
