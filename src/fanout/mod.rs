@@ -468,19 +468,21 @@ impl<P: Payload> Fanout<P> {
     }
 
     /// At the end of the stream, looks for a client that does not take the rest. It holds up the end no more than
-    /// the stream.
-    pub fn inspect_end(&mut self, key: usize, now: Instant) {
+    /// the stream. Returns how many frames are lost to it that waited for their turn.
+    pub fn inspect_end(&mut self, key: usize, now: Instant) -> u64 {
         let Some(client) = self.clients.get(key) else {
-            return;
+            return 0;
         };
         let (queue, flow) = (&self.queue, &self.flow);
         let oldest = client.place.oldest(queue);
         let is_blocked = client.blocked_for(oldest, now) >= DRAIN_LIMIT;
         if is_blocked && flow.lockstep && client.place.has_nothing_to_send(queue, flow) {
-            self.forget_held(key);
-        } else if is_blocked && flow.overflow != Overflow::Block {
+            return self.forget_held(key);
+        }
+        if is_blocked && flow.overflow != Overflow::Block {
             self.verdicts.push((key, Verdict::Stuck));
         }
+        0
     }
 
     /// The next client that is not to stay, and why.

@@ -561,7 +561,7 @@ fn drain<P: Payload>(state: &mut State<P>, now: Instant) -> bool {
             if !fanout.is_finishing() {
                 continue;
             }
-            fanout.inspect_end(client, now);
+            state.totals.dropped.add(fanout.inspect_end(client, now));
             if !fanout.is_idle(client) {
                 continue;
             }

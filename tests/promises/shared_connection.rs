@@ -3,6 +3,7 @@
 
 use crate::support::*;
 use gst::prelude::*;
+use std::time::{Duration, Instant};
 
 /// The element's end of a connection that both elements use.
 struct Pair {
@@ -291,6 +292,43 @@ fn lockstep_needs_a_connection_to_share() {
     sink.expect_error()
         .from(&sink.sink)
         .shows(&["lockstep", "connection-id"]);
+}
+
+#[test]
+fn the_end_of_a_lockstep_stream_waits_no_longer_for_a_turn_than_for_the_rest() {
+    let ends = ["connect", "listen"].map(|mode| {
+        Background::run(move || {
+            let (pair, peer) = connected("no-answer", mode, "lockstep=true");
+            if mode == "connect" {
+                talk_to(&pair, &peer);
+            }
+            pair.sink.push(b"waits");
+            let begin = Instant::now();
+            pair.sink.end();
+            let took = begin.elapsed();
+            // It has 2 s to answer, which is looked at every second.
+            assert!(took < Duration::from_millis(3_500), "{took:?}");
+            pair.sink.expect_eos();
+            assert_eq!(stat(&pair.sink.sink, "frames-dropped"), 1);
+            peer.expect_end();
+            peer.send_frame(b"back");
+            assert_eq!(pair.source.frame(), b"back");
+        })
+    });
+    for end in ends {
+        end.join().expect("it ends in time");
+    }
+}
+
+#[test]
+fn the_end_of_a_lockstep_stream_waits_for_a_peer_that_answers() {
+    let (pair, peer) = connected("answers", "listen", "lockstep=true");
+    pair.sink.push(b"last");
+    let ending = pair.sink.in_background(|feed| feed.end());
+    peer.send_frame(b"your turn");
+    assert_eq!(pair.source.frame(), b"your turn");
+    assert_eq!(peer.receive_until_end(), [b"last"]);
+    ending.join().expect("the end was taken");
 }
 
 /// More than the kernel holds for an element that does not read.

@@ -228,3 +228,23 @@ fn a_stream_header_that_waits_leaves_the_limits_in_force() {
     // What comes in 100 ms, and one frame at either end of them.
     assert!(queued <= 6 * (FRAME as u64 + 8), "{queued} bytes wait");
 }
+
+#[test]
+fn frames_lost_before_a_connection_are_counted_and_told() {
+    let sinks: [fn(&str) -> Sender; 2] = [Sender::playing, Sender::live];
+    for (sink, overflow) in sinks.into_iter().zip(["drop", "auto"]) {
+        let port = ReservedPort::new();
+        let sink = sink(&format!(
+            "port={} connect-timeout=0 overflow={overflow}",
+            port.number()
+        ));
+        sink.push_all(&payloads(10, 100));
+        assert_eq!(stat(&sink.sink, "frames-dropped"), 10);
+        assert_eq!((1..=10).map(|_| sink.expect_drops()).last(), Some(10));
+        let peer = Listener::at(&port).accept();
+        await_number(&sink.sink, "num-clients", 1);
+        sink.push(b"first");
+        assert_eq!(peer.receive_frame(), b"first");
+        assert_eq!(stat(&sink.sink, "frames-dropped"), 10);
+    }
+}

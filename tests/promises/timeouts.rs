@@ -1,6 +1,8 @@
 //! A connection on which nothing moves is given up after `timeout`.
 
 use crate::support::*;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const SHORT: &str = "timeout=200000000";
 
@@ -75,4 +77,43 @@ fn a_receiver_that_got_everything_is_not_given_up() {
     clock.expect_error();
     sink.push(b"second");
     assert_eq!(peer.receive_frame(), b"second");
+}
+
+/// What the kernel takes at once, and a narrow peer does not.
+const ALL_WITH_THE_KERNEL: usize = 100_000;
+
+/// A sink that has given everything to the kernel, and its peer, of which the kernel acknowledges what little it takes.
+fn served_narrowly(settings: &str) -> (Sender, Peer) {
+    let listener = Listener::narrow();
+    let sink = Sender::playing(&format!("port={} {settings}", listener.port()));
+    sink.push(&payload(0, ALL_WITH_THE_KERNEL));
+    let peer = listener.accept();
+    peer.await_bytes();
+    assert_eq!(stat(&sink.sink, "bytes-queued"), 0);
+    (sink, peer)
+}
+
+#[test]
+fn a_receiver_that_takes_nothing_more_of_what_the_kernel_holds_is_given_up() {
+    let (sink, _peer) = served_narrowly(SHORT);
+    sink.expect_error()
+        .from(&sink.sink)
+        .is(gst::ResourceError::Write)
+        .says(&["took nothing for 200 ms"]);
+}
+
+#[test]
+fn a_receiver_that_takes_a_little_all_the_time_is_not_given_up() {
+    let (sink, peer) = served_narrowly("timeout=500000000");
+    let begin = Instant::now();
+    let mut taken = 0;
+    // Time is the matter here: several times what it may take nothing for.
+    while begin.elapsed() < Duration::from_millis(2_500) {
+        taken += peer.receive(500).len();
+        thread::sleep(Duration::from_millis(20));
+    }
+    let rest = peer.receive(8 + ALL_WITH_THE_KERNEL - taken);
+    assert!(rest.len() > ALL_WITH_THE_KERNEL / 4, "it took too much");
+    sink.push(b"next");
+    assert_eq!(peer.receive_frame(), b"next");
 }

@@ -192,6 +192,15 @@ impl Listener {
         Self::bind((address, 0).into())
     }
 
+    /// Those who connect can send little before the peer reads.
+    pub fn narrow() -> Self {
+        let listener = Self::new();
+        SockRef::from(&listener.0)
+            .set_recv_buffer_size(4_096)
+            .expect("a size");
+        listener
+    }
+
     /// Begins to answer on a port on which nobody did.
     pub fn at(port: &ReservedPort) -> Self {
         Self::bind((Ipv4Addr::LOCALHOST, port.number()).into())
