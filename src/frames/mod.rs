@@ -3,6 +3,7 @@
 use std::{io, ops::Deref};
 
 use gst::memory::MemoryMap;
+use once_cell::sync::Lazy;
 
 use crate::fanout::Payload;
 
@@ -28,7 +29,7 @@ impl TryFrom<gst::Buffer> for SentBuffer {
     fn try_from(buffer: gst::Buffer) -> Result<Self, Unreadable> {
         let mut memories = buffer.iter_memories();
         let is_readable = |memory: &gst::MemoryRef| {
-            memory.is_type(SYSTEM_MEMORY) || memory.map_readable().is_ok()
+            memory.allocator() == SYSTEM_MEMORY.as_ref() || memory.map_readable().is_ok()
         };
         if memories.all(is_readable) {
             Ok(Self(buffer))
@@ -68,5 +69,6 @@ impl AsRef<[u8]> for Chunk<'_> {
     }
 }
 
-/// What can always be mapped.
-const SYSTEM_MEMORY: &str = "SystemMemory";
+/// Where memory comes from that can always be mapped.
+static SYSTEM_MEMORY: Lazy<Option<gst::Allocator>> =
+    Lazy::new(|| gst::Allocator::find(Some("SystemMemory")));
