@@ -1,10 +1,13 @@
 //! A transport's error as GStreamer's: domain, code, sentence, details.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use gst::prelude::*;
 
-use crate::{net::Error, shared::OpenError};
+use crate::{net::Error, shared::OpenError, told::Told};
 
 /// Which element met with the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,32 +38,40 @@ macro_rules! here {
 }
 pub(crate) use here;
 
-/// The error that ends the stream of an element. The streaming thread may meet with it as well as the one that
-/// tells what happens, and the first of them posts it: one without a cause would else come before.
-#[derive(Debug)]
-pub struct LastError {
+/// The faults of an element's stream, as they are posted. The streaming thread may meet with the one that ends it as well
+/// as the one that tells what happens, and the first of them posts it: one without a cause would else come before.
+pub struct Faults {
     direction: Direction,
-    is_posted: AtomicBool,
+    told: Arc<Told>,
+    is_over: AtomicBool,
 }
 
-impl LastError {
+impl Faults {
     /// None yet.
-    pub fn none(direction: Direction) -> Self {
+    pub fn new(direction: Direction, told: Arc<Told>) -> Self {
         Self {
             direction,
-            is_posted: AtomicBool::new(false),
+            told,
+            is_over: AtomicBool::new(false),
         }
     }
 
     /// The stream is over. What is yet to be told of it is no error of the next.
     pub fn close(&self) {
-        self.is_posted.store(true, Relaxed);
+        self.is_over.store(true, Relaxed);
     }
 
-    /// Posts the error, unless one has been.
-    pub fn post(&self, element: &impl IsA<gst::Element>, error: &Error, place: Place) {
-        if !self.is_posted.swap(true, Relaxed) {
+    /// Posts the error that ends the stream, unless that has been.
+    pub fn post_error(&self, element: &impl IsA<gst::Element>, error: &Arc<Error>, place: Place) {
+        if !self.is_over.swap(true, Relaxed) && self.told.is_news(error, element.upcast_ref()) {
             post_error(element, error, self.direction, place);
+        }
+    }
+
+    /// Posts what the stream survives, unless that has been.
+    pub fn post_warning(&self, element: &impl IsA<gst::Element>, error: &Arc<Error>, place: Place) {
+        if self.told.is_news(error, element.upcast_ref()) {
+            post_warning(element, error, self.direction, place);
         }
     }
 }

@@ -18,6 +18,7 @@ mod progress;
 mod recurring;
 mod settings;
 mod shared;
+mod told;
 mod transport;
 pub mod videosocketsink;
 pub mod videosocketsrc;

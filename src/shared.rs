@@ -14,6 +14,7 @@ use crate::{
     lock::lock,
     net,
     settings::{Common, Settings, Unusable, find},
+    told::Told,
     transport::{self, Endpoint, Roles},
 };
 
@@ -92,6 +93,14 @@ impl From<Role> for Roles {
     }
 }
 
+/// What an element has opened, or joined.
+pub struct Opened<E = Endpoint<SentBuffer>> {
+    /// What is open.
+    pub endpoint: Arc<E>,
+    /// What the elements tell of its faults.
+    pub told: Arc<Told>,
+}
+
 /// Those that are shared, or about to be.
 struct Registry<E> {
     entries: Mutex<HashMap<String, Entry<E>>>,
@@ -107,6 +116,7 @@ enum Entry<E> {
 
 struct Shared<E> {
     endpoint: Weak<E>,
+    told: Arc<Told>,
     users: Vec<User>,
 }
 
@@ -123,11 +133,11 @@ pub fn open<S: Settings>(
     element: &impl IsA<gst::Object>,
     settings: &S,
     role: Role,
-) -> Result<Arc<Endpoint<SentBuffer>>, OpenError> {
+) -> Result<Opened, OpenError> {
     let common = settings.common();
     common.check().map_err(OpenError::Settings)?;
     let Some(id) = &common.connection_id else {
-        return open_endpoint(common, role.into());
+        return Ok(Opened::new(open_endpoint(common, role.into())?));
     };
     let user = User {
         role,
@@ -145,6 +155,15 @@ pub fn open<S: Settings>(
 /// The element has stopped using the connection. With the last one its id is free.
 pub fn leave(id: &str, role: Role) {
     SHARED.leave(id, role);
+}
+
+impl<E> Opened<E> {
+    fn new(endpoint: Arc<E>) -> Self {
+        Self {
+            endpoint,
+            told: Arc::default(),
+        }
+    }
 }
 
 impl<E> Default for Registry<E> {
@@ -165,7 +184,7 @@ impl<E> Registry<E> {
         user: User,
         admits: impl Fn(&E) -> bool,
         open: impl FnOnce() -> Result<Arc<E>, OpenError>,
-    ) -> Result<Arc<E>, OpenError> {
+    ) -> Result<Opened<E>, OpenError> {
         let mut entries = self.settled(id);
         if let Some(Entry::Open(shared)) = entries.get_mut(id)
             && let Some(endpoint) = shared.endpoint.upgrade()
@@ -173,16 +192,17 @@ impl<E> Registry<E> {
             shared.check(id, &user)?;
             if admits(&endpoint) {
                 shared.users.push(user);
-                return Ok(endpoint);
+                let told = shared.told.clone();
+                return Ok(Opened { endpoint, told });
             }
         }
         entries.insert(id.into(), Entry::Opening);
         drop(entries);
         let opening = Opening { registry: self, id };
-        let endpoint = open()?;
-        admits(&endpoint);
-        opening.succeed(&endpoint, user);
-        Ok(endpoint)
+        let opened = Opened::new(open()?);
+        admits(&opened.endpoint);
+        opening.succeed(&opened, user);
+        Ok(opened)
     }
 
     /// The entries, as soon as nobody opens the one with this id.
@@ -211,9 +231,10 @@ struct Opening<'a, E> {
 }
 
 impl<E> Opening<'_, E> {
-    fn succeed(&self, endpoint: &Arc<E>, user: User) {
+    fn succeed(&self, opened: &Opened<E>, user: User) {
         let shared = Shared {
-            endpoint: Arc::downgrade(endpoint),
+            endpoint: Arc::downgrade(&opened.endpoint),
+            told: opened.told.clone(),
             users: vec![user],
         };
         lock(&self.registry.entries).insert(self.id.into(), Entry::Open(shared));
@@ -294,15 +315,17 @@ mod tests {
         }
     }
 
-    type Opened = Result<Arc<&'static str>, OpenError>;
+    type Joined = Result<Arc<&'static str>, OpenError>;
 
-    fn join(all: &Tested, id: &str, role: Role) -> Opened {
-        all.join_or_open(id, user(role), |_| true, || Ok(Arc::new("second")))
+    fn join(all: &Tested, id: &str, role: Role) -> Joined {
+        let open = || Ok(Arc::new("second"));
+        let joined = all.join_or_open(id, user(role), |_| true, open);
+        joined.map(|opened| opened.endpoint)
     }
 
     /// Opens one with the id "slow", in a thread: with the answer that is sent. The other channel has what
     /// came of it.
-    fn open_slowly(all: &Arc<Tested>) -> (mpsc::Sender<Opened>, mpsc::Receiver<Opened>) {
+    fn open_slowly(all: &Arc<Tested>) -> (mpsc::Sender<Joined>, mpsc::Receiver<Joined>) {
         let ((answer, answers), (opened, results)) = (mpsc::channel(), mpsc::channel());
         let ((begun, has_begun), all) = (mpsc::channel(), all.clone());
         thread::spawn(move || {
@@ -310,14 +333,15 @@ mod tests {
                 begun.send(()).unwrap();
                 answers.recv().unwrap()
             };
-            opened.send(all.join_or_open("slow", user(Role::Sink), |_| true, open))
+            let result = all.join_or_open("slow", user(Role::Sink), |_| true, open);
+            opened.send(result.map(|opened| opened.endpoint))
         });
         has_begun.recv_timeout(SOON).unwrap();
         (answer, results)
     }
 
     /// In a thread.
-    fn join_slow(all: &Arc<Tested>) -> mpsc::Receiver<Opened> {
+    fn join_slow(all: &Arc<Tested>) -> mpsc::Receiver<Joined> {
         let ((joined, results), all) = (mpsc::channel(), all.clone());
         thread::spawn(move || joined.send(join(&all, "slow", Role::Source)));
         results

@@ -27,7 +27,7 @@ use crate::{
     messages::{self, RemoveReason},
     net::Error,
     settings::{self, Changeable, uri},
-    shared::{self, Role},
+    shared::{self, Opened, Role},
     transport::{Endpoint, SendError},
 };
 
@@ -319,7 +319,7 @@ impl VideoSocketSink {
                      frame for each that the source receives")
             ));
         }
-        let endpoint = shared::open(&*obj, &settings, Role::Sink)
+        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Sink)
             .map_err(|error| error.message(Direction::Sending, here!()))?;
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
@@ -329,7 +329,7 @@ impl VideoSocketSink {
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
         };
-        let reporter = Arc::new(Reporter::new(&obj, &settings.common));
+        let reporter = Arc::new(Reporter::new(&obj, &settings.common, told));
         *lock(&self.run) = Some(Run {
             endpoint: endpoint.clone(),
             reporter: reporter.clone(),
@@ -491,7 +491,7 @@ impl VideoSocketSink {
         }
     }
 
-    fn fail(&self, error: &Error, place: Place) {
+    fn fail(&self, error: &Arc<Error>, place: Place) {
         let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
         if let Some(reporter) = reporter {
             reporter.fail(error, place);

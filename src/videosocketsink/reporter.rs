@@ -18,13 +18,14 @@ use gst::{
 
 use super::{CAT, VideoSocketSink};
 use crate::{
-    fault::{self, Direction, LastError, Place, here},
+    fault::{Direction, Faults, Place, here},
     lock::lock,
     messages::{self, RemoveReason},
     net::Error,
     progress::Progress,
     recurring::Recurring,
     settings::Common,
+    told::Told,
     transport::{Event, Observer, Reason},
 };
 
@@ -33,7 +34,7 @@ const CLIENT_CONNECTING: &str = "client-connecting";
 /// Passes on what the endpoint tells.
 pub struct Reporter {
     sink: glib::WeakRef<VideoSocketSink>,
-    last_error: LastError,
+    faults: Faults,
     progress: Progress,
     recurring: Mutex<Recurring>,
     /// The source of the same connection tells of clean ends.
@@ -41,10 +42,10 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    pub fn new(sink: &VideoSocketSink, common: &Common) -> Self {
+    pub fn new(sink: &VideoSocketSink, common: &Common, told: Arc<Told>) -> Self {
         Self {
             sink: sink.downgrade(),
-            last_error: LastError::none(Direction::Sending),
+            faults: Faults::new(Direction::Sending, told),
             progress: Progress::default(),
             recurring: Mutex::new(Recurring::new(common)),
             is_shared: common.connection_id.is_some(),
@@ -53,17 +54,17 @@ impl Reporter {
 
     /// The element has stopped.
     pub fn close(&self) {
-        self.last_error.close();
+        self.faults.close();
         if let Some(sink) = self.sink.upgrade() {
             self.progress.stop(&sink);
         }
     }
 
     /// The stream cannot go on.
-    pub fn fail(&self, error: &Error, place: Place) {
+    pub fn fail(&self, error: &Arc<Error>, place: Place) {
         if let Some(sink) = self.sink.upgrade() {
             self.progress.fail(&sink, error);
-            self.last_error.post(&sink, error, place);
+            self.faults.post_error(&sink, error, place);
         }
     }
 
@@ -80,7 +81,7 @@ impl Reporter {
         }
         let news = lock(&self.recurring).ended(cause, was_of_use);
         if let Some(fault) = news {
-            fault::post_warning(sink, &fault, Direction::Sending, here!());
+            self.faults.post_warning(sink, &fault, here!());
         }
     }
 }
@@ -115,7 +116,7 @@ impl Observer for Reporter {
                 );
                 match cause {
                     cause if *goes_on => self.go_on(&obj, cause.clone(), *reason, *was_of_use),
-                    Some(cause) => self.last_error.post(&obj, cause, here!()),
+                    Some(cause) => self.faults.post_error(&obj, cause, here!()),
                     None => (),
                 }
                 let sent = (stats.frames_sent, stats.bytes_sent);
@@ -125,11 +126,11 @@ impl Observer for Reporter {
                 obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
                 obj.notify("num-clients");
             }
-            Event::Warning(error) => fault::post_warning(&obj, error, Direction::Sending, here!()),
+            Event::Warning(error) => self.faults.post_warning(&obj, error, here!()),
             Event::Waiting(waiting) => self.progress.wait(&obj, waiting),
             Event::Failed(error) => {
                 self.progress.fail(&obj, error);
-                self.last_error.post(&obj, error, here!());
+                self.faults.post_error(&obj, error, here!());
             }
         }
     }

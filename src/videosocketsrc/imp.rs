@@ -20,7 +20,7 @@ use crate::{
     messages,
     net::Error,
     settings::{self, uri},
-    shared::{self, Role},
+    shared::{self, Opened, Role},
     transport::{Endpoint, Interrupt, Received, Receiver},
 };
 
@@ -194,7 +194,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             Some(caps) => raw::check(caps)?,
             None => caps::load_typefinders(),
         }
-        let endpoint = shared::open(&*obj, &settings, Role::Source)
+        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Source)
             .map_err(|error| error.message(Direction::Receiving, here!()))?;
         let receiver = Receiver::new(
             endpoint.clone(),
@@ -210,7 +210,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             }
             fault::message(&error, Direction::Receiving, here!())
         })?;
-        let reporter = Arc::new(Reporter::new(&obj, &settings.common));
+        let reporter = Arc::new(Reporter::new(&obj, &settings.common, told));
         *lock(&self.run) = Some(Run {
             reporter: reporter.clone(),
             interrupt: receiver.interrupt(),

@@ -6,20 +6,21 @@ use gst::{glib, prelude::*};
 
 use super::{CAT, VideoSocketSrc};
 use crate::{
-    fault::{self, Direction, LastError, Place, here},
+    fault::{Direction, Faults, Place, here},
     lock::lock,
     messages,
     net::Error,
     progress::Progress,
     recurring::Recurring,
     settings::Common,
+    told::Told,
     transport::{Event, Observer},
 };
 
 /// Passes on what the endpoint tells.
 pub struct Reporter {
     source: glib::WeakRef<VideoSocketSrc>,
-    last_error: LastError,
+    faults: Faults,
     progress: Progress,
     ends: Mutex<Ends>,
 }
@@ -32,10 +33,10 @@ struct Ends {
 }
 
 impl Reporter {
-    pub fn new(source: &VideoSocketSrc, common: &Common) -> Self {
+    pub fn new(source: &VideoSocketSrc, common: &Common, told: Arc<Told>) -> Self {
         Self {
             source: source.downgrade(),
-            last_error: LastError::none(Direction::Receiving),
+            faults: Faults::new(Direction::Receiving, told),
             progress: Progress::default(),
             ends: Mutex::new(Ends {
                 recurring: Recurring::new(common),
@@ -46,7 +47,7 @@ impl Reporter {
 
     /// The element has stopped.
     pub fn close(&self) {
-        self.last_error.close();
+        self.faults.close();
         if let Some(source) = self.source.upgrade() {
             self.progress.stop(&source);
         }
@@ -59,15 +60,15 @@ impl Reporter {
         let news = ends.recurring.ended(fault, received != before);
         drop(ends);
         if let Some((source, fault)) = self.source.upgrade().zip(news) {
-            fault::post_warning(&source, &fault, Direction::Receiving, place);
+            self.faults.post_warning(&source, &fault, place);
         }
     }
 
     /// The stream cannot go on.
-    pub fn fail(&self, error: &Error, place: Place) {
+    pub fn fail(&self, error: &Arc<Error>, place: Place) {
         if let Some(source) = self.source.upgrade() {
             self.progress.fail(&source, error);
-            self.last_error.post(&source, error, place);
+            self.faults.post_error(&source, error, place);
         }
     }
 }
@@ -93,13 +94,11 @@ impl Observer for Reporter {
                 let received = (stats.frames_received, stats.bytes_received);
                 messages::post_disconnected(&obj, *peer, (*reason).into(), received);
             }
-            Event::Warning(error) => {
-                fault::post_warning(&obj, error, Direction::Receiving, here!())
-            }
+            Event::Warning(error) => self.faults.post_warning(&obj, error, here!()),
             Event::Waiting(waiting) => self.progress.wait(&obj, waiting),
             Event::Failed(error) => {
                 self.progress.fail(&obj, error);
-                self.last_error.post(&obj, error, here!());
+                self.faults.post_error(&obj, error, here!());
             }
         }
     }

@@ -645,3 +645,110 @@ fn one_end_of_a_chat_stops_and_the_other_gets_the_end_of_the_stream() {
         assert!(stays.sink.unread_errors(&stays.sink.sink).is_empty());
     }
 }
+
+/// Both in one pipeline, the sink in full flow, until both have come to their end by a fault. Returns the errors of the
+/// two.
+#[track_caller]
+fn faults_of(
+    id: &str,
+    settings: &str,
+    of_sink: &str,
+    of_source: &str,
+    cause: impl FnOnce(&Pipeline),
+) -> Vec<Fault> {
+    let settings = format!("host=127.0.0.1 connection-id={id} {settings}");
+    let pipeline = Pipeline::launch(&format!(
+        "fakesrc name=speaks sizetype=fixed sizemax=1000 format=time ! \
+         videosocketsink name=sink sync=false {settings} {of_sink} \
+         videosocketsrc name=source {settings} {of_source} ! fakesink name=hears async=false sync=false"
+    ));
+    pipeline.play();
+    pipeline.await_playing();
+    cause(&pipeline);
+    let pad = |name, pad| pipeline.element(name).static_pad(pad).expect("a pad");
+    let (speaks, hears) = (pad("speaks", "src"), pad("hears", "sink"));
+    eventually("both have come to their end", || {
+        speaks.last_flow_result().is_err() && hears.pad_flags().contains(gst::PadFlags::EOS)
+    });
+    pipeline.stop();
+    let elements = ["sink", "source"].map(|name| pipeline.element(name));
+    let errors = elements
+        .iter()
+        .flat_map(|element| pipeline.unread_errors(element));
+    errors.collect()
+}
+
+#[test]
+fn a_pair_that_nobody_answers_is_one_error() {
+    let nobody = ReservedPort::new();
+    let settings = format!("port={} connect-timeout=300000000", nobody.number());
+    let errors = faults_of("unanswered", &settings, "", "", |_| ());
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+}
+
+/// What a peer may do amiss. Returns one that stays.
+type Misdeed = fn(Peer) -> Option<Peer>;
+
+const MISDEEDS: [(&str, Misdeed); 4] = [
+    ("reset", |peer| {
+        peer.reset();
+        None
+    }),
+    ("torn frame", |peer| {
+        peer.send(b"00000005he");
+        None
+    }),
+    ("bad header", |peer| {
+        peer.send(b"nonsense");
+        Some(peer)
+    }),
+    ("silence", Some),
+];
+
+#[test]
+fn one_fault_of_a_pair_is_one_error() {
+    for mode in ["connect", "listen"] {
+        for (name, misdeed) in MISDEEDS {
+            for (of_sink, of_source) in [("timeout=200000000", ""), ("", "timeout=200000000")] {
+                let listener = Listener::new();
+                let port = if mode == "connect" {
+                    listener.port()
+                } else {
+                    0
+                };
+                let settings = format!("mode={mode} port={port}");
+                let mut stays = None;
+                let errors = faults_of("one-error", &settings, of_sink, of_source, |pipeline| {
+                    let port = number(&pipeline.element("source"), "current-port");
+                    let peer = match mode {
+                        "connect" => listener.accept(),
+                        _ => Peer::connect(port.try_into().expect("a port")),
+                    };
+                    peer.await_bytes();
+                    stays = misdeed(peer);
+                });
+                let case = format!("{name}, mode={mode} {of_sink}{of_source}");
+                assert_eq!(errors.len(), 1, "{case}: {errors:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fault_of_a_pair_in_two_pipelines_is_told_in_both() {
+    let nobody = ReservedPort::new();
+    let settings = format!(
+        "connection-id=two-pipelines port={} connect-timeout=300000000",
+        nobody.number()
+    );
+    let pair = Pair::new(&settings, "");
+    pair.start();
+    let (sink, source) = (&pair.sink.sink, &pair.source.source);
+    let error = pair.sink.expect_error().from(sink);
+    error.is(gst::ResourceError::OpenWrite).says(&["refused"]);
+    let error = pair.source.expect_error().from(source);
+    error.is(gst::ResourceError::OpenRead).says(&["refused"]);
+    pair.stop(true);
+    assert!(pair.sink.unread_errors(sink).is_empty());
+    assert!(pair.source.unread_errors(source).is_empty());
+}
