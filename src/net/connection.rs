@@ -118,10 +118,16 @@ impl Connection {
     /// Reads what is there. 0 is the end of the peer's stream.
     pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let received = retry(|| self.stream.receive(slices));
-        match (received, self.failure.load(Relaxed)) {
-            (Ok(0), error) if error != 0 => Err(io::Error::from_raw_os_error(error)),
+        match (received, self.failure()) {
+            (Ok(0), Some(error)) => Err(error),
             (received, _) => self.noted(received),
         }
+    }
+
+    /// The error that the connection has ended with, as far as one of the directions has met with it.
+    pub fn failure(&self) -> Option<io::Error> {
+        let error = self.failure.load(Relaxed);
+        (error != 0).then(|| io::Error::from_raw_os_error(error))
     }
 
     /// Acknowledges what has come. A peer with Nagle's algorithm on sends the rest only after that, and the

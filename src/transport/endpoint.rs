@@ -235,6 +235,11 @@ impl<P: Payload> Endpoint<P> {
         }
     }
 
+    /// Waits for whoever sends, who may be about to [note](Connection::failure) what the connection has ended with.
+    pub(super) fn await_sender(&self) {
+        drop(self.lock());
+    }
+
     /// The reader has come to the end of the peer's stream, or with a `fault`, of the connection.
     pub fn release(&self, connection: &Arc<Connection>, fault: Option<Reason>) {
         let mut state = self.lock();

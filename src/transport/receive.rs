@@ -305,6 +305,15 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         }
     }
 
+    /// The one who sends takes from the socket the error without which the end looks like a good one.
+    fn with_hindsight(&self, ending: Ending, connection: &Connection) -> Ending {
+        if !matches!(ending, Ending::EndOfStream | Ending::Truncated(_)) {
+            return ending;
+        }
+        self.endpoint.await_sender();
+        connection.failure().map_or(ending, Ending::Lost)
+    }
+
     fn is_interrupted(&self) -> bool {
         self.interrupt.raised.load(SeqCst)
     }
@@ -325,6 +334,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             _ if current.decoder.finish().is_err() => totals.truncated.add(1),
             _ => (),
         }
+        let ending = self.with_hindsight(ending, &current.connection);
         let (reason, fault) = ending.explain(&current.connection, &current.decoder);
         self.endpoint.release(&current.connection, reason);
         Received::Ended {

@@ -752,3 +752,20 @@ fn a_fault_of_a_pair_in_two_pipelines_is_told_in_both() {
     assert!(pair.sink.unread_errors(sink).is_empty());
     assert!(pair.source.unread_errors(source).is_empty());
 }
+
+#[test]
+fn a_reset_is_an_error_of_the_source_although_the_sink_may_meet_it_first() {
+    for _ in 0..100 {
+        let (pair, peer) = connected("met-first", "connect", "");
+        let pushing = pair.sink.in_background(|feed| {
+            std::iter::repeat_with(|| feed.try_push(buffer(b"small"))).find(Result::is_err)
+        });
+        peer.await_bytes();
+        peer.reset();
+        let refused = pushing.join().expect("it gives up").expect("a refusal");
+        assert_eq!(refused, Err(gst::FlowError::Eos));
+        assert!(pair.source.rest().is_empty());
+        let error = pair.source.expect_error().from(&pair.source.source);
+        error.is(gst::ResourceError::Read).says(&["reset"]);
+    }
+}
