@@ -1,6 +1,9 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    mem,
+    sync::{Arc, Mutex},
+};
 
-use gst::{glib, prelude::*, subclass::prelude::*};
+use gst::{MappedBuffer, buffer::Writable, glib, prelude::*, subclass::prelude::*};
 use gst_base::{
     prelude::*,
     subclass::{base_src::CreateSuccess, prelude::*},
@@ -366,27 +369,40 @@ impl VideoSocketSrc {
 
     fn receive(&self, receiver: &mut FrameReceiver) -> Result<gst::Buffer, gst::FlowError> {
         loop {
-            match receiver.next() {
-                Received::Frame(frame) => {
-                    if frame.is_empty() {
-                        match lock(&self.settings).zero_length {
-                            ZeroLength::Frame => (),
-                            ZeroLength::Skip => continue,
-                            ZeroLength::Eos => return Err(gst::FlowError::Eos),
-                        }
-                    }
-                    return Ok(self.finish_buffer(frame.into_buffer()));
-                }
-                Received::Ended { fault, goes_on } => self.connection_ended(fault, goes_on)?,
-                Received::Failed(error) => {
-                    let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
-                    if let Some(reporter) = reporter {
-                        reporter.fail(&error, here!());
-                    }
-                    return Err(STREAM_OVER);
-                }
-                Received::Interrupted => return Err(gst::FlowError::Flushing),
+            if let Some(buffer) = self.take(receiver.next())? {
+                return Ok(buffer);
             }
+        }
+    }
+
+    /// The buffer that comes of what was received, if one does.
+    fn take(
+        &self,
+        received: Received<MappedBuffer<Writable>>,
+    ) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        match received {
+            Received::Frame(frame) => {
+                if frame.is_empty() {
+                    match lock(&self.settings).zero_length {
+                        ZeroLength::Frame => (),
+                        ZeroLength::Skip => return Ok(None),
+                        ZeroLength::Eos => return Err(gst::FlowError::Eos),
+                    }
+                }
+                Ok(Some(self.finish_buffer(frame.into_buffer())))
+            }
+            Received::Ended { fault, goes_on } => {
+                self.connection_ended(fault, goes_on)?;
+                Ok(None)
+            }
+            Received::Failed(error) => {
+                let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
+                if let Some(reporter) = reporter {
+                    reporter.fail(&error, here!());
+                }
+                Err(STREAM_OVER)
+            }
+            Received::Interrupted => Err(gst::FlowError::Flushing),
         }
     }
 
@@ -440,24 +456,18 @@ impl VideoSocketSrc {
         let mut last = first;
         // What an empty frame means is for the next call to say.
         while receiver.frame_ahead().is_some_and(|len| len > 0) {
-            match receiver.next() {
-                Received::Frame(frame) => {
-                    let mut before = std::mem::replace(&mut last, frame.into_buffer());
-                    if let Some(before) = before.get_mut() {
-                        before.set_pts(time);
-                        before.set_dts(time);
-                    }
-                    buffers.add(before);
-                    // Parsers take a time that they had before for none, and make up a later one.
-                    time = time.map(|time| time + gst::ClockTime::NSECOND);
-                }
-                // The next call meets with it as well, once it is told of.
-                Received::Ended { fault, goes_on } => {
-                    let _ = self.connection_ended(fault, goes_on);
-                    break;
-                }
-                Received::Failed(_) | Received::Interrupted => break,
+            // An end is told of here, and met with by the next call as well.
+            let Ok(Some(next)) = self.take(receiver.next()) else {
+                break;
+            };
+            let mut before = mem::replace(&mut last, next);
+            if let Some(before) = before.get_mut() {
+                before.set_pts(time);
+                before.set_dts(time);
             }
+            buffers.add(before);
+            // Parsers take a time that they had before for none, and make up a later one.
+            time = time.map(|time| time + gst::ClockTime::NSECOND);
         }
         (list, last)
     }
@@ -465,7 +475,7 @@ impl VideoSocketSrc {
     fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
         let (mut is_discontinuous, mut is_untyped, mut other_size) = (false, false, None);
         if let Some(run) = &mut *lock(&self.run) {
-            is_discontinuous = std::mem::take(&mut run.is_discontinuous);
+            is_discontinuous = mem::take(&mut run.is_discontinuous);
             is_untyped = run.is_untyped && buffer.size() > 0;
             run.is_untyped &= !is_untyped;
             other_size = run.frame_size.take_if(|size| *size != buffer.size());

@@ -127,6 +127,24 @@ fn frames_before_a_bad_header_are_delivered() {
     source.expect_error().is(gst::StreamError::Decode);
 }
 
+#[test]
+fn a_frame_of_another_size_than_the_caps_say_is_warned_of_wherever_it_comes() {
+    for at in [0, 1, 20, 39] {
+        let source = Receiver::playing(
+            "mode=listen port=0 caps=\"video/x-raw,format=GRAY8,width=100,height=1\"",
+        );
+        let mut stream = payloads(40, 100);
+        stream[at].pop();
+        Peer::connect(source.port()).send(&framed(&stream).concat());
+        assert_frames(&source.frames(40), &stream);
+        let warning = source.expect_warning().from(&source.source);
+        warning
+            .is(gst::StreamError::Format)
+            .says(&["has 100 bytes", "one of 99"]);
+        source.expect_no_warning();
+    }
+}
+
 /// A complaint of GStreamer's ends the test.
 #[test]
 fn a_source_of_small_frames_stops_in_full_flow_without_a_complaint() {
