@@ -37,6 +37,8 @@ use crate::{
 pub enum SendError {
     /// [`Endpoint::interrupt`] was called; those that are left were not taken.
     Interrupted,
+    /// The same after [`Endpoint::yield_to_others`]: the caller is to let others pass, and to come again.
+    Yield,
     /// The peer has ended the connection, in good order.
     HungUp,
     /// The endpoint has failed, as an event tells as well.
@@ -444,6 +446,13 @@ impl<P: Payload> Endpoint<P> {
         self.progress.notify_all();
     }
 
+    /// Makes [`send`](Self::send) return rather than wait, until called again with `false`, for others who cannot do
+    /// what they have to meanwhile.
+    pub fn yield_to_others(&self, yields: bool) {
+        self.lock().yields = yields;
+        self.progress.notify_all();
+    }
+
     /// Removes one client. Returns whether there is one with this number.
     pub fn disconnect_client(&self, id: u64) -> bool {
         let mut state = self.lock();
@@ -557,6 +566,8 @@ impl<P: Payload> Endpoint<P> {
                 self.send_waiting(&mut state);
             } else if state.interrupted {
                 return Err(SendError::Interrupted);
+            } else if state.yields {
+                return Err(SendError::Yield);
             } else {
                 state = self.wait(state);
                 *now = Instant::now();

@@ -33,6 +33,8 @@ pub(super) struct State<P> {
     pub totals: Arc<Totals>,
     pub last_id: u64,
     pub interrupted: bool,
+    /// Whoever sends is to return, rather than to wait, and to come again.
+    pub yields: bool,
     /// How often [`Endpoint::finish`](super::Endpoint::finish) was to return.
     pub interruptions: u64,
     /// A client has left; whoever waits is still to learn it.
@@ -74,6 +76,7 @@ impl<P: Payload> State<P> {
             untold: Vec::new(),
             last_id: 0,
             interrupted: false,
+            yields: false,
             interruptions: 0,
             has_left: false,
             stopping: false,

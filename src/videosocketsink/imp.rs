@@ -14,7 +14,7 @@ use once_cell::sync::Lazy;
 
 use super::{
     CAT, decoder_settings,
-    preroll::{preroll, wait_until_playing, without_lock},
+    preroll::{preroll, wait_until_playing, without_lock, yield_lock},
     reporter::{Reporter, signals},
     settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod},
     stream::{Stream, stream_headers},
@@ -171,7 +171,17 @@ impl ElementImpl for VideoSocketSink {
             self.post_error_message(error);
             return Err(gst::StateChangeError);
         }
+        // Without a preroll nothing else keeps the first frame from being rendered before the base class is here.
+        let yields = |yields| {
+            if transition == gst::StateChange::PausedToPlaying
+                && let Some(endpoint) = self.running_endpoint()
+            {
+                endpoint.yield_to_others(yields);
+            }
+        };
+        yields(true);
         let result = self.parent_change_state(transition);
+        yields(false);
         if transition == gst::StateChange::PausedToPlaying
             && result == Ok(gst::StateChangeSuccess::Async)
             && let Some(endpoint) = self.running_endpoint()
@@ -419,6 +429,7 @@ impl VideoSocketSink {
                     return Ok(gst::FlowSuccess::Ok);
                 }
                 Err(SendError::Interrupted) => wait_until_playing(&*self.obj()).map(|_| ())?,
+                Err(SendError::Yield) => yield_lock(&*self.obj()).map(|_| ())?,
                 Err(SendError::HungUp) => return Err(gst::FlowError::Eos),
                 Err(SendError::Failed(error)) => {
                     self.fail(&error, here!());
@@ -482,7 +493,7 @@ impl VideoSocketSink {
             }
             match without_lock(&*obj, || endpoint.finish(interruptions)) {
                 Ok(()) | Err(SendError::HungUp) => return true,
-                Err(SendError::Interrupted) => (),
+                Err(SendError::Interrupted | SendError::Yield) => (),
                 Err(SendError::Failed(error)) => {
                     self.fail(&error, here!());
                     return true;

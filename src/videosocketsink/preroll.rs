@@ -3,6 +3,8 @@
 
 #![allow(unsafe_code)]
 
+use std::thread;
+
 use gst::{
     glib::{self, translate::*},
     prelude::*,
@@ -16,11 +18,40 @@ pub fn wait_until_playing(
     loop {
         let result = sink.wait_preroll()?;
         // It may have been made to play and to pause again before this thread got to run.
-        // SAFETY: the field of a live object, read under the lock that it is protected by.
-        if unsafe { (*as_ptr(sink)).need_preroll } == glib::ffi::GFALSE {
+        if !needs_preroll(sink) {
             return Ok(result);
         }
     }
+}
+
+/// Lets others have the lock, and waits until the sink plays if they have made it pause. For rendering.
+pub fn yield_lock(sink: &impl IsA<gst_base::BaseSink>) -> Result<gst::FlowSuccess, gst::FlowError> {
+    // As in every wait of the base class: what is being rendered is prerolled.
+    set_have_preroll(sink, true);
+    without_lock(sink, thread::yield_now);
+    set_have_preroll(sink, false);
+    if is_flushing(sink) {
+        Err(gst::FlowError::Flushing)
+    } else if needs_preroll(sink) {
+        wait_until_playing(sink)
+    } else {
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+fn is_flushing(sink: &impl IsA<gst_base::BaseSink>) -> bool {
+    // SAFETY: the field of a live object, read under the lock that it is protected by.
+    unsafe { (*as_ptr(sink)).flushing != glib::ffi::GFALSE }
+}
+
+fn needs_preroll(sink: &impl IsA<gst_base::BaseSink>) -> bool {
+    // SAFETY: as above.
+    unsafe { (*as_ptr(sink)).need_preroll != glib::ffi::GFALSE }
+}
+
+fn set_have_preroll(sink: &impl IsA<gst_base::BaseSink>, have: bool) {
+    // SAFETY: as above, and written.
+    unsafe { (*as_ptr(sink)).have_preroll = have.into_glib() };
 }
 
 /// Waits, if the sink has to preroll, until it plays. For the event handler.
@@ -29,8 +60,7 @@ pub fn preroll(
     event: &gst::Event,
 ) -> Result<gst::FlowSuccess, gst::FlowError> {
     // The base class looks for a flush only after its wait.
-    // SAFETY: the field of a live object, read under the lock that it is protected by.
-    if unsafe { (*as_ptr(sink)).flushing } != glib::ffi::GFALSE {
+    if is_flushing(sink) {
         return Err(gst::FlowError::Flushing);
     }
     // SAFETY: both pointers are those of live objects, which the call does not keep, an event is a mini
@@ -43,12 +73,12 @@ pub fn preroll(
     }
 }
 
-/// Waits for something that state changes are not to wait for. For the event handler.
+/// Waits for something that state changes are not to wait for.
 pub fn without_lock<R>(sink: &impl IsA<gst_base::BaseSink>, wait: impl FnOnce() -> R) -> R {
-    // SAFETY: the lock of a live object, held by this thread, which is the one that handles the event.
+    // SAFETY: the lock of a live object, held by this thread, which renders a buffer or handles an event.
     unsafe { glib::ffi::g_mutex_unlock(&raw mut (*as_ptr(sink)).preroll_lock) };
     let result = wait();
-    // SAFETY: as above; the base class releases it when the event is handled.
+    // SAFETY: as above; the base class releases it when that is done.
     unsafe { glib::ffi::g_mutex_lock(&raw mut (*as_ptr(sink)).preroll_lock) };
     result
 }

@@ -189,3 +189,18 @@ fn a_flush_while_clients_are_seen_off_leaves_none_behind() {
     assert_eq!(Peer::connect(sink.port()).receive_frame(), b"next");
     pushing.join().expect("the frame was taken");
 }
+
+#[test]
+fn a_sink_that_does_not_preroll_plays_although_its_first_frame_waits_for_a_client() {
+    let pipeline = Pipeline::launch(
+        "fakesrc sizetype=fixed sizemax=1000 format=time ! \
+         videosocketsink async=false sync=false mode=listen host=127.0.0.1 port=0",
+    );
+    for _ in 0..STARTS {
+        pipeline.play();
+        pipeline.stop();
+    }
+}
+
+/// Enough that the frame comes in the middle of the change to PLAYING once.
+const STARTS: usize = 200;
