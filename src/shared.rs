@@ -15,7 +15,7 @@ use crate::{
     net,
     settings::{Common, Settings, Unusable, find},
     told::Told,
-    transport::{self, Endpoint, Roles},
+    transport::{self, Endpoint, Role, Users},
 };
 
 /// What both have to agree on: whichever starts first opens the connection.
@@ -75,24 +75,6 @@ impl From<Unusable> for OpenError {
     }
 }
 
-/// Which of the two ends of a connection an element is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It receives.
-    Source,
-    /// It sends.
-    Sink,
-}
-
-impl From<Role> for Roles {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Source => Self::Reader,
-            Role::Sink => Self::Writer,
-        }
-    }
-}
-
 /// What an element has opened, or joined.
 pub struct Opened<E = Endpoint<SentBuffer>> {
     /// What is open.
@@ -104,13 +86,13 @@ pub struct Opened<E = Endpoint<SentBuffer>> {
 /// Those that are shared, or about to be.
 struct Registry<E> {
     entries: Mutex<HashMap<String, Entry<E>>>,
-    /// One is open, or cannot be.
+    /// One is open or closed, or cannot be opened.
     settled: Condvar,
 }
 
 enum Entry<E> {
-    /// Somebody opens it, which may take a while, and others wait.
-    Opening,
+    /// Somebody opens it, or closes it, which may take a while, and others wait.
+    Changing,
     Open(Shared<E>),
 }
 
@@ -137,7 +119,7 @@ pub fn open<S: Settings>(
     let common = settings.common();
     common.check().map_err(OpenError::Settings)?;
     let Some(id) = &common.connection_id else {
-        return Ok(Opened::new(open_endpoint(common, role.into())?));
+        return Ok(Opened::new(open_endpoint(common, Users::One(role))?));
     };
     let user = User {
         role,
@@ -147,14 +129,18 @@ pub fn open<S: Settings>(
     SHARED.join_or_open(
         id,
         user,
-        |endpoint| endpoint.admit(role.into()),
-        || open_endpoint(common, Roles::Both),
+        |endpoint| endpoint.admit(role),
+        || open_endpoint(common, Users::Pair),
     )
 }
 
-/// The element has stopped using the connection. With the last one its id is free.
-pub fn leave(id: &str, role: Role) {
-    SHARED.leave(id, role);
+/// The element stops using the connection, for which it calls `close`. With the last one its id is free: then nothing
+/// is open any more that another could meet with.
+pub fn leave(id: Option<&str>, role: Role, close: impl FnOnce()) {
+    match id {
+        Some(id) => SHARED.leave(id, role, close),
+        None => close(),
+    }
 }
 
 impl<E> Opened<E> {
@@ -196,25 +182,36 @@ impl<E> Registry<E> {
                 return Ok(Opened { endpoint, told });
             }
         }
-        entries.insert(id.into(), Entry::Opening);
+        entries.insert(id.into(), Entry::Changing);
         drop(entries);
-        let opening = Opening { registry: self, id };
+        let change = Change { registry: self, id };
         let opened = Opened::new(open()?);
         admits(&opened.endpoint);
-        opening.succeed(&opened, user);
+        change.succeed(&opened, user);
         Ok(opened)
     }
 
-    /// The entries, as soon as nobody opens the one with this id.
+    /// The entries, as soon as nobody opens or closes the one with this id.
     fn settled(&self, id: &str) -> MutexGuard<'_, HashMap<String, Entry<E>>> {
-        let is_opening =
-            |entries: &mut HashMap<_, _>| matches!(entries.get(id), Some(Entry::Opening));
-        let entries = self.settled.wait_while(lock(&self.entries), is_opening);
+        let is_changing =
+            |entries: &mut HashMap<_, _>| matches!(entries.get(id), Some(Entry::Changing));
+        let entries = self.settled.wait_while(lock(&self.entries), is_changing);
         entries.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self, id: &str, role: Role) {
-        let mut entries = lock(&self.entries);
+    fn leave(&self, id: &str, role: Role, close: impl FnOnce()) {
+        let mut entries = self.settled(id);
+        if let Some(Entry::Open(shared)) = entries.get(id)
+            && shared.users.iter().all(|user| user.role == role)
+        {
+            entries.insert(id.into(), Entry::Changing);
+            drop(entries);
+            let _change = Change { registry: self, id };
+            return close();
+        }
+        drop(entries);
+        close();
+        let mut entries = self.settled(id);
         if let Some(Entry::Open(shared)) = entries.get_mut(id) {
             shared.users.retain(|user| user.role != role);
             if shared.users.is_empty() {
@@ -224,13 +221,13 @@ impl<E> Registry<E> {
     }
 }
 
-/// The right to open a connection, during which its id is taken.
-struct Opening<'a, E> {
+/// The right to open or to close a connection, during which its id is taken.
+struct Change<'a, E> {
     registry: &'a Registry<E>,
     id: &'a str,
 }
 
-impl<E> Opening<'_, E> {
+impl<E> Change<'_, E> {
     fn succeed(&self, opened: &Opened<E>, user: User) {
         let shared = Shared {
             endpoint: Arc::downgrade(&opened.endpoint),
@@ -241,10 +238,10 @@ impl<E> Opening<'_, E> {
     }
 }
 
-impl<E> Drop for Opening<'_, E> {
+impl<E> Drop for Change<'_, E> {
     fn drop(&mut self) {
         let mut entries = lock(&self.registry.entries);
-        if let Some(Entry::Opening) = entries.get(self.id) {
+        if let Some(Entry::Changing) = entries.get(self.id) {
             entries.remove(self.id);
         }
         self.registry.settled.notify_all();
@@ -282,8 +279,8 @@ impl<E> Shared<E> {
     }
 }
 
-fn open_endpoint(common: &Common, roles: Roles) -> Result<Arc<Endpoint<SentBuffer>>, OpenError> {
-    Ok(transport::open(common.target()?, roles)?)
+fn open_endpoint(common: &Common, users: Users) -> Result<Arc<Endpoint<SentBuffer>>, OpenError> {
+    Ok(transport::open(common.target()?, users)?)
 }
 
 fn agreed<S: Settings>(settings: &S) -> Vec<(&'static str, String)> {
@@ -333,7 +330,7 @@ mod tests {
                 begun.send(()).unwrap();
                 answers.recv().unwrap()
             };
-            let result = all.join_or_open("slow", user(Role::Sink), |_| true, open);
+            let result = all.join_or_open("slow", user(Role::Writer), |_| true, open);
             opened.send(result.map(|opened| opened.endpoint))
         });
         has_begun.recv_timeout(SOON).unwrap();
@@ -343,7 +340,7 @@ mod tests {
     /// In a thread.
     fn join_slow(all: &Arc<Tested>) -> mpsc::Receiver<Joined> {
         let ((joined, results), all) = (mpsc::channel(), all.clone());
-        thread::spawn(move || joined.send(join(&all, "slow", Role::Source)));
+        thread::spawn(move || joined.send(join(&all, "slow", Role::Reader)));
         results
     }
 
@@ -354,8 +351,8 @@ mod tests {
         let (done, is_done) = mpsc::channel();
         let others = all.clone();
         thread::spawn(move || {
-            let other = join(&others, "other", Role::Sink).unwrap();
-            others.leave("other", Role::Sink);
+            let other = join(&others, "other", Role::Writer).unwrap();
+            others.leave("other", Role::Writer, || ());
             done.send(*other)
         });
         assert_eq!(is_done.recv_timeout(SOON), Ok("second"));
@@ -388,10 +385,25 @@ mod tests {
     #[test]
     fn each_role_is_there_once() {
         let all = Tested::default();
-        let _first = join(&all, "id", Role::Sink).unwrap();
-        let taken = join(&all, "id", Role::Sink).unwrap_err();
-        assert!(matches!(taken, OpenError::Taken { other, .. } if other == "Sink"));
-        all.leave("id", Role::Sink);
-        join(&all, "id", Role::Sink).unwrap();
+        let _first = join(&all, "id", Role::Writer).unwrap();
+        let taken = join(&all, "id", Role::Writer).unwrap_err();
+        assert!(matches!(taken, OpenError::Taken { other, .. } if other == "Writer"));
+        all.leave("id", Role::Writer, || ());
+        join(&all, "id", Role::Writer).unwrap();
+    }
+
+    #[test]
+    fn who_comes_while_it_is_closed_opens_the_next() {
+        let all = Arc::<Tested>::default();
+        let _first = join(&all, "slow", Role::Writer).unwrap();
+        let mut joined = None;
+        all.leave("slow", Role::Writer, || {
+            let results = join_slow(&all);
+            // Had it not waited, it would be the other user of what is being closed.
+            assert!(results.recv_timeout(Duration::from_millis(20)).is_err());
+            joined = Some(results);
+        });
+        let joined = joined.unwrap().recv_timeout(SOON).unwrap();
+        assert!(joined.is_ok());
     }
 }

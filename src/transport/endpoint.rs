@@ -21,7 +21,7 @@ use super::{
     reason::{Reason, sending_ended},
     state::{Future, State},
     stats::{ClientStats, Stats},
-    target::{Mode, Roles, Target},
+    target::{Mode, Role, Target, Users},
     teller::Telling,
     user::User,
     write::write_waiting,
@@ -84,20 +84,20 @@ impl<P: Payload> Endpoint<P> {
     /// One that is yet to be served by its [`Threads`].
     pub(super) fn new(
         target: Target,
-        roles: Roles,
+        users: Users,
         was_given: bool,
         listening: Vec<SocketAddr>,
         waker: Arc<Waker>,
     ) -> Self {
         let audience = match target.mode {
             Mode::Connect => Audience::Callee,
-            Mode::Listen if roles == Roles::Writer && !was_given => Audience::Clients,
+            Mode::Listen if users == Users::One(Role::Writer) && !was_given => Audience::Clients,
             Mode::Listen => Audience::Caller,
         };
-        let users = match roles {
-            Roles::Reader => (User::Awaited, User::Absent),
-            Roles::Writer => (User::Absent, User::Awaited),
-            Roles::Both => (User::Awaited, User::Awaited),
+        let users = match users {
+            Users::One(Role::Reader) => (User::Awaited, User::Absent),
+            Users::One(Role::Writer) => (User::Absent, User::Awaited),
+            Users::Pair => (User::Awaited, User::Awaited),
         };
         let totals = Arc::new(Totals::default());
         let fanout = Fanout::new(audience);
@@ -172,11 +172,11 @@ impl<P: Payload> Endpoint<P> {
     }
 
     /// Keeps the endpoint open for one that is about to attach. `false` where it is too late for that.
-    pub fn admit(&self, role: Roles) -> bool {
+    pub fn admit(&self, role: Role) -> bool {
         let mut state = self.lock();
         let user = match role {
-            Roles::Reader => &mut state.reader,
-            Roles::Writer | Roles::Both => &mut state.writer,
+            Role::Reader => &mut state.reader,
+            Role::Writer => &mut state.writer,
         };
         *user = User::Admitted;
         !state.stopping

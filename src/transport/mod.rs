@@ -45,11 +45,11 @@ pub use self::{
     reason::Reason,
     receive::{FrameMemory, Interrupt, Received, Receiver},
     stats::ClientStats,
-    target::{Mode, Roles, Target},
+    target::{Mode, Role, Target, Users},
 };
 
 /// Opens a target: listens at once, connects later.
-pub fn open<P: Payload>(mut target: Target, roles: Roles) -> Result<Arc<Endpoint<P>>, Error> {
+pub fn open<P: Payload>(mut target: Target, users: Users) -> Result<Arc<Endpoint<P>>, Error> {
     let poll = Poll::new().map_err(Error::Exhausted)?;
     let waker = Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?;
     let waker = Arc::new(waker);
@@ -71,7 +71,7 @@ pub fn open<P: Payload>(mut target: Target, roles: Roles) -> Result<Arc<Endpoint
             Arrivals::doors(listeners, ARRIVALS, poll.registry())?
         }
     };
-    let endpoint = Endpoint::new(target, roles, was_given, listening, waker);
+    let endpoint = Endpoint::new(target, users, was_given, listening, waker);
     let endpoint = Arc::new(endpoint);
     let (teller, telling) = Teller::spawn().map_err(Error::Exhausted)?;
     let worker = Io::new(endpoint.clone(), poll, arrivals, teller);

@@ -30,13 +30,20 @@ pub struct Target {
     pub socket: Option<OwnedFd>,
 }
 
-/// What an endpoint is used for.
+/// What an element does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Roles {
-    /// Receiving.
+pub enum Role {
+    /// It receives.
     Reader,
-    /// Sending, to any number of clients where it listens.
+    /// It sends.
     Writer,
-    /// Both, over one connection at a time.
-    Both,
+}
+
+/// Who uses an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Users {
+    /// One alone. A writer that listens sends to any number of clients.
+    One(Role),
+    /// A reader and a writer, over one connection at a time.
+    Pair,
 }

@@ -27,8 +27,8 @@ use crate::{
     messages::{self, RemoveReason},
     net::Error,
     settings::{self, Changeable, uri},
-    shared::{self, Opened, Role},
-    transport::{Endpoint, SendError},
+    shared::{self, Opened},
+    transport::{Endpoint, Role, SendError},
 };
 
 /// Keyframes cost bandwidth; clients that come one by one share one.
@@ -329,7 +329,7 @@ impl VideoSocketSink {
                      frame for each that the source receives")
             ));
         }
-        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Sink)
+        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Writer)
             .map_err(|error| error.message(Direction::Sending, here!()))?;
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
@@ -355,13 +355,11 @@ impl VideoSocketSink {
         let Some(run) = lock(&self.run).take() else {
             return;
         };
-        if let Some(id) = &run.settings.common.connection_id {
-            shared::leave(id, Role::Sink);
-        }
         // Out of all locks: with buffers goes memory of the application's.
         let stream = mem::take(&mut *lock(&self.stream));
         drop(stream);
-        run.endpoint.detach_writer();
+        let id = run.settings.common.connection_id.as_deref();
+        shared::leave(id, Role::Writer, || run.endpoint.detach_writer());
         run.reporter.close();
         if messages::port(run.endpoint.listening()) != 0 {
             self.obj().notify("current-port");

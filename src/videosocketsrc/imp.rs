@@ -23,8 +23,8 @@ use crate::{
     messages,
     net::Error,
     settings::{self, uri},
-    shared::{self, Opened, Role},
-    transport::{Endpoint, Interrupt, Received, Receiver},
+    shared::{self, Opened},
+    transport::{Endpoint, Interrupt, Received, Receiver, Role},
 };
 
 /// After an error of our own. The base class would post a second one, without a cause, for an error; like
@@ -197,7 +197,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             Some(caps) => raw::check(caps)?,
             None => caps::load_typefinders(),
         }
-        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Source)
+        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Reader)
             .map_err(|error| error.message(Direction::Receiving, here!()))?;
         let receiver = Receiver::new(
             endpoint.clone(),
@@ -207,10 +207,8 @@ impl BaseSrcImpl for VideoSocketSrc {
             settings.common.idle_timeout(),
         )
         .map_err(|error| {
-            endpoint.detach_reader();
-            if let Some(id) = &settings.common.connection_id {
-                shared::leave(id, Role::Source);
-            }
+            let id = settings.common.connection_id.as_deref();
+            shared::leave(id, Role::Reader, || endpoint.detach_reader());
             fault::message(&error, Direction::Receiving, here!())
         })?;
         let reporter = Arc::new(Reporter::new(&obj, &settings.common, told));
@@ -238,11 +236,9 @@ impl BaseSrcImpl for VideoSocketSrc {
     fn stop(&self) -> Result<(), gst::ErrorMessage> {
         let run = lock(&self.run).take();
         let had_port = run.as_ref().is_some_and(|run| run.port != 0);
-        if let Some(id) = run.as_ref().and_then(|run| run.connection_id.as_ref()) {
-            shared::leave(id, Role::Source);
-        }
         let receiver = lock(&self.receiver).take();
-        drop(receiver);
+        let id = run.as_ref().and_then(|run| run.connection_id.as_deref());
+        shared::leave(id, Role::Reader, || drop(receiver));
         if let Some(run) = run {
             run.reporter.close();
         }
