@@ -4,7 +4,7 @@ use std::{hint::black_box, io::Read};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use gstvideosocket::wire::{Decoder, HeaderFormat, Step};
+use gstvideosocket::wire::{Decoder, HeaderFormat, LengthField, Step};
 
 criterion_main!(benches);
 criterion_group!(benches, header, decoder);
@@ -14,7 +14,7 @@ fn header(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for (name, format) in [
         ("decimal", HeaderFormat::default()),
-        ("varint", HeaderFormat::Varint),
+        ("varint", HeaderFormat::new(LengthField::Varint).unwrap()),
     ] {
         let len = 3_110_400;
         let header = format.encode(len).unwrap();

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 /// numbers are small enough for many runs a second, and large enough for every path.
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    format: u8,
+    form: (u8, u8, u8, i8),
     max_frame_size: u16,
     ahead: u16,
     frames: [u16; 3],
@@ -18,10 +18,10 @@ struct Input<'a> {
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let format = wire_check::format(input.format);
-    let stream = wire_check::stream(format, &input.frames.map(usize::from), input.tail);
+    let form = wire_check::Form::any(input.form);
+    let stream = wire_check::stream(form, &input.frames.map(usize::from), input.tail);
     wire_check::decoder(
-        format,
+        form,
         input.max_frame_size.into(),
         input.ahead.into(),
         &stream,

@@ -4,9 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (u8, u64, &[u8])| {
-    let (format, len, bytes) = input;
-    let format = wire_check::format(format);
-    wire_check::length(format, len);
-    wire_check::header(format, bytes);
+fuzz_target!(|input: ((u8, u8, u8, i8), u64, &[u8])| {
+    let (form, len, bytes) = input;
+    let form = wire_check::Form::any(form);
+    wire_check::length(form, len);
+    wire_check::header(form, bytes);
 });

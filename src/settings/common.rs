@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     transport::{Mode as TransportMode, Target},
-    wire::HeaderFormat,
+    wire::{FormatError, HeaderFormat, LengthField},
 };
 
 /// Who makes the connection.
@@ -37,12 +37,21 @@ pub enum LengthFormat {
         nick = "decimal"
     )]
     Decimal,
+    /// 8 bits.
+    #[enum_value(name = "8 bits", nick = "u8")]
+    U8,
     /// 16 bits, big-endian.
     #[enum_value(name = "16 bits, most significant byte first", nick = "u16be")]
     U16Be,
     /// 16 bits, little-endian.
     #[enum_value(name = "16 bits, least significant byte first", nick = "u16le")]
     U16Le,
+    /// 24 bits, big-endian.
+    #[enum_value(name = "24 bits, most significant byte first", nick = "u24be")]
+    U24Be,
+    /// 24 bits, little-endian.
+    #[enum_value(name = "24 bits, least significant byte first", nick = "u24le")]
+    U24Le,
     /// 32 bits, big-endian.
     #[enum_value(name = "32 bits, most significant byte first", nick = "u32be")]
     U32Be,
@@ -73,6 +82,9 @@ pub struct Common {
     pub socket: Option<GivenSocket>,
     pub length_format: LengthFormat,
     pub length_digits: u32,
+    pub length_offset: u32,
+    pub length_trailer: u32,
+    pub length_adjustment: i32,
     pub max_frame_size: u64,
     pub connect_timeout: gst::ClockTime,
     pub timeout: gst::ClockTime,
@@ -92,6 +104,9 @@ impl Default for Common {
             socket: None,
             length_format: LengthFormat::Decimal,
             length_digits: 8,
+            length_offset: 0,
+            length_trailer: 0,
+            length_adjustment: 0,
             max_frame_size: 99_999_999,
             connect_timeout: gst::ClockTime::from_seconds(10),
             timeout: gst::ClockTime::ZERO,
@@ -103,18 +118,36 @@ impl Default for Common {
 }
 
 impl Common {
-    /// The form of the headers.
-    pub fn header_format(&self) -> HeaderFormat {
+    /// The form of the headers; else a sentence that says why they can have none.
+    pub fn header_format(&self) -> Result<HeaderFormat, String> {
+        // The properties' ranges are a header's.
+        HeaderFormat::new(self.length_field())
+            .and_then(|format| format.with_offset(self.length_offset as u8))
+            .and_then(|format| format.with_trailer(self.length_trailer as u8))
+            .and_then(|format| format.with_adjustment(self.length_adjustment as i8))
+            .map_err(|error| match error {
+                FormatError::Negative { max, adjustment } => format!(
+                    "With length-adjustment={adjustment} no frame has a length: \
+                     the number in a header of length-digits={} is {max} at most",
+                    self.length_digits
+                ),
+                error => format!("The header cannot be read: {error}"),
+            })
+    }
+
+    fn length_field(&self) -> LengthField {
         match self.length_format {
-            // The property's range is a header's.
-            LengthFormat::Decimal => HeaderFormat::Decimal(self.length_digits as u8),
-            LengthFormat::U16Be => HeaderFormat::U16Be,
-            LengthFormat::U16Le => HeaderFormat::U16Le,
-            LengthFormat::U32Be => HeaderFormat::U32Be,
-            LengthFormat::U32Le => HeaderFormat::U32Le,
-            LengthFormat::U64Be => HeaderFormat::U64Be,
-            LengthFormat::U64Le => HeaderFormat::U64Le,
-            LengthFormat::Varint => HeaderFormat::Varint,
+            LengthFormat::Decimal => LengthField::Decimal(self.length_digits as u8),
+            LengthFormat::U8 => LengthField::U8,
+            LengthFormat::U16Be => LengthField::U16Be,
+            LengthFormat::U16Le => LengthField::U16Le,
+            LengthFormat::U24Be => LengthField::U24Be,
+            LengthFormat::U24Le => LengthField::U24Le,
+            LengthFormat::U32Be => LengthField::U32Be,
+            LengthFormat::U32Le => LengthField::U32Le,
+            LengthFormat::U64Be => LengthField::U64Be,
+            LengthFormat::U64Le => LengthField::U64Le,
+            LengthFormat::Varint => LengthField::Varint,
         }
     }
 

@@ -9,6 +9,8 @@ mod property;
 mod read_only;
 pub mod uri;
 
+use crate::wire::{MAX_ADJUSTMENT, MAX_DIGITS, MAX_SKIPPED};
+
 use self::{given_socket::GivenSocket, property::wrong_type};
 
 pub use self::{
@@ -30,23 +32,8 @@ pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
     use Changeable::InReady;
     let mut properties = opening_properties();
     properties.extend(borrowing_properties());
+    properties.extend(header_properties());
     properties.extend([
-        Property::choice(
-            "length-format",
-            "How a header writes the length of its payload; both ends must agree",
-            InReady,
-            |s: &S| s.common().length_format,
-            |s, format| s.common_mut().length_format = format,
-        ),
-        Property::uint(
-            "length-digits",
-            "How many digits a header has with length-format=decimal; both ends must agree. They limit a \
-             frame: 8 digits to 99999999 bytes",
-            InReady,
-            1..=20,
-            |s: &S| s.common().length_digits,
-            |s, digits| s.common_mut().length_digits = digits,
-        ),
         Property::uint64(
             "max-frame-size",
             "Longest payload in bytes; a longer frame is an error, before memory is taken for it \
@@ -73,19 +60,13 @@ pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
             |s: &S| s.common().reconnect,
             |s, reconnect| s.common_mut().reconnect = reconnect,
         ),
-        Property::custom(
-            glib::ParamSpecInt::builder("qos-dscp")
-                .blurb("DSCP mark of the packets sent (-1 = the system's default)")
-                .minimum(-1)
-                .maximum(63)
-                .default_value(S::default().common().qos_dscp)
-                .flags(InReady.flags())
-                .build(),
-            |s: &S| s.common().qos_dscp.to_value(),
-            |s, value| {
-                s.common_mut().qos_dscp = value.get().map_err(wrong_type)?;
-                Ok(())
-            },
+        Property::int(
+            "qos-dscp",
+            "DSCP mark of the packets sent (-1 = the system's default)",
+            InReady,
+            -1..=63,
+            |s: &S| s.common().qos_dscp,
+            |s, dscp| s.common_mut().qos_dscp = dscp,
         ),
     ]);
     properties
@@ -172,6 +153,56 @@ fn borrowing_properties<S: Settings>() -> [Property<S>; 2] {
                 s.common_mut().socket = socket.map(GivenSocket::new);
                 Ok(())
             },
+        ),
+    ]
+}
+
+/// What a header looks like.
+fn header_properties<S: Settings>() -> [Property<S>; 5] {
+    use Changeable::InReady;
+    [
+        Property::choice(
+            "length-format",
+            "How a header writes the length of its payload; both ends must agree",
+            InReady,
+            |s: &S| s.common().length_format,
+            |s, format| s.common_mut().length_format = format,
+        ),
+        Property::uint(
+            "length-digits",
+            "How many digits a header has with length-format=decimal; both ends must agree. They limit a \
+             frame: 8 digits to 99999999 bytes. Zeros in front are sent, and spaces on either side taken for them",
+            InReady,
+            1..=MAX_DIGITS.into(),
+            |s: &S| s.common().length_digits,
+            |s, digits| s.common_mut().length_digits = digits,
+        ),
+        Property::uint(
+            "length-offset",
+            "How many bytes a header has in front of the length, such as a type or a time; skipped on receipt, \
+             sent as zeros (0 = none)",
+            InReady,
+            0..=MAX_SKIPPED.into(),
+            |s: &S| s.common().length_offset,
+            |s, bytes| s.common_mut().length_offset = bytes,
+        ),
+        Property::uint(
+            "length-trailer",
+            "How many bytes a header has between the length and the payload, and the length does not count; \
+             skipped on receipt, sent as zeros (0 = none)",
+            InReady,
+            0..=MAX_SKIPPED.into(),
+            |s: &S| s.common().length_trailer,
+            |s, bytes| s.common_mut().length_trailer = bytes,
+        ),
+        Property::int(
+            "length-adjustment",
+            "How many bytes are added to the number in a header to have the payload's length: -4 for a length \
+             that counts its own 4 bytes (0 = the number is the length)",
+            InReady,
+            -i32::from(MAX_ADJUSTMENT)..=MAX_ADJUSTMENT.into(),
+            |s: &S| s.common().length_adjustment,
+            |s, bytes| s.common_mut().length_adjustment = bytes,
         ),
     ]
 }

@@ -102,6 +102,25 @@ impl<S: Default + 'static> Property<S> {
         Self::plain(spec, get, set)
     }
 
+    /// A number of 32 bits that may be negative.
+    pub fn int(
+        name: &'static str,
+        blurb: &'static str,
+        changeable: Changeable,
+        range: std::ops::RangeInclusive<i32>,
+        get: fn(&S) -> i32,
+        set: fn(&mut S, i32),
+    ) -> Self {
+        let spec = glib::ParamSpecInt::builder(name)
+            .blurb(blurb)
+            .minimum(*range.start())
+            .maximum(*range.end())
+            .default_value(get(&S::default()))
+            .flags(changeable.flags())
+            .build();
+        Self::plain(spec, get, set)
+    }
+
     /// A number of 64 bits.
     pub fn uint64(
         name: &'static str,

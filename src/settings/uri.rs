@@ -143,8 +143,11 @@ fn parse<S: Settings>(
     text: &str,
 ) -> Result<(&'static Property<S>, glib::Value), String> {
     let property = find::<S>(name).ok_or_else(|| unknown(name))?;
-    let bad = || format!("gives {name} the value {text:?}, which it cannot have");
     let spec = &property.spec;
+    let bad = || {
+        let range = range(spec).map_or_else(String::new, |range| format!(": it is {range}"));
+        format!("gives {name} the value {text:?}, which it cannot have{range}")
+    };
     let value = if spec.value_type() == glib::Type::STRING {
         text.to_value()
     } else {
@@ -172,6 +175,18 @@ fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
         return (spec.minimum()..=spec.maximum()).contains::<u64>(&value);
     }
     true
+}
+
+/// What a number may be.
+fn range(spec: &glib::ParamSpec) -> Option<String> {
+    if let Some(spec) = spec.downcast_ref::<glib::ParamSpecUInt>() {
+        return Some(format!("{} to {}", spec.minimum(), spec.maximum()));
+    }
+    if let Some(spec) = spec.downcast_ref::<glib::ParamSpecInt>() {
+        return Some(format!("{} to {}", spec.minimum(), spec.maximum()));
+    }
+    let spec = spec.downcast_ref::<glib::ParamSpecUInt64>()?;
+    Some(format!("{} to {}", spec.minimum(), spec.maximum()))
 }
 
 fn text<S: Settings>(property: &Property<S>, settings: &S) -> Option<String> {

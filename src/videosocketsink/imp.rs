@@ -27,7 +27,7 @@ use crate::{
     messages::{self, RemoveReason},
     net::Error,
     settings::{self, Changeable, uri},
-    shared::{self, Opened},
+    shared::{self, OpenError, Opened},
     transport::{Endpoint, Role, SendError},
 };
 
@@ -329,13 +329,16 @@ impl VideoSocketSink {
                      frame for each that the source receives")
             ));
         }
-        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Writer)
-            .map_err(|error| error.message(Direction::Sending, here!()))?;
+        let refused = |error: OpenError| error.message(Direction::Sending, here!());
+        let format = settings.common.header_format();
+        let format = format.map_err(OpenError::Settings).map_err(refused)?;
+        let Opened { endpoint, told } =
+            shared::open(&*obj, &settings, Role::Writer).map_err(refused)?;
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
         *lock(&self.stream) = Stream {
             endpoint: Some(endpoint.clone()),
-            format: settings.common.header_format(),
+            format,
             max_frame_size: settings.common.max_frame_size,
             ..Stream::default()
         };

@@ -2,7 +2,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use crate::{fanout::Frame, frames::SentBuffer, transport::Endpoint, wire::HeaderFormat};
+use crate::{
+    fanout::Frame,
+    frames::SentBuffer,
+    transport::Endpoint,
+    wire::{HeaderFormat, LengthError},
+};
 
 /// What the streaming thread knows of the stream.
 #[derive(Default)]
@@ -41,7 +46,15 @@ impl Stream {
         if len as u64 > max {
             return Err(too_long());
         }
-        let header = self.format.encode(len as u64).map_err(|_| too_long())?;
+        let encoded = self.format.encode(len as u64);
+        let header = encoded.map_err(|error| match error {
+            LengthError::TooLong { .. } => too_long(),
+            LengthError::TooShort { min, .. } => gst::error_msg!(
+                gst::ResourceError::Write,
+                ("A buffer of {len} bytes is shorter than a frame can be, {min} bytes"),
+                ["the number in its header, to which length-adjustment is added, would be negative"]
+            ),
+        })?;
         let flags = buffer.flags();
         let time = buffer.dts_or_pts().and_then(|time| {
             let segment = self.segment.as_ref()?;

@@ -23,7 +23,7 @@ use crate::{
     messages,
     net::Error,
     settings::{self, uri},
-    shared::{self, Opened},
+    shared::{self, OpenError, Opened},
     transport::{Endpoint, Interrupt, Received, Receiver, Role},
 };
 
@@ -197,12 +197,15 @@ impl BaseSrcImpl for VideoSocketSrc {
             Some(caps) => raw::check(caps)?,
             None => caps::load_typefinders(),
         }
-        let Opened { endpoint, told } = shared::open(&*obj, &settings, Role::Reader)
-            .map_err(|error| error.message(Direction::Receiving, here!()))?;
+        let refused = |error: OpenError| error.message(Direction::Receiving, here!());
+        let format = settings.common.header_format();
+        let format = format.map_err(OpenError::Settings).map_err(refused)?;
+        let Opened { endpoint, told } =
+            shared::open(&*obj, &settings, Role::Reader).map_err(refused)?;
         let receiver = Receiver::new(
             endpoint.clone(),
             ReceivedBuffers::default(),
-            settings.common.header_format(),
+            format,
             settings.common.max_frame_size,
             settings.common.idle_timeout(),
         )

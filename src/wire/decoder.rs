@@ -191,7 +191,7 @@ impl Decoder {
             State::Header if self.end > self.start => Err(Truncated::Header {
                 got: self.end - self.start,
                 len: self.format.max_header_len(),
-                is_varint: self.format == HeaderFormat::Varint,
+                is_varint: self.format.varies(),
             }),
             State::Header | State::Failed(_) => Ok(()),
         }
@@ -243,7 +243,7 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::header::LengthField, *};
 
     /// How a stream ended: in its bytes, or before them in a header.
     type Ending = Result<Result<(), Truncated>, HeaderError>;
@@ -302,10 +302,14 @@ mod tests {
 
     #[test]
     fn every_split_gives_the_same_frames() {
+        let format = |field| HeaderFormat::new(field).unwrap();
+        let varint = format(LengthField::Varint);
         for format in [
             HeaderFormat::default(),
-            HeaderFormat::U16Le,
-            HeaderFormat::Varint,
+            format(LengthField::U16Le),
+            format(LengthField::U24Be).with_adjustment(-3).unwrap(),
+            varint,
+            varint.with_offset(2).unwrap().with_trailer(1).unwrap(),
         ] {
             let stream = encode(format, &frames());
             for ahead in [0, 21, 4096] {
@@ -327,6 +331,22 @@ mod tests {
             decode(decoder(4096), stream.chunks(1)),
             (frames(), Ok(Ok(())))
         );
+    }
+
+    #[test]
+    fn behind_the_longest_header() {
+        let format = HeaderFormat::new(LengthField::Decimal(64)).unwrap();
+        let format = format.with_offset(64).unwrap().with_trailer(64).unwrap();
+        let stream = encode(format, &frames());
+        for ahead in [0, 4096] {
+            for piece in [1, 191, 192, stream.len()] {
+                let decoder = Decoder::new(format, 1000, ahead);
+                assert_eq!(
+                    decode(decoder, stream.chunks(piece)),
+                    (frames(), Ok(Ok(())))
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,37 +1,39 @@
 //! How the length of a payload is written before it.
 
-use std::{fmt, ops::Deref};
+use std::{
+    fmt,
+    ops::{Deref, Range, RangeInclusive},
+};
 
 use thiserror::Error;
 
-/// The widest decimal header: `u64::MAX` has 20 digits.
-pub const MAX_DIGITS: u8 = 20;
+/// The widest decimal length. Some programs pad a few digits to a header of this size.
+pub const MAX_DIGITS: u8 = 64;
+
+/// The most bytes of a header in front of the length, and the most behind it.
+pub const MAX_SKIPPED: u8 = 64;
+
+/// The furthest that the number in a header may be from the payload's length.
+pub const MAX_ADJUSTMENT: i8 = 64;
 
 /// The longest varint: 64 bits in groups of 7.
 const MAX_VARINT_LEN: usize = 10;
 
-/// The form of a header.
-///
-/// ```
-/// use gstvideosocket::wire::{Decoded, HeaderFormat};
-///
-/// let format = HeaderFormat::default();
-/// assert_eq!(&format.encode(5).unwrap()[..], b"00000005");
-/// assert_eq!(
-///     format.decode(b"00000005hello"),
-///     Ok(Some(Decoded { payload_len: 5, header_len: 8 })),
-/// );
-/// ```
+/// How a number is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderFormat {
-    /// That many ASCII digits, padded with zeros. Spaces are accepted as padding.
-    ///
-    /// There are 1 to [`MAX_DIGITS`] of them. With any other number [`encode`](Self::encode) panics.
+pub enum LengthField {
+    /// That many ASCII digits, 1 to [`MAX_DIGITS`], padded with zeros. Spaces are accepted as padding.
     Decimal(u8),
+    /// 8 bits.
+    U8,
     /// 16 bits, most significant byte first.
     U16Be,
     /// 16 bits, least significant byte first.
     U16Le,
+    /// 24 bits, most significant byte first.
+    U24Be,
+    /// 24 bits, least significant byte first.
+    U24Le,
     /// 32 bits, most significant byte first.
     U32Be,
     /// 32 bits, least significant byte first.
@@ -44,75 +46,281 @@ pub enum HeaderFormat {
     Varint,
 }
 
-impl Default for HeaderFormat {
-    fn default() -> Self {
-        Self::Decimal(8)
-    }
-}
-
-impl HeaderFormat {
-    /// The longest payload that a header of this form can announce, in bytes.
-    pub fn max_payload_len(self) -> u64 {
+impl LengthField {
+    fn max_number(self) -> u64 {
         match self {
             Self::Decimal(digits) => 10u64
                 .checked_pow(digits.into())
                 .map_or(u64::MAX, |next| next - 1),
-            Self::U16Be | Self::U16Le => u16::MAX.into(),
-            Self::U32Be | Self::U32Le => u32::MAX.into(),
-            Self::U64Be | Self::U64Le | Self::Varint => u64::MAX,
+            Self::Varint => u64::MAX,
+            _ => u64::MAX >> (64 - 8 * self.max_len()),
         }
     }
 
-    /// The most bytes that a header of this form takes.
-    pub fn max_header_len(self) -> usize {
+    /// Every number takes as many bytes, except as a varint.
+    fn max_len(self) -> usize {
         match self {
             Self::Decimal(digits) => digits.into(),
+            Self::U8 => 1,
             Self::U16Be | Self::U16Le => 2,
+            Self::U24Be | Self::U24Le => 3,
             Self::U32Be | Self::U32Le => 4,
             Self::U64Be | Self::U64Le => 8,
             Self::Varint => MAX_VARINT_LEN,
         }
     }
 
-    /// The header of a payload of `payload_len` bytes.
-    pub fn encode(self, payload_len: u64) -> Result<Header, TooLong> {
-        let max = self.max_payload_len();
-        if payload_len > max {
-            return Err(TooLong { payload_len, max });
+    fn len_of(self, number: u64) -> usize {
+        match self {
+            Self::Varint => varint_len(number),
+            _ => self.max_len(),
         }
-        // The casts below keep every bit, because of the check above.
-        Ok(match self {
-            Self::Decimal(digits) => encode_decimal(payload_len, digits.into()),
-            Self::U16Be => Header::new(&(payload_len as u16).to_be_bytes()),
-            Self::U16Le => Header::new(&(payload_len as u16).to_le_bytes()),
-            Self::U32Be => Header::new(&(payload_len as u32).to_be_bytes()),
-            Self::U32Le => Header::new(&(payload_len as u32).to_le_bytes()),
-            Self::U64Be => Header::new(&payload_len.to_be_bytes()),
-            Self::U64Le => Header::new(&payload_len.to_le_bytes()),
-            Self::Varint => encode_varint(payload_len),
-        })
+    }
+
+    /// `field` has room for just the number.
+    fn write(self, number: u64, field: &mut [u8]) {
+        let len = field.len();
+        match self {
+            Self::Decimal(_) => write_decimal(number, field),
+            Self::U8 | Self::U16Be | Self::U24Be | Self::U32Be | Self::U64Be => {
+                field.copy_from_slice(&number.to_be_bytes()[8 - len..]);
+            }
+            Self::U16Le | Self::U24Le | Self::U32Le | Self::U64Le => {
+                field.copy_from_slice(&number.to_le_bytes()[..len]);
+            }
+            Self::Varint => write_varint(number, field),
+        }
+    }
+
+    /// The number in `field` of a header that is all there.
+    fn read(self, header: &[u8], field: Range<usize>) -> Result<u64, HeaderError> {
+        match self {
+            Self::Decimal(_) => read_decimal(header, field),
+            Self::U8 | Self::U16Be | Self::U24Be | Self::U32Be | Self::U64Be => {
+                Ok(big_endian(header[field].iter()))
+            }
+            Self::U16Le | Self::U24Le | Self::U32Le | Self::U64Le => {
+                Ok(big_endian(header[field].iter().rev()))
+            }
+            Self::Varint => read_varint(header, field),
+        }
+    }
+}
+
+/// The form of a header.
+///
+/// ```
+/// use gstvideosocket::wire::{Decoded, HeaderFormat, LengthField};
+///
+/// let format = HeaderFormat::default();
+/// assert_eq!(&format.encode(5)?[..], b"00000005");
+/// assert_eq!(
+///     format.decode(b"00000005hello"),
+///     Ok(Some(Decoded { payload_len: 5, header_len: 8 })),
+/// );
+///
+/// // A type in front of the length, which counts itself.
+/// let format = HeaderFormat::new(LengthField::U16Be)?.with_offset(1)?.with_adjustment(-2)?;
+/// assert_eq!(&format.encode(5)?[..], [0, 0, 7]);
+/// assert_eq!(
+///     format.decode(b"\x01\x00\x07hello"),
+///     Ok(Some(Decoded { payload_len: 5, header_len: 3 })),
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderFormat {
+    length: LengthField,
+    offset: u8,
+    trailer: u8,
+    adjustment: i8,
+}
+
+impl Default for HeaderFormat {
+    fn default() -> Self {
+        Self::plain(LengthField::Decimal(8))
+    }
+}
+
+impl HeaderFormat {
+    /// The length and nothing else.
+    ///
+    /// # Errors
+    /// A decimal length that has not 1 to [`MAX_DIGITS`] digits.
+    pub fn new(length: LengthField) -> Result<Self, FormatError> {
+        match length {
+            LengthField::Decimal(digits) if !(1..=MAX_DIGITS).contains(&digits) => {
+                Err(FormatError::Digits(digits))
+            }
+            length => Ok(Self::plain(length)),
+        }
+    }
+
+    const fn plain(length: LengthField) -> Self {
+        Self {
+            length,
+            offset: 0,
+            trailer: 0,
+            adjustment: 0,
+        }
+    }
+
+    /// The same with that many bytes in front of the length: zeros, and any on receipt.
+    ///
+    /// # Errors
+    /// More than [`MAX_SKIPPED`].
+    pub fn with_offset(self, offset: u8) -> Result<Self, FormatError> {
+        if offset > MAX_SKIPPED {
+            return Err(FormatError::Offset(offset));
+        }
+        Ok(Self { offset, ..self })
+    }
+
+    /// The same with that many bytes between the length and the payload: zeros, and any on receipt.
+    ///
+    /// # Errors
+    /// More than [`MAX_SKIPPED`].
+    pub fn with_trailer(self, trailer: u8) -> Result<Self, FormatError> {
+        if trailer > MAX_SKIPPED {
+            return Err(FormatError::Trailer(trailer));
+        }
+        Ok(Self { trailer, ..self })
+    }
+
+    /// The same with a number in it to which `adjustment` is added to have the payload's length.
+    ///
+    /// # Errors
+    /// More than [`MAX_ADJUSTMENT`] or less than its opposite, and what makes every length negative.
+    pub fn with_adjustment(self, adjustment: i8) -> Result<Self, FormatError> {
+        const RANGE: RangeInclusive<i8> = -MAX_ADJUSTMENT..=MAX_ADJUSTMENT;
+        let max = self.length.max_number();
+        if !RANGE.contains(&adjustment) {
+            Err(FormatError::Adjustment(adjustment))
+        } else if adjusted(max, adjustment.into()).is_none() && adjustment < 0 {
+            Err(FormatError::Negative { max, adjustment })
+        } else {
+            Ok(Self { adjustment, ..self })
+        }
+    }
+
+    /// The shortest payload that a header of this form can announce, in bytes.
+    pub fn min_payload_len(self) -> u64 {
+        self.adjustment.max(0) as u64
+    }
+
+    /// The longest payload that a header of this form can announce, in bytes.
+    pub fn max_payload_len(self) -> u64 {
+        self.length
+            .max_number()
+            .saturating_add_signed(self.adjustment.into())
+    }
+
+    /// The most bytes that a header of this form takes.
+    pub fn max_header_len(self) -> usize {
+        self.skipped() + self.length.max_len()
+    }
+
+    /// Whether headers of this form differ in length.
+    pub fn varies(self) -> bool {
+        self.length == LengthField::Varint
+    }
+
+    /// The header of a payload of `payload_len` bytes.
+    ///
+    /// # Errors
+    /// A length that no header of this form can announce.
+    pub fn encode(self, payload_len: u64) -> Result<Header, LengthError> {
+        let number = self.number(payload_len)?;
+        let (start, len) = (self.offset.into(), self.length.len_of(number));
+        let mut header = Header::zeros(self.skipped() + len);
+        self.length
+            .write(number, &mut header.as_mut_slice()[start..][..len]);
+        Ok(header)
     }
 
     /// Reads the header at the start of `bytes`. `None` means that its end has not come yet.
+    ///
+    /// # Errors
+    /// Bytes that are no header of this form.
     pub fn decode(self, bytes: &[u8]) -> Result<Option<Decoded>, HeaderError> {
-        if self == Self::Varint {
-            return decode_varint(bytes);
-        }
-        let header_len = self.max_header_len();
+        let start = usize::from(self.offset);
+        let len = match self.length {
+            LengthField::Varint => match varint_len_in(bytes, start)? {
+                Some(len) => len,
+                None => return Ok(None),
+            },
+            fixed => fixed.max_len(),
+        };
+        let header_len = self.skipped() + len;
         let Some(header) = bytes.get(..header_len) else {
             return Ok(None);
         };
-        let payload_len = match self {
-            Self::Decimal(_) => decode_decimal(header)?,
-            Self::U16Be | Self::U32Be | Self::U64Be => big_endian(header.iter()),
-            Self::U16Le | Self::U32Le | Self::U64Le => big_endian(header.iter().rev()),
-            Self::Varint => unreachable!("handled above"),
-        };
+        let number = self.length.read(header, start..start + len)?;
         Ok(Some(Decoded {
-            payload_len,
+            payload_len: self.payload_len(number, header)?,
             header_len,
         }))
     }
+
+    fn skipped(self) -> usize {
+        usize::from(self.offset) + usize::from(self.trailer)
+    }
+
+    /// What a header says of a payload.
+    fn number(self, payload_len: u64) -> Result<u64, LengthError> {
+        let (min, max) = (self.min_payload_len(), self.max_payload_len());
+        let opposite = -i64::from(self.adjustment);
+        match adjusted(payload_len, opposite) {
+            Some(number) if payload_len <= max => Ok(number),
+            None if payload_len < min => Err(LengthError::TooShort { payload_len, min }),
+            _ => Err(LengthError::TooLong { payload_len, max }),
+        }
+    }
+
+    /// What a `header` that says `number` means.
+    fn payload_len(self, number: u64, header: &[u8]) -> Result<u64, HeaderError> {
+        let bytes = || HeaderBytes::new(header);
+        let adjustment = self.adjustment;
+        adjusted(number, adjustment.into()).ok_or_else(|| match adjustment {
+            ..0 => HeaderError::Negative {
+                bytes: bytes(),
+                number,
+                adjustment,
+            },
+            _ => HeaderError::Overflow { bytes: bytes() },
+        })
+    }
+}
+
+fn adjusted(number: u64, adjustment: i64) -> Option<u64> {
+    number.checked_add_signed(adjustment)
+}
+
+/// The ways in which a form cannot be that of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FormatError {
+    /// No digits, or too many.
+    #[error("a decimal length has 1 to {MAX_DIGITS} digits, not {0}")]
+    Digits(u8),
+    /// Too much in front of the length.
+    #[error("a length has at most {MAX_SKIPPED} bytes in front of it, not {0}")]
+    Offset(u8),
+    /// Too much behind it.
+    #[error("a length has at most {MAX_SKIPPED} bytes behind it, not {0}")]
+    Trailer(u8),
+    /// Too far from the payload's length.
+    #[error("a length is adjusted by -{MAX_ADJUSTMENT} to {MAX_ADJUSTMENT}, not by {0}")]
+    Adjustment(i8),
+    /// No payload can be announced, not even an empty one.
+    #[error(
+        "the header says {max} at most, which an adjustment of {adjustment} makes a negative length"
+    )]
+    Negative {
+        /// The largest number that the header can say.
+        max: u64,
+        /// What is added to it.
+        adjustment: i8,
+    },
 }
 
 /// What a header says, and how many bytes it took to say it.
@@ -124,21 +332,37 @@ pub struct Decoded {
     pub header_len: usize,
 }
 
+/// Headers of up to this many bytes, which most are, stand in the frame that they belong to.
+const INLINE_LEN: usize = 22;
+
 /// The bytes of one header, ready to be sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    bytes: [u8; MAX_DIGITS as usize],
-    len: u8,
+#[derive(Clone)]
+pub struct Header(Bytes);
+
+/// Every frame has one, so that what few of them need stands elsewhere.
+#[derive(Clone)]
+enum Bytes {
+    Inline { len: u8, bytes: [u8; INLINE_LEN] },
+    Boxed(Box<[u8]>),
 }
 
 impl Header {
-    fn new(bytes: &[u8]) -> Self {
-        let mut header = Self {
-            bytes: [0; MAX_DIGITS as usize],
-            len: bytes.len() as u8,
-        };
-        header.bytes[..bytes.len()].copy_from_slice(bytes);
-        header
+    fn zeros(len: usize) -> Self {
+        Self(if len <= INLINE_LEN {
+            Bytes::Inline {
+                len: len as u8,
+                bytes: [0; INLINE_LEN],
+            }
+        } else {
+            Bytes::Boxed(vec![0; len].into())
+        })
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Bytes::Inline { len, bytes } => &mut bytes[..usize::from(*len)],
+            Bytes::Boxed(bytes) => bytes,
+        }
     }
 }
 
@@ -146,9 +370,20 @@ impl Deref for Header {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[..self.len.into()]
+        match &self.0 {
+            Bytes::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Bytes::Boxed(bytes) => bytes,
+        }
     }
 }
+
+impl PartialEq for Header {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Header {}
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,12 +393,23 @@ impl fmt::Debug for Header {
 
 /// A payload that no header of the chosen form can announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a payload of {payload_len} bytes does not fit a header that can say {max} at most")]
-pub struct TooLong {
-    /// The payload's length in bytes.
-    pub payload_len: u64,
-    /// The longest that the header can announce.
-    pub max: u64,
+pub enum LengthError {
+    /// The number does not fit the header.
+    #[error("a payload of {payload_len} bytes does not fit a header that can say {max} at most")]
+    TooLong {
+        /// The payload's length in bytes.
+        payload_len: u64,
+        /// The longest that the header can announce.
+        max: u64,
+    },
+    /// The number would be negative.
+    #[error("a payload of {payload_len} bytes does not fit a header that says {min} at least")]
+    TooShort {
+        /// The payload's length in bytes.
+        payload_len: u64,
+        /// The shortest that the header can announce.
+        min: u64,
+    },
 }
 
 /// The ways in which a header can be bad. Each shows the bytes that came.
@@ -195,6 +441,16 @@ pub enum HeaderError {
         /// The header as it came.
         bytes: HeaderBytes,
     },
+    /// A number that the adjustment makes a negative length.
+    #[error("{bytes} is no length: {number}, adjusted by {adjustment}, is negative")]
+    Negative {
+        /// The header as it came.
+        bytes: HeaderBytes,
+        /// The number in it.
+        number: u64,
+        /// What is added to it.
+        adjustment: i8,
+    },
     /// A length above the receiver's limit.
     #[error("{bytes} announces a frame of {payload_len} bytes; the limit is {max}")]
     TooLong {
@@ -208,12 +464,12 @@ pub enum HeaderError {
 }
 
 /// A received header, kept to be shown: `"GET / HT" (47 45 54 20 2f 20 48 54)`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct HeaderBytes(Header);
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeaderBytes(Box<[u8]>);
 
 impl HeaderBytes {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        Self(Header::new(bytes))
+        Self(bytes.into())
     }
 
     /// The bytes themselves.
@@ -239,36 +495,31 @@ impl fmt::Debug for HeaderBytes {
     }
 }
 
-fn encode_decimal(mut number: u64, digits: usize) -> Header {
-    assert!(
-        (1..=MAX_DIGITS.into()).contains(&digits),
-        "a decimal header of {digits} digits"
-    );
-    let mut bytes = [b'0'; MAX_DIGITS as usize];
-    for digit in bytes[..digits].iter_mut().rev() {
-        *digit += (number % 10) as u8;
+fn write_decimal(mut number: u64, field: &mut [u8]) {
+    for digit in field.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    Header::new(&bytes[..digits])
 }
 
 /// `str::parse` would take a sign, and no padding.
-fn decode_decimal(header: &[u8]) -> Result<u64, HeaderError> {
+fn read_decimal(header: &[u8], field: Range<usize>) -> Result<u64, HeaderError> {
     let bytes = || HeaderBytes::new(header);
-    let start = header
+    let padded = &header[field.clone()];
+    let start = padded
         .iter()
         .position(|&byte| byte != b' ')
         .ok_or_else(|| HeaderError::Blank { bytes: bytes() })?;
-    let end = header
+    let end = padded
         .iter()
         .rposition(|&byte| byte != b' ')
-        .map_or(header.len(), |last| last + 1);
+        .map_or(padded.len(), |last| last + 1);
     let mut number = 0u64;
-    for (i, byte) in header[start..end].iter().enumerate() {
+    for (i, byte) in padded[start..end].iter().enumerate() {
         if !byte.is_ascii_digit() {
             return Err(HeaderError::NotADigit {
                 bytes: bytes(),
-                position: start + i,
+                position: field.start + start + i,
             });
         }
         number = number
@@ -283,64 +534,88 @@ fn big_endian<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
     bytes.fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
-fn encode_varint(mut number: u64) -> Header {
-    let mut bytes = [0; MAX_VARINT_LEN];
-    let mut len = 0;
-    loop {
-        let group = (number & 0x7f) as u8;
+fn varint_len(number: u64) -> usize {
+    // Also 0 takes a group.
+    (64 - (number | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+fn write_varint(mut number: u64, field: &mut [u8]) {
+    for group in field.iter_mut() {
+        *group = number as u8 | 0x80;
         number >>= 7;
-        bytes[len] = if number == 0 { group } else { group | 0x80 };
-        len += 1;
-        if number == 0 {
-            return Header::new(&bytes[..len]);
-        }
+    }
+    if let Some(last) = field.last_mut() {
+        *last &= 0x7f;
     }
 }
 
-fn decode_varint(bytes: &[u8]) -> Result<Option<Decoded>, HeaderError> {
-    let bytes = &bytes[..bytes.len().min(MAX_VARINT_LEN)];
-    let Some(last) = bytes.iter().position(|byte| byte & 0x80 == 0) else {
-        return if bytes.len() < MAX_VARINT_LEN {
-            Ok(None)
-        } else {
-            Err(HeaderError::Unterminated {
-                bytes: HeaderBytes::new(bytes),
-            })
-        };
-    };
-    let header = &bytes[..=last];
+/// The length of the varint that stands at `start`, if its end has come.
+fn varint_len_in(bytes: &[u8], start: usize) -> Result<Option<usize>, HeaderError> {
+    let mut groups = bytes.iter().skip(start).take(MAX_VARINT_LEN);
+    if let Some(last) = groups.position(|byte| byte & 0x80 == 0) {
+        return Ok(Some(last + 1));
+    }
+    match bytes.get(..start + MAX_VARINT_LEN) {
+        None => Ok(None),
+        Some(header) => Err(HeaderError::Unterminated {
+            bytes: HeaderBytes::new(header),
+        }),
+    }
+}
+
+fn read_varint(header: &[u8], field: Range<usize>) -> Result<u64, HeaderError> {
+    let groups = &header[field];
     // Nine groups are 63 bits: the tenth has room for one.
-    if last + 1 == MAX_VARINT_LEN && header[last] > 1 {
+    if groups.len() == MAX_VARINT_LEN && groups[MAX_VARINT_LEN - 1] > 1 {
         return Err(HeaderError::Overflow {
             bytes: HeaderBytes::new(header),
         });
     }
-    let payload_len = header
+    Ok(groups
         .iter()
         .rev()
-        .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f));
-    Ok(Some(Decoded {
-        payload_len,
-        header_len: header.len(),
-    }))
+        .fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FORMATS: [HeaderFormat; 10] = [
-        HeaderFormat::Decimal(1),
-        HeaderFormat::Decimal(8),
-        HeaderFormat::Decimal(20),
-        HeaderFormat::U16Be,
-        HeaderFormat::U16Le,
-        HeaderFormat::U32Be,
-        HeaderFormat::U32Le,
-        HeaderFormat::U64Be,
-        HeaderFormat::U64Le,
-        HeaderFormat::Varint,
+    const FIELDS: [LengthField; 14] = [
+        LengthField::Decimal(1),
+        LengthField::Decimal(8),
+        LengthField::Decimal(20),
+        LengthField::Decimal(64),
+        LengthField::U8,
+        LengthField::U16Be,
+        LengthField::U16Le,
+        LengthField::U24Be,
+        LengthField::U24Le,
+        LengthField::U32Be,
+        LengthField::U32Le,
+        LengthField::U64Be,
+        LengthField::U64Le,
+        LengthField::Varint,
     ];
+
+    /// Each field plain, between other bytes, and adjusted as far as it can be.
+    fn formats() -> Vec<HeaderFormat> {
+        let of_field = |field| {
+            let plain = HeaderFormat::new(field).unwrap();
+            let adjusted = [-64, -9, -1, 1, 64].map(|by| plain.with_adjustment(by));
+            let between = plain.with_offset(64).unwrap().with_trailer(64).unwrap();
+            let behind = plain.with_offset(3).unwrap().with_adjustment(-4);
+            let before = plain.with_trailer(1).unwrap().with_adjustment(5);
+            let adjusted = adjusted.into_iter().chain([behind, before]);
+            let adjusted: Vec<_> = adjusted.filter_map(Result::ok).collect();
+            [vec![plain, between], adjusted].concat()
+        };
+        FIELDS.into_iter().flat_map(of_field).collect()
+    }
+
+    fn plain(field: LengthField) -> HeaderFormat {
+        HeaderFormat::new(field).unwrap()
+    }
 
     fn decode_len(format: HeaderFormat, bytes: &[u8]) -> Result<Option<u64>, HeaderError> {
         format
@@ -354,13 +629,14 @@ mod tests {
 
     #[test]
     fn every_format_round_trips_at_its_edges() {
-        for format in FORMATS {
-            let max = format.max_payload_len();
+        for format in formats() {
+            let (min, max) = (format.min_payload_len(), format.max_payload_len());
             let edges = (0..64).flat_map(|bit| {
                 let power = 1u64 << bit;
                 [power - 1, power, power.saturating_add(1)]
             });
-            for len in edges.chain([max - 1, max]).filter(|&len| len <= max) {
+            let edges = edges.chain([min, min + 1, max.saturating_sub(1), max]);
+            for len in edges.filter(|&len| min <= len && len <= max) {
                 let header = format.encode(len).unwrap();
                 assert!(header.len() <= format.max_header_len());
                 let expected = Decoded {
@@ -375,7 +651,7 @@ mod tests {
     #[test]
     fn every_decimal_width_round_trips_its_largest() {
         for digits in 1..=MAX_DIGITS {
-            let format = HeaderFormat::Decimal(digits);
+            let format = plain(LengthField::Decimal(digits));
             let header = format.encode(format.max_payload_len()).unwrap();
             assert_eq!(header.len(), usize::from(digits));
             assert_eq!(
@@ -387,45 +663,164 @@ mod tests {
 
     #[test]
     fn layout_on_the_wire() {
-        let layouts: [(HeaderFormat, u64, &[u8]); 9] = [
-            (HeaderFormat::Decimal(8), 5, b"00000005"),
-            (HeaderFormat::Decimal(8), 99_999_999, b"99999999"),
-            (HeaderFormat::U16Be, 0x0102, &[1, 2]),
-            (HeaderFormat::U16Le, 0x0102, &[2, 1]),
-            (HeaderFormat::U32Be, 0x0102_0304, &[1, 2, 3, 4]),
-            (HeaderFormat::U32Le, 0x0102_0304, &[4, 3, 2, 1]),
-            (HeaderFormat::U64Be, 0x0102, &[0, 0, 0, 0, 0, 0, 1, 2]),
-            (HeaderFormat::U64Le, 0x0102, &[2, 1, 0, 0, 0, 0, 0, 0]),
-            (HeaderFormat::Varint, 300, &[0xac, 0x02]),
+        let layouts: [(LengthField, u64, &[u8]); 14] = [
+            (LengthField::Decimal(8), 5, b"00000005"),
+            (LengthField::Decimal(8), 99_999_999, b"99999999"),
+            (LengthField::Decimal(24), 300, b"000000000000000000000300"),
+            (LengthField::U8, 0xfe, &[0xfe]),
+            (LengthField::U16Be, 0x0102, &[1, 2]),
+            (LengthField::U16Le, 0x0102, &[2, 1]),
+            (LengthField::U24Be, 0x01_0203, &[1, 2, 3]),
+            (LengthField::U24Le, 0x01_0203, &[3, 2, 1]),
+            (LengthField::U32Be, 0x0102_0304, &[1, 2, 3, 4]),
+            (LengthField::U32Le, 0x0102_0304, &[4, 3, 2, 1]),
+            (LengthField::U64Be, 0x0102, &[0, 0, 0, 0, 0, 0, 1, 2]),
+            (LengthField::U64Le, 0x0102, &[2, 1, 0, 0, 0, 0, 0, 0]),
+            (LengthField::Varint, 0, &[0]),
+            (LengthField::Varint, 300, &[0xac, 0x02]),
         ];
-        for (format, len, expected) in layouts {
-            assert_eq!(&format.encode(len).unwrap()[..], expected);
+        for (field, len, expected) in layouts {
+            assert_eq!(&plain(field).encode(len).unwrap()[..], expected);
+        }
+    }
+
+    #[test]
+    fn what_stands_around_the_length_is_sent_as_zeros_and_skipped() {
+        let length = plain(LengthField::U16Be);
+        let format = length.with_offset(2).unwrap().with_trailer(1).unwrap();
+        assert_eq!(&format.encode(0x0102).unwrap()[..], [0, 0, 1, 2, 0]);
+        assert_eq!(
+            decode_len(format, &[0xff, 0x20, 1, 2, 0x39]),
+            Ok(Some(0x0102))
+        );
+        let varint = plain(LengthField::Varint);
+        let format = varint.with_offset(1).unwrap().with_trailer(2).unwrap();
+        assert_eq!(&format.encode(300).unwrap()[..], [0, 0xac, 2, 0, 0]);
+        assert_eq!(
+            decode_len(format, &[0x80, 0xac, 2, 0x80, 0x80]),
+            Ok(Some(300))
+        );
+    }
+
+    #[test]
+    fn the_longest_header_round_trips() {
+        let digits = plain(LengthField::Decimal(64));
+        let format = digits.with_offset(64).unwrap().with_trailer(64).unwrap();
+        let header = format.encode(12_345).unwrap();
+        let expected = [&[0; 64][..], &[b'0'; 59], b"12345", &[0; 64]].concat();
+        assert_eq!(&header[..], expected);
+        assert_eq!(decode_len(format, &header), Ok(Some(12_345)));
+    }
+
+    #[test]
+    fn the_adjustment_is_what_the_number_lacks() {
+        for (adjustment, header) in [(-4, [0, 9]), (0, [0, 5]), (5, [0, 0])] {
+            let length = plain(LengthField::U16Be);
+            let format = length.with_adjustment(adjustment).unwrap();
+            assert_eq!(&format.encode(5).unwrap()[..], header);
+            assert_eq!(decode_len(format, &header), Ok(Some(5)));
         }
     }
 
     #[test]
     fn a_payload_too_long_for_its_header_is_refused_with_both_numbers() {
-        for (format, max) in [
-            (HeaderFormat::Decimal(1), 9),
-            (HeaderFormat::Decimal(8), 99_999_999),
-            (HeaderFormat::U16Be, 65_535),
-            (HeaderFormat::U32Le, 4_294_967_295),
+        for (field, adjustment, max) in [
+            (LengthField::Decimal(1), 0, 9),
+            (LengthField::Decimal(1), -9, 0),
+            (LengthField::Decimal(8), 0, 99_999_999),
+            (LengthField::U8, 0, 255),
+            (LengthField::U8, -4, 251),
+            (LengthField::U8, 64, 319),
+            (LengthField::U16Be, 0, 65_535),
+            (LengthField::U24Le, 0, 16_777_215),
+            (LengthField::U32Le, 0, 4_294_967_295),
+            (LengthField::U64Be, -1, u64::MAX - 1),
         ] {
+            let format = plain(field).with_adjustment(adjustment).unwrap();
+            assert!(format.encode(max).is_ok());
             let payload_len = max + 1;
             assert_eq!(
                 format.encode(payload_len),
-                Err(TooLong { payload_len, max })
+                Err(LengthError::TooLong { payload_len, max })
+            );
+        }
+    }
+
+    #[test]
+    fn a_payload_too_short_for_its_header_is_refused_with_both_numbers() {
+        for field in FIELDS {
+            let format = plain(field).with_adjustment(4).unwrap();
+            assert!(format.encode(4).is_ok());
+            let (payload_len, min) = (3, 4);
+            assert_eq!(
+                format.encode(payload_len),
+                Err(LengthError::TooShort { payload_len, min })
             );
         }
     }
 
     #[test]
     fn an_incomplete_header_waits_for_more() {
-        for format in FORMATS {
+        for format in formats() {
             let header = format.encode(format.max_payload_len()).unwrap();
             for end in 0..header.len() {
                 assert_eq!(format.decode(&header[..end]), Ok(None), "{format:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_decimal_length_without_digits_or_with_too_many_is_none() {
+        for digits in [0, 65, u8::MAX] {
+            assert_eq!(
+                HeaderFormat::new(LengthField::Decimal(digits)),
+                Err(FormatError::Digits(digits))
+            );
+        }
+    }
+
+    #[test]
+    fn more_bytes_around_the_length_than_there_may_be_are_refused() {
+        let format = HeaderFormat::default();
+        assert_eq!(format.with_offset(65), Err(FormatError::Offset(65)));
+        assert_eq!(format.with_trailer(65), Err(FormatError::Trailer(65)));
+    }
+
+    #[test]
+    fn an_adjustment_too_far_is_refused() {
+        for adjustment in [-65, 65] {
+            assert_eq!(
+                HeaderFormat::default().with_adjustment(adjustment),
+                Err(FormatError::Adjustment(adjustment))
+            );
+        }
+    }
+
+    #[test]
+    fn an_adjustment_that_makes_every_length_negative_is_refused() {
+        let (max, adjustment) = (9, -10);
+        assert_eq!(
+            plain(LengthField::Decimal(1)).with_adjustment(adjustment),
+            Err(FormatError::Negative { max, adjustment })
+        );
+    }
+
+    #[test]
+    fn a_number_that_the_adjustment_makes_negative_is_refused() {
+        for (field, header) in [
+            (LengthField::U16Be, &[0, 3][..]),
+            (LengthField::Varint, &[3]),
+            (LengthField::Decimal(4), b"   3"),
+        ] {
+            let format = plain(field).with_adjustment(-4).unwrap();
+            assert_eq!(
+                format.decode(header),
+                Err(HeaderError::Negative {
+                    bytes: bytes(header),
+                    number: 3,
+                    adjustment: -4
+                })
+            );
         }
     }
 
@@ -475,32 +870,41 @@ mod tests {
 
     #[test]
     fn a_number_above_64_bits_is_refused() {
-        let decimal = b"18446744073709551616";
-        assert_eq!(
-            HeaderFormat::Decimal(20).decode(decimal),
-            Err(HeaderError::Overflow {
-                bytes: bytes(decimal)
-            })
-        );
-        let varint = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02";
-        assert_eq!(
-            HeaderFormat::Varint.decode(varint),
-            Err(HeaderError::Overflow {
-                bytes: bytes(varint)
-            })
-        );
+        let adjusted = plain(LengthField::U64Be).with_adjustment(1).unwrap();
+        for (format, header) in [
+            (
+                plain(LengthField::Decimal(20)),
+                &b"18446744073709551616"[..],
+            ),
+            (
+                plain(LengthField::Varint),
+                b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",
+            ),
+            (adjusted, &[0xff; 8]),
+        ] {
+            assert_eq!(
+                format.decode(header),
+                Err(HeaderError::Overflow {
+                    bytes: bytes(header)
+                })
+            );
+        }
     }
 
     #[test]
     fn a_varint_without_end_is_refused() {
-        let header = [0x80; 10];
-        assert_eq!(HeaderFormat::Varint.decode(&header[..9]), Ok(None));
-        assert_eq!(
-            HeaderFormat::Varint.decode(&header),
-            Err(HeaderError::Unterminated {
-                bytes: bytes(&header)
-            })
-        );
+        let header = [0x80; 13];
+        for offset in [0, 3] {
+            let format = plain(LengthField::Varint).with_offset(offset).unwrap();
+            let end = usize::from(offset) + 10;
+            assert_eq!(format.decode(&header[..end - 1]), Ok(None));
+            assert_eq!(
+                format.decode(&header),
+                Err(HeaderError::Unterminated {
+                    bytes: bytes(&header[..end])
+                })
+            );
+        }
     }
 
     #[test]
@@ -509,6 +913,18 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "\"GET / HT\" (47 45 54 20 2f 20 48 54) is no decimal length: byte 1 is not a digit"
+        );
+        let format = plain(LengthField::Decimal(2)).with_offset(1).unwrap();
+        let error = format.decode(b"x1y").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "\"x1y\" (78 31 79) is no decimal length: byte 3 is not a digit"
+        );
+        let format = plain(LengthField::U8).with_adjustment(-4).unwrap();
+        let error = format.decode(&[3]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "\"\\x03\" (03) is no length: 3, adjusted by -4, is negative"
         );
     }
 }

@@ -15,4 +15,7 @@ mod decoder;
 mod header;
 
 pub use decoder::{Decoder, Step, Truncated};
-pub use header::{Decoded, Header, HeaderBytes, HeaderError, HeaderFormat, MAX_DIGITS, TooLong};
+pub use header::{
+    Decoded, FormatError, Header, HeaderBytes, HeaderError, HeaderFormat, LengthError, LengthField,
+    MAX_ADJUSTMENT, MAX_DIGITS, MAX_SKIPPED,
+};

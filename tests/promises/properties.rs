@@ -38,7 +38,10 @@ const BOTH: &[Row] = &[
     ),
     row("connection-id", "gchararray", "NULL", "chat"),
     row("length-format", "enum", "decimal", "varint"),
-    row("length-digits", "guint", "8", "20"),
+    row("length-digits", "guint", "8", "64"),
+    row("length-offset", "guint", "0", "64"),
+    row("length-trailer", "guint", "0", "64"),
+    row("length-adjustment", "gint", "0", "-64"),
     row("max-frame-size", "guint64", "99999999", "1000"),
     row("connect-timeout", "guint64", "10000000000", "0"),
     row("timeout", "guint64", "0", "5000000000"),
@@ -165,7 +168,10 @@ fn what_is_set_is_read_back() {
 fn ranges() {
     let common = [
         ("port", "0..=65535"),
-        ("length-digits", "1..=20"),
+        ("length-digits", "1..=64"),
+        ("length-offset", "0..=64"),
+        ("length-trailer", "0..=64"),
+        ("length-adjustment", "-64..=64"),
         ("max-frame-size", "0..=18446744073709551615"),
         ("connect-timeout", "0..=18446744073709551614"),
         ("timeout", "0..=18446744073709551614"),
@@ -211,7 +217,8 @@ fn enum_values() {
         assert_eq!(
             nicks(element, "length-format"),
             [
-                "decimal", "u16be", "u16le", "u32be", "u32le", "u64be", "u64le", "varint"
+                "decimal", "u8", "u16be", "u16le", "u24be", "u24le", "u32be", "u32le", "u64be",
+                "u64le", "varint"
             ]
         );
     }
@@ -266,6 +273,9 @@ fn what_opens_the_connection_is_set_before_it() {
             "socket",
             "length-format",
             "length-digits",
+            "length-offset",
+            "length-trailer",
+            "length-adjustment",
         ] {
             assert!(
                 spec(&element, name)
@@ -281,6 +291,12 @@ fn what_opens_the_connection_is_set_before_it() {
 const EXPLAINED: &[(&str, &[&str])] = &[
     ("port", &["TCP port", "(0 = any free one"]),
     ("length-digits", &["How many digits"]),
+    ("length-offset", &["How many bytes", "(0 = none)"]),
+    ("length-trailer", &["How many bytes", "(0 = none)"]),
+    (
+        "length-adjustment",
+        &["How many bytes", "(0 = the number is the length)"],
+    ),
     ("max-frame-size", &["in bytes", "(0 = only empty frames)"]),
     ("connect-timeout", &["in nanoseconds", "(0 = for ever)"]),
     ("timeout", &["in nanoseconds", "(0 = never)"]),

@@ -70,6 +70,19 @@ fn query_keys_set_properties() {
             "u32le"
         );
     }
+    for element in elements() {
+        let uri = "videosocket://localhost?length-format=u24be&length-digits=64&length-offset=1&length-trailer=2\
+            &length-adjustment=-3";
+        handler(&element).set_uri(uri).expect("a URI");
+        let value = |name: &str| element.property_value(name).serialize().unwrap();
+        assert_eq!(value("length-format"), "u24be");
+        assert_eq!(element.property::<u32>("length-digits"), 64);
+        assert_eq!(element.property::<u32>("length-offset"), 1);
+        assert_eq!(element.property::<u32>("length-trailer"), 2);
+        assert_eq!(element.property::<i32>("length-adjustment"), -3);
+        let read = handler(&element).uri().expect("a URI");
+        assert_eq!(read, uri.replace("localhost", "localhost:4953"));
+    }
     let [sink, source] = elements();
     handler(&sink)
         .set_uri("videosocket://localhost:1?overflow=drop&max-clients=3")
@@ -141,8 +154,24 @@ fn what_is_wrong_is_named() {
         ("videosocket://localhost:4953?timeout=soon", "timeout"),
         ("videosocket://localhost:4953?timeout=-1", "timeout"),
         (
-            "videosocket://localhost:4953?length-digits=21",
-            "length-digits",
+            "videosocket://localhost:4953?length-digits=65",
+            "gives length-digits the value \"65\", which it cannot have: it is 1 to 64",
+        ),
+        (
+            "videosocket://localhost:4953?length-digits=0",
+            "it is 1 to 64",
+        ),
+        (
+            "videosocket://localhost:4953?length-offset=65",
+            "gives length-offset the value \"65\", which it cannot have: it is 0 to 64",
+        ),
+        (
+            "videosocket://localhost:4953?length-trailer=-1",
+            "gives length-trailer the value \"-1\", which it cannot have: it is 0 to 64",
+        ),
+        (
+            "videosocket://localhost:4953?length-adjustment=-65",
+            "gives length-adjustment the value \"-65\", which it cannot have: it is -64 to 64",
         ),
         (
             "videosocket://localhost:4953?reconnect=perhaps",

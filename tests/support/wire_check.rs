@@ -7,63 +7,128 @@
 use std::io::{IoSliceMut, Read};
 
 use gstvideosocket::wire::{
-    Decoded, Decoder, HeaderError, HeaderFormat, MAX_DIGITS, Step, Truncated,
+    Decoded, Decoder, HeaderError, HeaderFormat, LengthError, LengthField, MAX_ADJUSTMENT,
+    MAX_DIGITS, MAX_SKIPPED, Step, Truncated,
 };
 
-/// One of the header formats, each for some number.
-pub fn format(number: u8) -> HeaderFormat {
-    match number % (7 + MAX_DIGITS) {
-        0 => HeaderFormat::U16Be,
-        1 => HeaderFormat::U16Le,
-        2 => HeaderFormat::U32Be,
-        3 => HeaderFormat::U32Le,
-        4 => HeaderFormat::U64Be,
-        5 => HeaderFormat::U64Le,
-        6 => HeaderFormat::Varint,
-        digits => HeaderFormat::Decimal(digits - 6),
+/// A header format that shows what it is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// How the number is written.
+    pub length: LengthField,
+    /// Bytes in front of it.
+    pub offset: u8,
+    /// Bytes behind it.
+    pub trailer: u8,
+    /// What is added to it.
+    pub adjustment: i8,
+}
+
+impl Form {
+    /// One of them, each for some numbers.
+    pub fn any((length, offset, trailer, adjustment): (u8, u8, u8, i8)) -> Self {
+        let form = Self {
+            length: field(length),
+            offset: offset % (MAX_SKIPPED + 1),
+            trailer: trailer % (MAX_SKIPPED + 1),
+            adjustment: adjustment % (MAX_ADJUSTMENT + 1),
+        };
+        // A digit says 9 at most.
+        let adjustment = match form.length {
+            LengthField::Decimal(1) => form.adjustment.max(-9),
+            _ => form.adjustment,
+        };
+        Self { adjustment, ..form }
+    }
+
+    /// Nothing but the number.
+    pub fn plain(length: LengthField) -> Self {
+        Self {
+            length,
+            offset: 0,
+            trailer: 0,
+            adjustment: 0,
+        }
+    }
+
+    /// The format itself.
+    pub fn format(self) -> HeaderFormat {
+        HeaderFormat::new(self.length)
+            .and_then(|format| format.with_offset(self.offset))
+            .and_then(|format| format.with_trailer(self.trailer))
+            .and_then(|format| format.with_adjustment(self.adjustment))
+            .unwrap()
+    }
+}
+
+fn field(number: u8) -> LengthField {
+    match number % (10 + MAX_DIGITS) {
+        0 => LengthField::U8,
+        1 => LengthField::U16Be,
+        2 => LengthField::U16Le,
+        3 => LengthField::U24Be,
+        4 => LengthField::U24Le,
+        5 => LengthField::U32Be,
+        6 => LengthField::U32Le,
+        7 => LengthField::U64Be,
+        8 => LengthField::U64Le,
+        9 => LengthField::Varint,
+        digits => LengthField::Decimal(digits - 9),
     }
 }
 
 /// A header is read as the format is defined, no prefix of it is, and what it says can be written.
-pub fn header(format: HeaderFormat, bytes: &[u8]) {
+pub fn header(form: Form, bytes: &[u8]) {
+    let format = form.format();
     let decoded = format.decode(bytes);
     assert_eq!(
         decoded.clone().map_err(|_| Malformed),
-        reference_header(format, bytes)
+        reference_header(form, bytes)
     );
     if let Ok(Some(head)) = decoded {
         assert!(head.header_len <= format.max_header_len());
         for end in 0..head.header_len {
             assert_eq!(format.decode(&bytes[..end]), Ok(None));
         }
+        assert!(head.payload_len >= format.min_payload_len());
         assert!(head.payload_len <= format.max_payload_len());
-        length(format, head.payload_len);
+        length(form, head.payload_len);
     }
 }
 
-/// A length is either refused as too long for the format, or comes back from its header.
-pub fn length(format: HeaderFormat, payload_len: u64) {
+/// A length is either refused as one that the format cannot say, or comes back from its header.
+pub fn length(form: Form, payload_len: u64) {
+    let format = form.format();
+    let (min, max) = (format.min_payload_len(), format.max_payload_len());
     match format.encode(payload_len) {
-        Ok(header) => assert_eq!(
-            format.decode(&header),
-            Ok(Some(Decoded {
+        Ok(header) => {
+            let len = usize::from(form.offset);
+            assert!(header[..len].iter().all(|&byte| byte == 0));
+            let len = header.len() - usize::from(form.trailer);
+            assert!(header[len..].iter().all(|&byte| byte == 0));
+            let header_len = header.len();
+            let expected = Decoded {
                 payload_len,
-                header_len: header.len()
-            }))
-        ),
+                header_len,
+            };
+            assert_eq!(format.decode(&header), Ok(Some(expected)));
+        }
+        Err(error) if payload_len < min => {
+            assert_eq!(error, LengthError::TooShort { payload_len, min });
+        }
         Err(error) => {
-            assert!(payload_len > format.max_payload_len());
-            assert_eq!(error.payload_len, payload_len);
-            assert_eq!(error.max, format.max_payload_len());
+            assert!(payload_len > max);
+            assert_eq!(error, LengthError::TooLong { payload_len, max });
         }
     }
 }
 
-/// Frames of these lengths, or of the longest that the format can say, and behind them `tail`.
-pub fn stream(format: HeaderFormat, lens: &[usize], tail: &[u8]) -> Vec<u8> {
+/// Frames of these lengths, or of the nearest that the format can say, and behind them `tail`.
+pub fn stream(form: Form, lens: &[usize], tail: &[u8]) -> Vec<u8> {
+    let format = form.format();
     let mut stream = Vec::new();
     for &len in lens {
-        let len = format.max_payload_len().min(len as u64);
+        let len = (len as u64).clamp(format.min_payload_len(), format.max_payload_len());
         stream.extend_from_slice(&format.encode(len).unwrap());
         stream.extend((0..len).map(|i| i as u8));
     }
@@ -73,12 +138,13 @@ pub fn stream(format: HeaderFormat, lens: &[usize], tail: &[u8]) -> Vec<u8> {
 
 /// A decoder finds the same frames and the same ending in a stream, whatever `pieces` it comes in.
 pub fn decoder(
-    format: HeaderFormat,
+    form: Form,
     max_frame_size: u64,
     ahead: usize,
     stream: &[u8],
     pieces: impl Iterator<Item = usize>,
 ) {
+    let format = form.format();
     let decoder = Decoder::new(format, max_frame_size, ahead);
     assert_eq!(
         decode(decoder, stream, pieces),
@@ -153,33 +219,49 @@ pub fn decode(
 struct Malformed;
 
 /// `None` when the end of the header has not come.
-fn reference_header(format: HeaderFormat, bytes: &[u8]) -> Result<Option<Decoded>, Malformed> {
-    let header_len = match format {
-        HeaderFormat::Varint => match bytes.iter().take(10).position(|&byte| byte < 0x80) {
+fn reference_header(form: Form, bytes: &[u8]) -> Result<Option<Decoded>, Malformed> {
+    let Some((_, bytes)) = bytes.split_at_checked(form.offset.into()) else {
+        return Ok(None);
+    };
+    let field_len = match form.length {
+        LengthField::Varint => match bytes.iter().take(10).position(|&byte| byte < 0x80) {
             Some(last) => last + 1,
             None if bytes.len() < 10 => return Ok(None),
             None => return Err(Malformed),
         },
-        _ => format.max_header_len(),
+        LengthField::Decimal(digits) => digits.into(),
+        LengthField::U8 => 1,
+        LengthField::U16Be | LengthField::U16Le => 2,
+        LengthField::U24Be | LengthField::U24Le => 3,
+        LengthField::U32Be | LengthField::U32Le => 4,
+        LengthField::U64Be | LengthField::U64Le => 8,
     };
-    let Some(header) = bytes.get(..header_len) else {
+    let trailer = usize::from(form.trailer);
+    if bytes.len() < field_len + trailer {
         return Ok(None);
-    };
-    let payload_len = match format {
-        HeaderFormat::Decimal(_) => reference_decimal(header),
-        HeaderFormat::U16Be => Some(u16::from_be_bytes(header.try_into().unwrap()).into()),
-        HeaderFormat::U16Le => Some(u16::from_le_bytes(header.try_into().unwrap()).into()),
-        HeaderFormat::U32Be => Some(u32::from_be_bytes(header.try_into().unwrap()).into()),
-        HeaderFormat::U32Le => Some(u32::from_le_bytes(header.try_into().unwrap()).into()),
-        HeaderFormat::U64Be => Some(u64::from_be_bytes(header.try_into().unwrap())),
-        HeaderFormat::U64Le => Some(u64::from_le_bytes(header.try_into().unwrap())),
-        HeaderFormat::Varint => reference_varint(header),
-    };
-    let payload_len = payload_len.ok_or(Malformed)?;
+    }
+    let number = reference_number(form.length, &bytes[..field_len]).ok_or(Malformed)?;
+    let payload_len = i128::from(number) + i128::from(form.adjustment);
     Ok(Some(Decoded {
-        payload_len,
-        header_len,
+        payload_len: payload_len.try_into().map_err(|_| Malformed)?,
+        header_len: usize::from(form.offset) + field_len + trailer,
     }))
+}
+
+fn reference_number(length: LengthField, field: &[u8]) -> Option<u64> {
+    Some(match length {
+        LengthField::Decimal(_) => return reference_decimal(field),
+        LengthField::U8 => field[0].into(),
+        LengthField::U16Be => u16::from_be_bytes(field.try_into().unwrap()).into(),
+        LengthField::U16Le => u16::from_le_bytes(field.try_into().unwrap()).into(),
+        LengthField::U24Be => u32::from_be_bytes([0, field[0], field[1], field[2]]).into(),
+        LengthField::U24Le => u32::from_le_bytes([field[0], field[1], field[2], 0]).into(),
+        LengthField::U32Be => u32::from_be_bytes(field.try_into().unwrap()).into(),
+        LengthField::U32Le => u32::from_le_bytes(field.try_into().unwrap()).into(),
+        LengthField::U64Be => u64::from_be_bytes(field.try_into().unwrap()),
+        LengthField::U64Le => u64::from_le_bytes(field.try_into().unwrap()),
+        LengthField::Varint => return reference_varint(field),
+    })
 }
 
 fn reference_decimal(header: &[u8]) -> Option<u64> {
@@ -243,7 +325,7 @@ fn reference_decoder(
                 break Ending::Truncated(Truncated::Header {
                     got: stream.len(),
                     len: format.max_header_len(),
-                    is_varint: format == HeaderFormat::Varint,
+                    is_varint: format.varies(),
                 });
             }
             Err(error) => break error.into(),
