@@ -12,8 +12,10 @@ criterion_group!(benches, header, decoder);
 fn header(c: &mut Criterion) {
     let mut group = c.benchmark_group("header");
     group.throughput(Throughput::Elements(1));
+    let wide = HeaderFormat::new(LengthField::Decimal(64)).unwrap();
     for (name, format) in [
         ("decimal", HeaderFormat::default()),
+        ("64 digits", wide),
         ("varint", HeaderFormat::new(LengthField::Varint).unwrap()),
     ] {
         let len = 3_110_400;

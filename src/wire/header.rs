@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    ops::{Deref, Range, RangeInclusive},
+    ops::{Deref, RangeInclusive},
 };
 
 use thiserror::Error;
@@ -67,42 +67,6 @@ impl LengthField {
             Self::U32Be | Self::U32Le => 4,
             Self::U64Be | Self::U64Le => 8,
             Self::Varint => MAX_VARINT_LEN,
-        }
-    }
-
-    fn len_of(self, number: u64) -> usize {
-        match self {
-            Self::Varint => varint_len(number),
-            _ => self.max_len(),
-        }
-    }
-
-    /// `field` has room for just the number.
-    fn write(self, number: u64, field: &mut [u8]) {
-        let len = field.len();
-        match self {
-            Self::Decimal(_) => write_decimal(number, field),
-            Self::U8 | Self::U16Be | Self::U24Be | Self::U32Be | Self::U64Be => {
-                field.copy_from_slice(&number.to_be_bytes()[8 - len..]);
-            }
-            Self::U16Le | Self::U24Le | Self::U32Le | Self::U64Le => {
-                field.copy_from_slice(&number.to_le_bytes()[..len]);
-            }
-            Self::Varint => write_varint(number, field),
-        }
-    }
-
-    /// The number in `field` of a header that is all there.
-    fn read(self, header: &[u8], field: Range<usize>) -> Result<u64, HeaderError> {
-        match self {
-            Self::Decimal(_) => read_decimal(header, field),
-            Self::U8 | Self::U16Be | Self::U24Be | Self::U32Be | Self::U64Be => {
-                Ok(big_endian(header[field].iter()))
-            }
-            Self::U16Le | Self::U24Le | Self::U32Le | Self::U64Le => {
-                Ok(big_endian(header[field].iter().rev()))
-            }
-            Self::Varint => read_varint(header, field),
         }
     }
 }
@@ -231,11 +195,33 @@ impl HeaderFormat {
     /// A length that no header of this form can announce.
     pub fn encode(self, payload_len: u64) -> Result<Header, LengthError> {
         let number = self.number(payload_len)?;
-        let (start, len) = (self.offset.into(), self.length.len_of(number));
+        let (be, le) = (number.to_be_bytes(), number.to_le_bytes());
+        Ok(match self.length {
+            LengthField::Decimal(digits) => {
+                self.encode_as(digits.into(), |field| write_decimal(number, field))
+            }
+            LengthField::U8 => self.encode_as(1, |field| field.copy_from_slice(&be[7..])),
+            LengthField::U16Be => self.encode_as(2, |field| field.copy_from_slice(&be[6..])),
+            LengthField::U16Le => self.encode_as(2, |field| field.copy_from_slice(&le[..2])),
+            LengthField::U24Be => self.encode_as(3, |field| field.copy_from_slice(&be[5..])),
+            LengthField::U24Le => self.encode_as(3, |field| field.copy_from_slice(&le[..3])),
+            LengthField::U32Be => self.encode_as(4, |field| field.copy_from_slice(&be[4..])),
+            LengthField::U32Le => self.encode_as(4, |field| field.copy_from_slice(&le[..4])),
+            LengthField::U64Be => self.encode_as(8, |field| field.copy_from_slice(&be)),
+            LengthField::U64Le => self.encode_as(8, |field| field.copy_from_slice(&le)),
+            LengthField::Varint => {
+                self.encode_as(varint_len(number), |field| write_varint(number, field))
+            }
+        })
+    }
+
+    /// Inlined, so that each length is known where a number of it is written.
+    #[inline(always)]
+    fn encode_as(self, len: usize, write: impl FnOnce(&mut [u8])) -> Header {
+        let start = usize::from(self.offset);
         let mut header = Header::zeros(self.skipped() + len);
-        self.length
-            .write(number, &mut header.as_mut_slice()[start..][..len]);
-        Ok(header)
+        write(&mut header.as_mut_slice()[start..start + len]);
+        header
     }
 
     /// Reads the header at the start of `bytes`. `None` means that its end has not come yet.
@@ -243,23 +229,50 @@ impl HeaderFormat {
     /// # Errors
     /// Bytes that are no header of this form.
     pub fn decode(self, bytes: &[u8]) -> Result<Option<Decoded>, HeaderError> {
+        let be = |field: &[u8]| Ok(big_endian(field.iter()));
+        let le = |field: &[u8]| Ok(big_endian(field.iter().rev()));
+        match self.length {
+            LengthField::Decimal(digits) => self.decode_as(bytes, digits.into(), read_decimal),
+            LengthField::U8 => self.decode_as(bytes, 1, be),
+            LengthField::U16Be => self.decode_as(bytes, 2, be),
+            LengthField::U16Le => self.decode_as(bytes, 2, le),
+            LengthField::U24Be => self.decode_as(bytes, 3, be),
+            LengthField::U24Le => self.decode_as(bytes, 3, le),
+            LengthField::U32Be => self.decode_as(bytes, 4, be),
+            LengthField::U32Le => self.decode_as(bytes, 4, le),
+            LengthField::U64Be => self.decode_as(bytes, 8, be),
+            LengthField::U64Le => self.decode_as(bytes, 8, le),
+            LengthField::Varint => {
+                let start = usize::from(self.offset);
+                match varint_len_in(bytes.get(start..).unwrap_or_default()) {
+                    Ok(Some(len)) => self.decode_as(bytes, len, read_varint),
+                    Ok(None) => Ok(None),
+                    Err(flaw) => Err(flaw.of(&bytes[..start + MAX_VARINT_LEN], self)),
+                }
+            }
+        }
+    }
+
+    /// Inlined, as above.
+    #[inline(always)]
+    fn decode_as(
+        self,
+        bytes: &[u8],
+        len: usize,
+        read: impl FnOnce(&[u8]) -> Result<u64, Flaw>,
+    ) -> Result<Option<Decoded>, HeaderError> {
         let start = usize::from(self.offset);
-        let len = match self.length {
-            LengthField::Varint => match varint_len_in(bytes, start)? {
-                Some(len) => len,
-                None => return Ok(None),
-            },
-            fixed => fixed.max_len(),
-        };
         let header_len = self.skipped() + len;
         let Some(header) = bytes.get(..header_len) else {
             return Ok(None);
         };
-        let number = self.length.read(header, start..start + len)?;
-        Ok(Some(Decoded {
-            payload_len: self.payload_len(number, header)?,
-            header_len,
-        }))
+        match read(&header[start..start + len]).and_then(|number| self.payload_len(number)) {
+            Ok(payload_len) => Ok(Some(Decoded {
+                payload_len,
+                header_len,
+            })),
+            Err(flaw) => Err(flaw.of(header, self)),
+        }
     }
 
     fn skipped(self) -> usize {
@@ -277,17 +290,13 @@ impl HeaderFormat {
         }
     }
 
-    /// What a `header` that says `number` means.
-    fn payload_len(self, number: u64, header: &[u8]) -> Result<u64, HeaderError> {
-        let bytes = || HeaderBytes::new(header);
-        let adjustment = self.adjustment;
-        adjusted(number, adjustment.into()).ok_or_else(|| match adjustment {
-            ..0 => HeaderError::Negative {
-                bytes: bytes(),
-                number,
-                adjustment,
-            },
-            _ => HeaderError::Overflow { bytes: bytes() },
+    /// What a header that says `number` means.
+    fn payload_len(self, number: u64) -> Result<u64, Flaw> {
+        let adjusted = adjusted(number, self.adjustment.into());
+        adjusted.ok_or(if self.adjustment < 0 {
+            Flaw::Negative(number as u8)
+        } else {
+            Flaw::Overflow
         })
     }
 }
@@ -463,6 +472,39 @@ pub enum HeaderError {
     },
 }
 
+/// What is wrong with a header, without its bytes.
+#[derive(Clone, Copy)]
+enum Flaw {
+    /// Where, from the start of the length on.
+    NotADigit(u8),
+    Blank,
+    Overflow,
+    Unterminated,
+    /// The number, which is less than what is subtracted.
+    Negative(u8),
+}
+
+impl Flaw {
+    #[cold]
+    fn of(self, header: &[u8], format: HeaderFormat) -> HeaderError {
+        let bytes = HeaderBytes::new(header);
+        match self {
+            Self::NotADigit(at) => HeaderError::NotADigit {
+                bytes,
+                position: usize::from(format.offset) + usize::from(at),
+            },
+            Self::Blank => HeaderError::Blank { bytes },
+            Self::Overflow => HeaderError::Overflow { bytes },
+            Self::Unterminated => HeaderError::Unterminated { bytes },
+            Self::Negative(number) => HeaderError::Negative {
+                bytes,
+                number: number.into(),
+                adjustment: format.adjustment,
+            },
+        }
+    }
+}
+
 /// A received header, kept to be shown: `"GET / HT" (47 45 54 20 2f 20 48 54)`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HeaderBytes(Box<[u8]>);
@@ -497,35 +539,47 @@ impl fmt::Debug for HeaderBytes {
 
 fn write_decimal(mut number: u64, field: &mut [u8]) {
     for digit in field.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
+        *digit = b'0';
+        if number > 0 {
+            *digit += (number % 10) as u8;
+            number /= 10;
+        }
     }
 }
 
 /// `str::parse` would take a sign, and no padding.
-fn read_decimal(header: &[u8], field: Range<usize>) -> Result<u64, HeaderError> {
-    let bytes = || HeaderBytes::new(header);
-    let padded = &header[field.clone()];
-    let start = padded
-        .iter()
-        .position(|&byte| byte != b' ')
-        .ok_or_else(|| HeaderError::Blank { bytes: bytes() })?;
-    let end = padded
-        .iter()
-        .rposition(|&byte| byte != b' ')
-        .map_or(padded.len(), |last| last + 1);
+fn read_decimal(field: &[u8]) -> Result<u64, Flaw> {
+    match read_digits(field) {
+        Some(number) => Ok(number),
+        None => read_padded(field),
+    }
+}
+
+/// What nearly every header is: digits, and so few that they fit.
+fn read_digits(field: &[u8]) -> Option<u64> {
+    const ALWAYS_FIT: usize = u64::MAX.ilog10() as usize;
+    let add = |number, byte: &u8| {
+        let is_digit = byte.is_ascii_digit();
+        is_digit.then(|| number * 10 + u64::from(byte - b'0'))
+    };
+    let fits = field.len() <= ALWAYS_FIT;
+    fits.then(|| field.iter().try_fold(0, add)).flatten()
+}
+
+fn read_padded(field: &[u8]) -> Result<u64, Flaw> {
+    let start = field.iter().position(|&byte| byte != b' ');
+    let start = start.ok_or(Flaw::Blank)?;
+    let end = field.iter().rposition(|&byte| byte != b' ');
+    let end = end.map_or(field.len(), |last| last + 1);
     let mut number = 0u64;
-    for (i, byte) in padded[start..end].iter().enumerate() {
+    for (i, byte) in field[start..end].iter().enumerate() {
         if !byte.is_ascii_digit() {
-            return Err(HeaderError::NotADigit {
-                bytes: bytes(),
-                position: field.start + start + i,
-            });
+            return Err(Flaw::NotADigit((start + i) as u8));
         }
         number = number
             .checked_mul(10)
             .and_then(|number| number.checked_add((byte - b'0').into()))
-            .ok_or_else(|| HeaderError::Overflow { bytes: bytes() })?;
+            .ok_or(Flaw::Overflow)?;
     }
     Ok(number)
 }
@@ -549,27 +603,20 @@ fn write_varint(mut number: u64, field: &mut [u8]) {
     }
 }
 
-/// The length of the varint that stands at `start`, if its end has come.
-fn varint_len_in(bytes: &[u8], start: usize) -> Result<Option<usize>, HeaderError> {
-    let mut groups = bytes.iter().skip(start).take(MAX_VARINT_LEN);
-    if let Some(last) = groups.position(|byte| byte & 0x80 == 0) {
-        return Ok(Some(last + 1));
-    }
-    match bytes.get(..start + MAX_VARINT_LEN) {
-        None => Ok(None),
-        Some(header) => Err(HeaderError::Unterminated {
-            bytes: HeaderBytes::new(header),
-        }),
+/// The length of the varint at the start of `bytes`, if its end has come.
+fn varint_len_in(bytes: &[u8]) -> Result<Option<usize>, Flaw> {
+    let groups = &bytes[..bytes.len().min(MAX_VARINT_LEN)];
+    match groups.iter().position(|byte| byte & 0x80 == 0) {
+        Some(last) => Ok(Some(last + 1)),
+        None if groups.len() < MAX_VARINT_LEN => Ok(None),
+        None => Err(Flaw::Unterminated),
     }
 }
 
-fn read_varint(header: &[u8], field: Range<usize>) -> Result<u64, HeaderError> {
-    let groups = &header[field];
+fn read_varint(groups: &[u8]) -> Result<u64, Flaw> {
     // Nine groups are 63 bits: the tenth has room for one.
     if groups.len() == MAX_VARINT_LEN && groups[MAX_VARINT_LEN - 1] > 1 {
-        return Err(HeaderError::Overflow {
-            bytes: HeaderBytes::new(header),
-        });
+        return Err(Flaw::Overflow);
     }
     Ok(groups
         .iter()
