@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what a build, the tests and the demo need and this machine lacks; silent when nothing is missing.
 # Debian and its children: by apt. Elsewhere: prints the command and fails.
+# usage: setup.sh [--peers]     with --peers also, by apt alone, the libraries that tests/headers meets where they are
 # shellcheck disable=SC2086 # the lists below are to be split
 set -euf
 
@@ -16,6 +17,8 @@ iproute2"
 SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
 gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2"
 
+PEERS="python3-twisted erlang-base libnetty-java"
+
 main() {
     lack=$(missing)
     if [ -n "$lack" ]; then
@@ -25,6 +28,12 @@ main() {
         [ -z "$lack" ] || fail "Still missing after the installation:" $lack
     fi
     has cargo || fail "Rust is missing: install it with rustup (https://rustup.rs), then come back."
+    [ "${1:-}" != --peers ] || install_peers
+}
+
+install_peers() {
+    has apt-get || return 0
+    dpkg -s $PEERS >/dev/null 2>&1 || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $PEERS
 }
 
 missing() {
@@ -77,4 +86,4 @@ fail() {
     exit 1
 }
 
-main
+main "$@"
