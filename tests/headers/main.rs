@@ -11,6 +11,7 @@ mod support;
 mod libraries;
 mod program;
 mod python;
+mod recipes;
 mod table;
 
 use program::{LENGTHS, pattern};
