@@ -21,6 +21,7 @@ mod flow;
 mod given_sockets;
 mod gone_clients;
 mod handlers;
+mod headers;
 mod latency;
 mod many_clients;
 mod messages;
