@@ -171,7 +171,7 @@ fn header_properties<S: Settings>() -> [Property<S>; 5] {
         Property::uint(
             "length-digits",
             "How many digits a header has with length-format=decimal; both ends must agree. They limit a \
-             frame: 8 digits to 99999999 bytes. Zeros in front are sent, and spaces on either side taken for them",
+             frame: 8 digits to 99999999 bytes. Zeros are sent in front; spaces on either side are received as well",
             InReady,
             1..=MAX_DIGITS.into(),
             |s: &S| s.common().length_digits,
