@@ -17,7 +17,7 @@ iproute2"
 SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
 gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2"
 
-PEERS="python3-twisted erlang-base libnetty-java"
+PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java"
 
 main() {
     lack=$(missing)

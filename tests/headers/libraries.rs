@@ -50,13 +50,23 @@ fn multiprocessing_connections() {
     meet(&program, "length-format=u32be", usize::MAX);
 }
 
+/// One that has the module. Debian's modules are Debian's Python's.
+fn python_with(module: &str) -> Option<&'static str> {
+    let mut pythons = ["python3", "/usr/bin/python3"].into_iter();
+    pythons.find(|python| is_there(&format!("{python} -c 'import {module}' 2>&1")))
+}
+
+#[test]
+fn qt_data_streams() {
+    if let Some(python) = python_with("PyQt5.QtNetwork") {
+        let program = Program::new(python, &[&file("peers.py"), "qt"]);
+        meet(&program, "length-format=u32be", usize::MAX);
+    }
+}
+
 #[test]
 fn twisted_receivers() {
-    let pythons = ["python3", "/usr/bin/python3"];
-    let mut with_twisted = pythons
-        .into_iter()
-        .filter(|python| is_there(&format!("{python} -c 'import twisted' 2>&1")));
-    let Some(python) = with_twisted.next() else {
+    let Some(python) = python_with("twisted") else {
         return;
     };
     for (receiver, format, longest) in [

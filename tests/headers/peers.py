@@ -12,7 +12,7 @@ PATTERN = bytes(i % 251 for i in range(200_000))
 
 def main():
     library, what, port, *lengths = sys.argv[1:]
-    run = multiprocessing if library == "multiprocessing" else twisted
+    run = {"multiprocessing": multiprocessing, "qt": qt}.get(library, twisted)
     run(library, what, int(port), [PATTERN[: int(length)] for length in lengths])
 
 
@@ -33,6 +33,30 @@ def multiprocessing(_, what, port, frames):
                 got(connection.recv_bytes())
         except EOFError:
             pass
+
+
+def qt(_, what, port, frames):
+    from PyQt5.QtCore import QByteArray, QDataStream, QIODevice
+    from PyQt5.QtNetwork import QTcpSocket
+
+    socket = QTcpSocket()
+    socket.connectToHost("127.0.0.1", port, QIODevice.ReadWrite)
+    if not socket.waitForConnected():
+        sys.exit(socket.errorString())
+    stream = QDataStream(socket)
+    for frame in frames:
+        stream << QByteArray(frame)
+    while socket.bytesToWrite() and socket.waitForBytesWritten():
+        pass
+    while what == "receive":
+        stream.startTransaction()
+        frame = QByteArray()
+        stream >> frame
+        if stream.commitTransaction():
+            got(bytes(frame))
+        elif not socket.waitForReadyRead() and not socket.bytesAvailable():
+            break
+    socket.disconnectFromHost()
 
 
 def twisted(receiver, what, port, frames):
