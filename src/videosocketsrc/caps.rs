@@ -21,7 +21,7 @@ static TYPEFINDERS: Lazy<()> = Lazy::new(|| {
 
 /// Typefinders take many a raw frame for what it is not, most often MPEG audio. These types are beyond doubt
 /// although their typefinders are not always certain.
-const BELIEVED_IF_LIKELY: [&str; 3] = ["image/jpeg", "video/x-h264", "video/x-h265"];
+const BELIEVED_IF_LIKELY: [&str; 4] = ["image/jpeg", "image/png", "video/x-h264", "video/x-h265"];
 
 /// A single byte is enough for its typefinder to be certain.
 const NEVER_BELIEVED: &str = "application/x-subtitle-lrc";
