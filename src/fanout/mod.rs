@@ -274,9 +274,10 @@ impl<P: Payload> Fanout<P> {
     /// A client has gone. What waits for it is for the peer that replaces it, if it `is_replaced`, or it is lost.
     /// Returns what it was counted, and how many frames are lost.
     pub fn leave(&mut self, key: usize, is_replaced: bool) -> (Counts, u64) {
-        let Some(client) = self.clients.try_remove(key) else {
+        let Some(mut client) = self.clients.try_remove(key) else {
             return (Counts::default(), 0);
         };
+        client.place.be_left();
         let mut counts = counts(&client, &self.queue);
         if is_replaced && self.audience == Audience::Callee && client.is_open() {
             self.awaited = Some(client.place);

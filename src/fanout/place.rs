@@ -37,6 +37,8 @@ pub(super) struct Place<P> {
     joined: Option<Joined>,
     /// What it keeps in the queue.
     hold: Hold,
+    /// It was that of a peer that has gone.
+    is_left: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl<P> Place<P> {
             owed: None,
             joined: None,
             hold: Hold::default(),
+            is_left: false,
         }
     }
 
@@ -116,7 +119,12 @@ impl<P> Place<P> {
         self.follow_from(number, queue, headers, now);
     }
 
-    /// Another connection takes over: the frame begun is to be sent whole, and as what came before it is lost,
+    /// Its peer has gone.
+    pub fn be_left(&mut self) {
+        self.is_left = true;
+    }
+
+    /// Another connection takes over from one that was lost: the frame begun is to be sent whole, and as what came before it is lost,
     /// what cannot be decoded without it is dropped. Returns how many frames are lost.
     pub fn start_over(
         &mut self,
@@ -125,7 +133,7 @@ impl<P> Place<P> {
         headers: &Headers<P>,
         now: Instant,
     ) -> u64 {
-        if self.is_joining() {
+        if self.is_joining() || !std::mem::take(&mut self.is_left) {
             return 0;
         }
         let begun = self.begun.take();

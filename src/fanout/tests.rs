@@ -503,6 +503,23 @@ fn a_peer_that_is_connected_to_gets_a_stream_that_waits_from_its_beginning() {
 }
 
 #[test]
+fn the_first_peer_gets_what_has_waited_even_if_no_keyframe_has() {
+    let mut stream = Stream::new(
+        Audience::Callee,
+        Flow {
+            join: JoinAt::Latest,
+            ..flow(Overflow::Block, frames(9))
+        },
+    );
+    stream.push("ab");
+    let (first, lost) = stream.fanout.join(0, stream.now);
+    assert_eq!((stream.waiting(first), lost), ("ab".into(), 0));
+    stream.fanout.leave(first, true);
+    let (second, lost) = stream.fanout.join(0, stream.now);
+    assert_eq!((stream.waiting(second), lost), (String::new(), 2));
+}
+
+#[test]
 fn frames_that_go_by_before_the_connection_are_counted() {
     let mut stream = Stream::new(Audience::Callee, flow(Overflow::Drop, frames(2)));
     assert!(!stream.must_wait('A'));
