@@ -184,7 +184,9 @@ impl<P: Payload> Fanout<P> {
     }
 
     fn add(&mut self, frame: Frame<P>, keeps: bool, now: Instant) -> Sent {
-        self.period.next(now);
+        if self.flow.overflow == Overflow::Drop {
+            self.period.next(now);
+        }
         let is_keyframe = frame.is_place_to_start();
         if self.audience == Audience::Caller
             && !keeps
@@ -317,7 +319,7 @@ impl<P: Payload> Fanout<P> {
     }
 
     /// What the kernel may take now: frames in their order, and how many bytes of the first it has.
-    pub fn unsent(&self, key: usize) -> Option<(impl Iterator<Item = &Frame<P>> + Clone, usize)> {
+    pub fn unsent(&self, key: usize) -> Option<(impl Iterator<Item = &Frame<P>>, usize)> {
         let client = self.clients.get(key)?;
         let has_any = client.is_open()
             && client.writable
@@ -336,7 +338,7 @@ impl<P: Payload> Fanout<P> {
         let progress = client.place.advance(queue, bytes, flow);
         client.sent += progress;
         take_turn(client, queue);
-        if progress.frames > 0 {
+        if progress.frames > 0 && flow.overflow == Overflow::Drop {
             client.standing.sent(is_short, now);
         }
         progress

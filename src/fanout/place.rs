@@ -206,7 +206,7 @@ impl<P> Place<P> {
         &'a self,
         queue: &'a Queue<P>,
         flow: &Flow,
-    ) -> (impl Iterator<Item = &'a Frame<P>> + Clone, usize) {
+    ) -> (impl Iterator<Item = &'a Frame<P>>, usize) {
         let lockstep = flow.lockstep;
         let begun = self.begun.map(|begun| &queue.get(begun.number).frame);
         let offset = self.begun.map_or(0, |begun| begun.offset);
@@ -236,6 +236,17 @@ impl<P> Place<P> {
 
     fn pass(&mut self, queue: &mut Queue<P>, mut bytes: usize, flow: &Flow) -> Progress {
         let mut progress = Progress::default();
+        // Whole frames are the rule.
+        while self.begun.is_none() && self.owed.is_none() && !flow.lockstep {
+            match self.next_frame(queue) {
+                Some((number, Entry { frame, .. })) if frame.wire_len() <= bytes => {
+                    bytes -= frame.wire_len();
+                    progress.add(frame.len);
+                    self.next = number + 1;
+                }
+                _ => break,
+            }
+        }
         while bytes > 0 {
             match self.head(queue, flow) {
                 Head::Header => {
@@ -279,7 +290,7 @@ impl<P> Place<P> {
             _ if self.owed.is_some() => return Head::Header,
             _ => (),
         }
-        match self.rest(queue).next() {
+        match self.next_frame(queue) {
             Some((number, _)) if !flow.lockstep => Head::Frame(Begun { number, offset: 0 }),
             _ => Head::Nothing,
         }
@@ -319,7 +330,7 @@ impl<P> Place<P> {
         if self.begun.is_some() {
             return false;
         }
-        let next = self.rest(queue).next().map(|(number, _)| number);
+        let next = self.next_frame(queue).map(|(number, _)| number);
         if let Some(number) = next {
             self.begun = Some(Begun { number, offset: 0 });
             self.next = number + 1;
@@ -342,9 +353,8 @@ impl<P> Place<P> {
         }
         let excess = self.excess(queue);
         let is_untimed = || {
-            let mut rest = self.rest(queue);
-            rest.next()
-                .is_some_and(|(_, entry)| entry.frame.time.is_none())
+            let next = self.next_frame(queue);
+            next.is_some_and(|(_, entry)| entry.frame.time.is_none())
         };
         limits
             .frames
@@ -396,7 +406,7 @@ impl<P> Place<P> {
             dropped
         } else {
             let keyframe = queue.newest_keyframe_from(self.next);
-            let oldest = self.rest(queue).next().map(|(number, _)| number);
+            let oldest = self.next_frame(queue).map(|(number, _)| number);
             match keyframe.filter(|_| keyframe != oldest) {
                 Some(keyframe) => self.skip_to(keyframe, queue),
                 None => self.skip_all(queue),
@@ -460,7 +470,7 @@ impl<P> Place<P> {
 
     /// Since when the first frame waits that has not been begun.
     pub fn oldest_waiting(&self, queue: &Queue<P>) -> Option<Instant> {
-        let (number, entry) = self.rest(queue).next()?;
+        let (number, entry) = self.next_frame(queue)?;
         Some(self.since(number, entry))
     }
 
@@ -469,14 +479,26 @@ impl<P> Place<P> {
     }
 
     fn is_at_end(&self, queue: &Queue<P>) -> bool {
-        self.rest(queue).next().is_none()
+        self.next_frame(queue).is_none()
+    }
+
+    /// The next frame that has not been begun.
+    fn next_frame<'a>(&self, queue: &'a Queue<P>) -> Option<(u64, &'a Entry<P>)> {
+        if !self.is_following() {
+            return None;
+        }
+        let mut number = self.next;
+        loop {
+            let entry = queue.peek(number)?;
+            if !self.skips(entry) {
+                return Some((number, entry));
+            }
+            number += 1;
+        }
     }
 
     /// The frames that it follows and that have not been begun.
-    fn rest<'a>(
-        &'a self,
-        queue: &'a Queue<P>,
-    ) -> impl Iterator<Item = (u64, &'a Entry<P>)> + Clone {
+    fn rest<'a>(&'a self, queue: &'a Queue<P>) -> impl Iterator<Item = (u64, &'a Entry<P>)> {
         let first = if self.is_following() {
             self.next
         } else {
@@ -518,7 +540,7 @@ impl<P> Place<P> {
 
     /// How far the oldest frame that waits is behind a frame that is due at this time.
     fn lag(&self, time: Option<Duration>, queue: &Queue<P>, now: Instant) -> Duration {
-        let Some((number, oldest)) = self.rest(queue).next() else {
+        let Some((number, oldest)) = self.next_frame(queue) else {
             return Duration::ZERO;
         };
         let joined = self.joined.filter(|joined| number < joined.end);
@@ -554,7 +576,7 @@ impl<P> Place<P> {
     /// Frames are lost, and with them the headers that they may have repeated.
     fn catch_up_on_headers(&mut self, queue: &mut Queue<P>, headers: &Headers<P>, now: Instant) {
         let is_current = |(_, entry): (u64, &Entry<P>)| entry.headers == headers.version;
-        if self.headers != headers.version && self.rest(queue).next().is_some_and(is_current) {
+        if self.headers != headers.version && self.next_frame(queue).is_some_and(is_current) {
             self.owe(queue, headers, now);
         }
     }
@@ -617,7 +639,7 @@ impl Begun {
 }
 
 impl<P> Owed<P> {
-    fn unsent(&self) -> impl Iterator<Item = &Frame<P>> + Clone {
+    fn unsent(&self) -> impl Iterator<Item = &Frame<P>> {
         self.frames[self.next..].iter()
     }
 }

@@ -112,8 +112,13 @@ impl<P> Queue<P> {
         }
     }
 
+    /// A frame that may be still to come.
+    pub fn peek(&self, number: u64) -> Option<&Entry<P>> {
+        self.entries.get(self.index(number))
+    }
+
     /// The frames from this number on, which are held.
-    pub fn from(&self, number: u64) -> impl Iterator<Item = &Entry<P>> + Clone {
+    pub fn from(&self, number: u64) -> impl Iterator<Item = &Entry<P>> {
         self.entries.range(self.index(number)..)
     }
 

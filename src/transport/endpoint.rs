@@ -489,8 +489,12 @@ impl<P: Payload> Endpoint<P> {
     /// Sends what the sockets take. With many it takes long, and others may have the lock in between.
     pub(super) fn send_waiting(&self, state: &mut Locked<'_, P>) {
         let mut key = 0;
-        while key < state.links.capacity() {
-            self.send_over(state, key);
+        let mut left = state.links.len();
+        while left > 0 && key < state.links.capacity() {
+            if state.links.contains(key) {
+                self.send_over(state, key);
+                left -= 1;
+            }
             key += 1;
             if key % AT_ONCE == 0 {
                 state.give_way();

@@ -55,31 +55,28 @@ struct Written {
 /// `WouldBlock` when the kernel takes nothing.
 fn write<'a, P: Payload>(
     connection: &Connection,
-    frames: impl Iterator<Item = &'a Frame<P>> + Clone,
+    frames: impl Iterator<Item = &'a Frame<P>>,
     before: usize,
 ) -> io::Result<Written> {
     let mut chunks = SmallVec::<[P::Chunk<'_>; BATCH_CHUNKS + 16]>::new();
-    let mut chunk_counts = SmallVec::<[usize; BATCH_CHUNKS]>::new();
+    let mut headers = SmallVec::<[(&[u8], usize); BATCH_CHUNKS]>::new();
     let mut bytes = 0;
-    for frame in frames.clone() {
-        if chunk_counts.len() == BATCH_CHUNKS
-            || chunks.len() >= BATCH_CHUNKS
-            || bytes >= BATCH_BYTES
-        {
-            break;
-        }
+    for frame in frames {
         let others = chunks.len();
         for chunk in frame.payload.chunks() {
             chunks.push(chunk?);
         }
-        chunk_counts.push(chunks.len() - others);
+        headers.push((&frame.header, chunks.len() - others));
         bytes += frame.wire_len();
+        if headers.len() == BATCH_CHUNKS || chunks.len() >= BATCH_CHUNKS || bytes >= BATCH_BYTES {
+            break;
+        }
     }
     let mut slices = SmallVec::<[IoSlice<'_>; 2 * BATCH_CHUNKS + 16]>::new();
     let mut rest = &chunks[..];
-    for (frame, &count) in frames.zip(&chunk_counts) {
+    for &(header, count) in &headers {
         let (own, others) = rest.split_at(count);
-        slices.push(IoSlice::new(&frame.header));
+        slices.push(IoSlice::new(header));
         slices.extend(own.iter().map(|chunk| IoSlice::new(chunk.as_ref())));
         rest = others;
     }

@@ -31,8 +31,8 @@ impl Stream {
     /// The frame that a buffer becomes; an error where no frame can carry it.
     pub fn frame(&self, buffer: gst::Buffer) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
         let len = buffer.size();
-        let max = self.max_frame_size.min(self.format.max_payload_len());
         let too_long = || {
+            let max = self.max_frame_size.min(self.format.max_payload_len());
             gst::error_msg!(
                 gst::ResourceError::Write,
                 ("A buffer of {len} bytes is longer than a frame may be, {max} bytes"),
@@ -43,7 +43,7 @@ impl Stream {
                 ]
             )
         };
-        if len as u64 > max {
+        if len as u64 > self.max_frame_size {
             return Err(too_long());
         }
         let encoded = self.format.encode(len as u64);
