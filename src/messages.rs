@@ -134,14 +134,14 @@ pub fn post_dropped(
     let _ = element.post_message(message);
 }
 
-/// The `stats` of an element; all zeros where it was never started.
-pub fn stats<P: Payload>(endpoint: Option<&Endpoint<P>>) -> gst::Structure {
+/// The `stats` of an element, in which all is zero where it was never started, and those of its clients.
+pub fn stats<P: Payload>(endpoint: Option<&Endpoint<P>>) -> (gst::Structure, Vec<ClientStats>) {
     let (totals, stats) = match endpoint {
         Some(endpoint) => (Some(endpoint.totals()), endpoint.stats()),
         None => (None, Default::default()),
     };
     let count = |get: fn(&Totals) -> u64| totals.map_or(0, get);
-    gst::Structure::builder("application/x-videosocket-stats")
+    let structure = gst::Structure::builder("application/x-videosocket-stats")
         .field("frames-sent", count(|totals| totals.sent.frames.get()))
         .field("bytes-sent", count(|totals| totals.sent.bytes.get()))
         .field(
@@ -161,7 +161,8 @@ pub fn stats<P: Payload>(endpoint: Option<&Endpoint<P>>) -> gst::Structure {
         )
         .field("bytes-queued", stats.queued)
         .field("rtt", nanoseconds(stats.rtt))
-        .build()
+        .build();
+    (structure, stats.clients)
 }
 
 /// One entry of the sink's `clients`.

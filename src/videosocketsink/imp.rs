@@ -534,10 +534,8 @@ impl VideoSocketSink {
 
     fn stats(&self) -> gst::Structure {
         let endpoint = lock(&self.endpoint).clone();
-        let clients = endpoint.as_ref().map(|endpoint| endpoint.stats().clients);
-        let clients = clients.unwrap_or_default();
+        let (mut stats, clients) = messages::stats(endpoint.as_deref());
         let clients = clients.iter().map(messages::client_stats);
-        let mut stats = messages::stats(endpoint.as_deref());
         stats.set("clients", gst::Array::new(clients));
         stats
     }
