@@ -58,8 +58,8 @@ pub enum Offer {
     Failed(Arc<Error>),
 }
 
-/// Clients that are sent to before others may have the lock: each is a system call, of some 30 us.
-const AT_ONCE: usize = 16;
+/// Clients that are sent to before others may have the lock: each is a system call, of 20 to 60 us.
+const AT_ONCE: usize = 8;
 
 /// See the [module documentation](super).
 pub struct Endpoint<P: Payload> {

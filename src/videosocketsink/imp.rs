@@ -112,7 +112,7 @@ impl ObjectImpl for VideoSocketSink {
                         .map_or(0, |endpoint| messages::port(endpoint.listening()))
                         .to_value()
                 }
-                "stats" => self.stats().to_value(),
+                "stats" => self.stats().into(),
                 "num-clients" => {
                     let endpoint = self.running_endpoint();
                     endpoint

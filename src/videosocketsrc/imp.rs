@@ -105,7 +105,7 @@ impl ObjectImpl for VideoSocketSrc {
                     let run = lock(&self.run);
                     run.as_ref().map_or(0, |run| run.port).to_value()
                 }
-                "stats" => messages::stats(self.endpoint().as_deref()).0.to_value(),
+                "stats" => messages::stats(self.endpoint().as_deref()).0.into(),
                 name => unreachable!("{name} is not listed"),
             },
         }
