@@ -57,6 +57,7 @@ fn drain(decoder: &mut Decoder, mut stream: &[u8], payload: &mut [u8]) -> usize 
         match decoder.next(payload).unwrap() {
             Step::Head(len) => assert_eq!(len, payload.len()),
             Step::Frame => frames += 1,
+            Step::Record(kind) => panic!("{kind} without records"),
             Step::More => match stream
                 .read_vectored(&mut decoder.read_slices(payload))
                 .unwrap()

@@ -3,10 +3,15 @@
 #[path = "support/wire_check.rs"]
 mod wire_check;
 
+use std::iter::repeat;
+
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use gstvideosocket::wire::{Decoder, LengthField, MAX_DIGITS};
-use wire_check::{Ending, Form};
+use gstvideosocket::wire::{
+    Decoder, HeaderFormat, LengthField, MAX_DIGITS,
+    record::{Probe, Record, RecordHead, RecordKind, Scope, Upstream},
+};
+use wire_check::{Ending, Form, Item, Part};
 
 proptest! {
     #[test]
@@ -59,6 +64,67 @@ proptest! {
         let stream = wire_check::stream(form, &lens, &tail);
         wire_check::decoder(form, max_frame_size, ahead, &stream, pieces.into_iter().cycle());
     }
+
+    #[test]
+    fn pieces_do_not_matter_to_records(
+        max_frame_size in prop_oneof![0..20u64, Just(99_999_999)],
+        ahead in 0..70_000usize,
+        parts in vec(part(), 0..12),
+        pieces in vec(prop_oneof![1..30usize, 1..70_000usize], 1..10),
+    ) {
+        let stream = wire_check::stream_of(&parts);
+        wire_check::records(max_frame_size, ahead, &stream, pieces.into_iter().cycle());
+    }
+
+    #[test]
+    fn any_bytes_as_a_record(kind in select(&RecordKind::ALL[..]), payload in payload()) {
+        wire_check::record(kind, &payload);
+    }
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        4 => prop_oneof![0..20usize, 0..40_000usize].prop_map(Part::Frame),
+        12 => any::<u8>().prop_map(Part::Good),
+        1 => (any::<u8>(), payload()).prop_map(|(letter, payload)| Part::Any { letter, payload }),
+        1 => vec(any::<u8>(), 0..12).prop_map(Part::Bytes),
+    ]
+}
+
+/// Bytes, and words that records are made of.
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    let words = [
+        "videosocket ",
+        "1",
+        "\n",
+        " ",
+        "agent ",
+        "needs ",
+        "BC",
+        "back ",
+        "keyframe",
+        "qos ",
+        "overflow ",
+        "id",
+        "group ",
+        "flags ",
+        "s ",
+        "g ",
+        "taglist",
+        "a, b=(int)5;",
+        "sticky ",
+        "downstream ",
+        "0 ",
+        "-",
+        "navigation ",
+        "all-headers=1",
+        "\0",
+        "crop",
+    ];
+    prop_oneof![
+        vec(any::<u8>(), 0..80),
+        vec(select(words.to_vec()), 0..10).prop_map(|words| words.concat().into_bytes()),
+    ]
 }
 
 /// Half of them plain, as most programs have them.
@@ -85,30 +151,193 @@ fn nearly_decimal() -> impl Strategy<Value = Vec<u8>> {
 
 #[test]
 fn the_vectors_of_the_protocol_page() {
-    let page = include_str!("../docs/PROTOCOL.md");
-    let (_, list) = page.split_once("```vectors\n").unwrap();
-    let (list, _) = list.split_once("```").unwrap();
-    for line in list.lines() {
-        let [format, stream, payloads, ending] = line
-            .split('|')
-            .map(str::trim)
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap();
+    for line in block("vectors").lines() {
+        let [format, stream, payloads, ending] = columns(line);
         let stream = hex(stream);
         let payloads: Vec<_> = payloads.split_whitespace().map(hex).collect();
         for piece in [1, stream.len()] {
             let decoder = Decoder::new(form_named(format).format(), 99_999_999, 4096);
-            let (frames, end) = wire_check::decode(decoder, &stream, std::iter::repeat(piece));
+            let (frames, end) = wire_check::decode(decoder, &stream, repeat(piece));
             assert_eq!(frames, payloads, "{line}");
-            let end = match end {
-                Ending::Clean => "end",
-                Ending::Truncated(_) => "truncated",
-                Ending::Malformed(_) | Ending::TooLong { .. } => "bad",
-            };
+            assert_eq!(in_a_word(end), ending, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_records_of_the_protocol_page() {
+    for line in block("records").lines() {
+        let [bytes, said] = columns(line);
+        let bytes = hex(bytes);
+        let (head, payload) = bytes.split_first_chunk().expect(line);
+        let head = RecordHead::decode(head).expect(line);
+        assert_eq!(head.len, payload.len(), "{line}");
+        let kind = RecordKind::from_letter(head.letter).expect(line);
+        let record = Record::parse(kind, payload);
+        assert_eq!(
+            record.map_or("bad".into(), |record| in_words(&record)),
+            said
+        );
+    }
+}
+
+#[test]
+fn the_streams_of_the_protocol_page() {
+    for line in block("streams").lines() {
+        let [stream, items, ending] = columns(line);
+        let stream = [&b"H0000014videosocket 1\n"[..], &hex(stream)].concat();
+        for piece in [1, stream.len()] {
+            let (found, end) = read_all(&stream, piece);
+            assert_eq!(found, format!("H {items}").trim(), "{line}");
             assert_eq!(end, ending, "{line}");
         }
     }
+}
+
+/// Letters and payloads, and the ending.
+fn read_all(stream: &[u8], piece: usize) -> (String, &'static str) {
+    let decoder = Decoder::new(HeaderFormat::default(), 99_999_999, 4096).with_records();
+    let (items, end) = wire_check::decode_items(decoder, stream, repeat(piece));
+    let mut words = Vec::new();
+    for item in items {
+        words.push(match item {
+            Item::Frame(payload) if payload.is_empty() => "-".into(),
+            Item::Frame(payload) => in_hex(&payload),
+            Item::Record(_, record) if record.starts_with("Err") => {
+                return (words.join(" "), "bad");
+            }
+            Item::Record(kind, _) => kind.letter().into(),
+        });
+    }
+    (words.join(" "), in_a_word(end))
+}
+
+fn in_a_word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Clean => "end",
+        Ending::Truncated(_) => "truncated",
+        Ending::Malformed(_) | Ending::Refused | Ending::TooLong { .. } => "bad",
+    }
+}
+
+/// A record as the page puts it.
+fn in_words(record: &Record<'_>) -> String {
+    let said = match record {
+        Record::Hello(hello) => format!(
+            "agent={} needs={} back={}",
+            hello.agent.unwrap_or("none"),
+            hello.needs,
+            set(&[
+                ("keyframe", hello.back.keyframe),
+                ("qos", hello.back.qos),
+                ("navigation", hello.back.navigation)
+            ])
+        ),
+        Record::Clock(clock) => format!(
+            "now={} base={} unix={} latency={} paced={} synchronised={} id={}",
+            clock.now,
+            clock.base_time,
+            or_none(clock.unix_offset),
+            clock.latency,
+            u8::from(clock.is_paced),
+            u8::from(clock.is_unix_synchronised),
+            clock.id
+        ),
+        Record::StreamStart(start) => format!(
+            "id={} flags={} group={}",
+            start.id,
+            set(&[
+                ("sparse", start.flags.sparse),
+                ("select", start.flags.select),
+                ("unselect", start.flags.unselect)
+            ]),
+            or_none(start.group)
+        ),
+        Record::Caps(text) => format!("caps={}", text.as_str()),
+        Record::Tags(tags) => {
+            let scope = match tags.scope {
+                Scope::Stream => "s",
+                Scope::Global => "g",
+            };
+            format!("scope={scope} tags={}", tags.text.as_str())
+        }
+        Record::Segment(segment) => format!(
+            "rate={} applied-rate={} stream-time={}",
+            segment.rate,
+            segment.applied_rate,
+            or_none(segment.stream_time)
+        ),
+        Record::Buffer(buffer) => {
+            let flags = format!("{:?}", buffer.flags).replace(" | ", ",");
+            let mut said = format!(
+                "sequence={} flags={} pts={} dts={} duration={} clock={}",
+                buffer.sequence,
+                flags
+                    .trim_start_matches("BufferFlags(")
+                    .trim_end_matches(')'),
+                or_none(buffer.pts),
+                or_none(buffer.dts),
+                or_none(buffer.duration),
+                or_none(buffer.clock)
+            );
+            if buffer.offset.is_some() || buffer.offset_end.is_some() {
+                let (offset, end) = (or_none(buffer.offset), or_none(buffer.offset_end));
+                said += &format!(" offset={offset} offset-end={end}");
+            }
+            said
+        }
+        Record::Meta(meta) => format!("name={} data={}", meta.name, in_hex(meta.data)),
+        Record::Gap(gap) => format!("time={} duration={}", gap.time, or_none(gap.duration)),
+        Record::Event(event) => format!(
+            "sticky={} event={}",
+            u8::from(event.is_sticky),
+            event.text.as_str()
+        ),
+        Record::End => String::new(),
+        Record::Upstream(Upstream::Keyframe { all_headers }) => {
+            format!("keyframe all-headers={}", u8::from(*all_headers))
+        }
+        Record::Upstream(Upstream::Qos(qos)) => format!(
+            "qos kind={} proportion={} difference={} time={}",
+            format!("{:?}", qos.kind).to_lowercase(),
+            qos.proportion,
+            qos.difference,
+            qos.time
+        ),
+        Record::Upstream(Upstream::Navigation(text)) => {
+            format!("navigation event={}", text.as_str())
+        }
+        Record::Upstream(Upstream::Other) => "other".into(),
+        Record::Probe(Probe::Request { asked }) => format!("asked={asked}"),
+        Record::Probe(Probe::Answer {
+            asked,
+            received,
+            answered,
+        }) => format!("asked={asked} received={received} answered={answered}"),
+    };
+    let letter = record.kind().letter();
+    format!("{letter} {said}").trim_end().to_string()
+}
+
+fn set(words: &[(&str, bool)]) -> String {
+    let set = words.iter().filter(|(_, is_set)| *is_set);
+    let set: Vec<_> = set.map(|(word, _)| *word).collect();
+    set.join(",")
+}
+
+fn or_none(number: Option<impl ToString>) -> String {
+    number.map_or("none".into(), |number| number.to_string())
+}
+
+fn block(name: &str) -> &'static str {
+    let page = include_str!("../docs/PROTOCOL.md");
+    let (_, block) = page.split_once(&format!("```{name}\n")).unwrap();
+    block.split_once("```").unwrap().0
+}
+
+fn columns<const N: usize>(line: &str) -> [&str; N] {
+    let columns: Vec<_> = line.split('|').map(str::trim).collect();
+    columns.try_into().expect(line)
 }
 
 /// As in `u32be offset=1 trailer=2 adjustment=-4`.
@@ -151,4 +380,8 @@ fn hex(text: &str) -> Vec<u8> {
         .chunks(2)
         .map(|pair| (pair[0] << 4 | pair[1]) as u8)
         .collect()
+}
+
+fn in_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from videosocket import videosocket
+from videosocket import HELLO, Flags, videosocket
 
 PAGE = pathlib.Path(__file__).parents[2].joinpath("docs", "PROTOCOL.md").read_text("utf-8")
 PATIENCE = 20  # seconds
@@ -24,27 +24,81 @@ def code(name):
     return re.search(rf"`{name}`.*?```\w+\n(.*?)```", PAGE, re.DOTALL)[1]
 
 
+def rows(name):
+    """The lines of a block, each with its columns."""
+    for line in re.search(rf"```{name}\n(.*?)```", PAGE, re.DOTALL)[1].splitlines():
+        yield line, [column.strip() for column in line.split("|")]
+
+
 class VectorTest(unittest.TestCase):
     def test_vectors(self):
-        vectors = re.search(r"```vectors\n(.*?)```", PAGE, re.DOTALL)[1].splitlines()
-        for line in vectors:
-            header, stream, payloads, ending = (field.strip() for field in line.split("|"))
+        for line, (header, stream, payloads, ending) in rows("vectors"):
             if header == "decimal:8":
                 expected = [bytes.fromhex(payload.strip("-")) for payload in payloads.split()]
                 with self.subTest(line):
                     self.assertEqual(receive_all(bytes.fromhex(stream)), (expected, ending))
 
+    def test_streams(self):
+        for line, (stream, items, ending) in rows("streams"):
+            payloads = [item.strip("-") for item in items.split() if not item.isupper()]
+            if ending == "end" and not items.endswith("E"):
+                ending = "truncated"  # a stream with records has an end of its own
+            with self.subTest(line):
+                frames, end = iterate_over_all(HELLO + bytes.fromhex(stream))
+                expected = [bytes.fromhex(payload) for payload in payloads]
+                self.assertEqual([frame.payload for frame in frames], expected)
+                self.assertEqual(end, ending)
+
+    def test_buffers(self):
+        for line, (record, said) in rows("records"):
+            if not said.startswith("B "):
+                continue
+            values = dict(word.split("=") for word in said[2:].split())
+            flags = [Flags[name] for name in values["flags"].split(",") if name]
+            with self.subTest(line):
+                stream = HELLO + bytes.fromhex(record) + b"00000000E0000000"
+                [frame], end = iterate_over_all(stream)
+                self.assertEqual(end, "end")
+                self.assertEqual(str(frame.pts), values["pts"].title())
+                self.assertEqual(str(frame.dts), values["dts"].title())
+                self.assertEqual(str(frame.duration), values["duration"].title())
+                self.assertEqual(frame.flags, sum(flags))
+
+    def test_hellos(self):
+        for line, (record, said) in rows("records"):
+            record = bytes.fromhex(record)
+            if record.startswith(b"H"):
+                with self.subTest(line):
+                    expected = "bad" if said == "bad" else "end"
+                    _, end = iterate_over_all(record + b"E0000000")
+                    self.assertEqual(end, expected)
+
 
 def receive_all(stream):
+    def frames(connection):
+        while True:
+            try:
+                yield connection.vreceive()
+            except EOFError:
+                return
+
+    return collect(stream, frames)
+
+
+def iterate_over_all(stream):
+    return collect(stream, videosocket.frames)
+
+
+def collect(stream, iterate):
+    """What comes of a stream, and how it ends."""
     ours, peer = socket.socketpair()
     with ours, peer:
         peer.sendall(stream)
         peer.shutdown(socket.SHUT_WR)
         frames = []
         try:
-            while True:
-                frames.append(videosocket(ours).vreceive())
-        except EOFError:
+            for frame in iterate(videosocket(ours)):
+                frames.append(frame)
             return frames, "end"
         except RuntimeError:
             return frames, "truncated"

@@ -2,10 +2,11 @@
 """python3 -m unittest discover -s examples/python"""
 
 import socket
+import struct
 import threading
 import unittest
 
-from videosocket import MAX_FRAME_LEN, videosocket
+from videosocket import HELLO, MAX_FRAME_LEN, Flags, Frame, videosocket
 
 BAD_HEADERS = [
     b"-0000001",
@@ -21,6 +22,18 @@ BAD_HEADERS = [
     bytes(8),
     b" " * 8,
 ]
+
+
+def record(letter, payload=b""):
+    return b"%c%07d%b" % (letter, len(payload), payload)
+
+
+def buffer(sequence, flags=0, pts=-(2**63), dts=-(2**63), duration=2**64 - 1):
+    return record(b"B", struct.pack(">HHqqQQ", sequence, flags, pts, dts, duration, 0))
+
+
+def clock(base_time, unix_offset):
+    return record(b"K", struct.pack(">QQqQHH", 0, base_time, unix_offset, 0, 0, 0))
 
 
 class VideosocketTest(unittest.TestCase):
@@ -93,6 +106,91 @@ class VideosocketTest(unittest.TestCase):
         self.peer.close()
         with self.assertRaisesRegex(RuntimeError, "^Socket connection broken$"):
             self.connection.vsend(b"hello")
+
+    def iterate(self, stream):
+        self.peer.sendall(stream)
+        self.peer.shutdown(socket.SHUT_WR)
+        return self.connection.frames()
+
+    def test_frames_without_records(self):
+        frames = list(self.iterate(b"00000002ok      0 "))
+        self.assertEqual(frames, [Frame(b"ok"), Frame(b"")])
+
+    def test_frames_with_records(self):
+        stream = [
+            HELLO,
+            record(b"C", b"video/x-raw"),
+            record(b"Q", b"not known"),
+            buffer(65535, 1 << 0 | 1 << 15, pts=5, dts=-1, duration=7),
+            record(b"M", b"name\0data"),
+            b"00000001a",
+            clock(base_time=100, unix_offset=1000),
+            buffer(0, pts=6),
+            b"00000001b",
+            record(b"C", b"video/x-h264"),
+            buffer(2),
+            b"00000001c",
+            b"00000001d",
+            record(b"E"),
+        ]
+        expected = [
+            Frame(b"a", "video/x-raw", 5, -1, 7, Flags.DELTA_UNIT),
+            Frame(b"b", "video/x-raw", 6, unix_time=1106),
+            Frame(b"c", "video/x-h264", flags=Flags.DISCONT),
+            Frame(b"d", "video/x-h264"),
+        ]
+        self.assertEqual(list(self.iterate(b"".join(stream))), expected)
+
+    def test_a_clock_without_unix_time(self):
+        stream = [HELLO, clock(0, -(2**63)), buffer(0, pts=6), b"00000000", record(b"E")]
+        [frame] = self.iterate(b"".join(stream))
+        self.assertIsNone(frame.unix_time)
+
+    def test_a_stream_with_records_that_ends_without_its_end_is_lost(self):
+        frames = self.iterate(HELLO + b"00000002ok")
+        self.assertEqual(next(frames).payload, b"ok")
+        with self.assertRaisesRegex(RuntimeError, "^Socket connection broken$"):
+            next(frames)
+
+    def test_bad_records(self):
+        for stream in [
+            record(b"E"),
+            HELLO + record(b"E") + b"00000000",
+            HELLO + record(b"M", b"a\0"),
+            HELLO + buffer(0) + record(b"E"),
+            HELLO + record(b"B", bytes(35)),
+            HELLO + b"C0262145",
+            record(b"H", b"videosocket 2\n"),
+            record(b"H", b"videosocket 1\nneeds Q\n"),
+            HELLO + record(b"C", b"\xff"),
+            HELLO + b"C     11",
+            b"GET / HTTP/1.1",
+        ]:
+            with self.subTest(stream=stream):
+                self.setUp()
+                with self.assertRaises(ValueError):
+                    list(self.iterate(stream))
+                self.assertEqual(self.connection.sock.fileno(), -1)
+
+    def test_a_record_that_is_long_and_not_known_is_passed_over(self):
+        stream = HELLO + record(b"Q", bytes(9_999_999)) + b"00000002ok" + record(b"E")
+        frames = []
+        receiver = threading.Thread(target=lambda: frames.extend(self.connection.frames()))
+        receiver.start()
+        self.peer.sendall(stream)
+        self.peer.shutdown(socket.SHUT_WR)
+        receiver.join()
+        self.assertEqual(frames, [Frame(b"ok")])
+
+    def test_records_are_asked_for_with_a_hello(self):
+        self.peer.sendall(HELLO + record(b"E"))
+        self.peer.shutdown(socket.SHUT_WR)
+        self.assertEqual(list(self.connection.frames(ask=True)), [])
+        self.assertEqual(self.peer.recv(100), b"H0000014videosocket 1\n")
+
+    def test_letters_are_bad_headers_for_vreceive(self):
+        with self.assertRaises(ValueError):
+            self.receive_all(HELLO + b"00000002ok")
 
 
 if __name__ == "__main__":

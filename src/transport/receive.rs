@@ -377,6 +377,7 @@ impl<F> Current<F> {
                     self.header_came_alone = false;
                 }
                 Step::Frame => return Ok(self.frame.take()),
+                Step::Record(kind) => unreachable!("{kind} without records"),
                 Step::More if self.is_drained && !self.reads_on => return Ok(None),
                 Step::More => {
                     let mut slices = self.decoder.read_slices(payload);

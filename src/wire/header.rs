@@ -7,6 +7,8 @@ use std::{
 
 use thiserror::Error;
 
+use super::record::RecordError;
+
 /// The widest decimal length. Some programs pad a few digits to a header of this size.
 pub const MAX_DIGITS: u8 = 64;
 
@@ -470,6 +472,9 @@ pub enum HeaderError {
         /// The receiver's limit.
         max: u64,
     },
+    /// A record in the place of a header, and a bad one.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 /// What is wrong with a header, without its bytes.

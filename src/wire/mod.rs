@@ -6,16 +6,20 @@
 //! payload = that many bytes                                                          "hello"
 //! ```
 //!
-//! [`HeaderFormat`] writes and reads a header, [`Decoder`] cuts a stream into frames. Nothing here
-//! knows sockets, clocks or GStreamer, so everything here can be read, tested and fuzzed alone.
+//! [`HeaderFormat`] writes and reads a header, [`Decoder`] cuts a stream into frames, and [`record`] is
+//! about what may stand between them. Nothing here knows sockets, clocks or GStreamer, so everything here
+//! can be read, tested and fuzzed alone.
 
 #![warn(missing_docs)]
 
 mod decoder;
 mod header;
+pub mod record;
+mod text;
 
 pub use decoder::{Decoder, Step, Truncated};
 pub use header::{
     Decoded, FormatError, Header, HeaderBytes, HeaderError, HeaderFormat, LengthError, LengthField,
     MAX_ADJUSTMENT, MAX_DIGITS, MAX_SKIPPED,
 };
+pub use text::{StructureText, TextError};

@@ -1,14 +1,15 @@
 //! What the wire module promises, checked against a second, slower way to say it.
 //!
 //! Property tests and fuzz targets call the same functions: the ones run everywhere and in a second,
-//! the others for as long as one lets them. [`header`], [`length`] and [`decoder`] panic when a
-//! promise is broken.
+//! the others for as long as one lets them. [`header`], [`length`], [`decoder`], [`records`] and
+//! [`record`] panic when a promise is broken.
 
 use std::io::{IoSliceMut, Read};
 
 use gstvideosocket::wire::{
     Decoded, Decoder, HeaderError, HeaderFormat, LengthError, LengthField, MAX_ADJUSTMENT,
     MAX_DIGITS, MAX_SKIPPED, Step, Truncated,
+    record::{MAX_META_BYTES, MAX_METAS, Record, RecordHead, RecordKind},
 };
 
 /// A header format that shows what it is made of.
@@ -152,8 +153,109 @@ pub fn decoder(
     );
 }
 
+/// One part of a stream with records.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// A frame of so many bytes.
+    Frame(usize),
+    /// A record that is as it must be, one of several for each number.
+    Good(u8),
+    /// A record of these bytes, whatever they are.
+    Any {
+        /// A letter for each number.
+        letter: u8,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+    /// Bytes that need not be anything.
+    Bytes(Vec<u8>),
+}
+
+/// A stream of these parts, behind a hello.
+pub fn stream_of(parts: &[Part]) -> Vec<u8> {
+    let mut stream = record_bytes(b'H', b"videosocket 1\n");
+    for part in parts {
+        match part {
+            Part::Frame(len) => stream.extend(self::stream(
+                Form::plain(LengthField::Decimal(8)),
+                &[*len],
+                &[],
+            )),
+            Part::Good(number) => {
+                let (letter, payload) = GOOD[usize::from(*number) % GOOD.len()];
+                stream.extend(record_bytes(letter, payload));
+            }
+            Part::Any { letter, payload } => {
+                stream.extend(record_bytes(b'A' + letter % 26, payload));
+            }
+            Part::Bytes(bytes) => stream.extend_from_slice(bytes),
+        }
+    }
+    stream
+}
+
+const GOOD: [(u8, &[u8]); 12] = [
+    (b'B', &[0; 36]),
+    (b'B', &[1; 36]),
+    (b'B', &[2; 52]),
+    (b'M', b"crop\0data"),
+    (b'M', b"x\0"),
+    (b'C', b"video/x-raw, format=(string)I420"),
+    (b'K', &[3; 36]),
+    (b'T', b"s taglist, title=(string)x;"),
+    (b'I', b"id\n"),
+    (b'Q', b"not known"),
+    (b'U', b"keyframe"),
+    (b'E', b""),
+];
+
+fn record_bytes(letter: u8, payload: &[u8]) -> Vec<u8> {
+    let len = payload.len();
+    [&RecordHead { letter, len }.encode(), payload].concat()
+}
+
+/// A payload is read within its limits, and comes back if it is a record.
+pub fn record(kind: RecordKind, payload: &[u8]) {
+    let Ok(record) = Record::parse(kind, payload) else {
+        return;
+    };
+    assert!(kind.lengths().contains(&payload.len()));
+    assert_eq!(record.kind(), kind);
+    let mut bytes = Vec::new();
+    // What is passed over is not kept, so it need not be a record that can be sent.
+    if record.encode(&mut bytes).is_ok() {
+        let (head, payload) = bytes.split_first_chunk().unwrap();
+        let head = RecordHead::decode(head).unwrap();
+        assert_eq!((head.letter, head.len), (kind as u8, payload.len()));
+        assert_eq!(Record::parse(kind, payload), Ok(record));
+    }
+}
+
+/// A decoder finds the same frames, records and ending in a stream, whatever `pieces` it comes in.
+pub fn records(
+    max_frame_size: u64,
+    ahead: usize,
+    stream: &[u8],
+    pieces: impl Iterator<Item = usize>,
+) {
+    let decoder = Decoder::new(HeaderFormat::default(), max_frame_size, ahead).with_records();
+    assert_eq!(
+        decode_items(decoder, stream, pieces),
+        reference_records(max_frame_size, stream)
+    );
+}
+
 /// The payloads, in order.
 pub type Frames = Vec<Vec<u8>>;
+
+/// What is between two reads of a stream.
+#[derive(Debug, PartialEq)]
+pub enum Item {
+    /// The payload of a frame.
+    Frame(Vec<u8>),
+    /// A record, in the words of [`Record::parse`].
+    Record(RecordKind, String),
+}
 
 /// How a stream ends for its receiver.
 #[derive(Debug, PartialEq)]
@@ -164,6 +266,8 @@ pub enum Ending {
     Truncated(Truncated),
     /// With a header that is none.
     Malformed(HeaderError),
+    /// With a record that is none, or not in its place.
+    Refused,
     /// With a header above the limit.
     TooLong {
         /// The header as it came.
@@ -175,21 +279,48 @@ pub enum Ending {
 
 /// What a decoder finds in a stream that comes in `pieces`.
 pub fn decode(
-    mut decoder: Decoder,
+    decoder: Decoder,
     stream: &[u8],
     pieces: impl Iterator<Item = usize>,
 ) -> (Frames, Ending) {
+    let (items, ending) = decode_items(decoder, stream, pieces);
+    let frames = items.into_iter().map(|item| match item {
+        Item::Frame(frame) => frame,
+        Item::Record(kind, _) => panic!("{kind} without records"),
+    });
+    (frames.collect(), ending)
+}
+
+/// What a decoder finds, with records or without, in a stream that comes in `pieces`.
+pub fn decode_items(
+    mut decoder: Decoder,
+    stream: &[u8],
+    pieces: impl Iterator<Item = usize>,
+) -> (Vec<Item>, Ending) {
     let mut source = Trickle { stream, pieces };
-    let (mut frames, mut payload) = (Vec::new(), Vec::new());
-    // What has_frame said of the next frame, and whether that was so.
-    let (mut was_there, mut had_to_read) = (false, false);
+    let (mut items, mut payload) = (Vec::new(), Vec::new());
+    // What frame_ahead said of the next frame, and whether that was so.
+    let (mut was_there, mut had_to_read) = (None, false);
+    // Of what is behind records it need not tell.
+    let mut is_plain = true;
     let ending = loop {
         match decoder.next(&mut payload) {
             Ok(Step::Head(len)) => payload = vec![0; len],
             Ok(Step::Frame) => {
-                assert_eq!(was_there, !had_to_read);
-                (was_there, had_to_read) = (decoder.frame_ahead().is_some(), false);
-                frames.push(std::mem::take(&mut payload));
+                match was_there {
+                    Some(len) => assert!(!had_to_read && len == payload.len()),
+                    None => assert!(had_to_read || !is_plain),
+                }
+                (was_there, had_to_read) = (decoder.frame_ahead(), false);
+                items.push(Item::Frame(std::mem::take(&mut payload)));
+            }
+            Ok(Step::Record(kind)) => {
+                is_plain = false;
+                assert!(was_there.is_none() || kind == RecordKind::Buffer);
+                items.push(Item::Record(
+                    kind,
+                    format!("{:?}", decoder.record().unwrap()),
+                ));
             }
             Ok(Step::More) => {
                 let mut slices = decoder.read_slices(&mut payload);
@@ -205,13 +336,13 @@ pub fn decode(
                 had_to_read = true;
             }
             Err(error) => {
-                assert!(!was_there);
+                assert_eq!(was_there, None);
                 assert_eq!(decoder.next(&mut []), Err(error.clone()));
                 break error.into();
             }
         }
     };
-    (frames, ending)
+    (items, ending)
 }
 
 /// A header that is none, for whatever reason.
@@ -287,6 +418,7 @@ impl From<HeaderError> for Ending {
                 header: bytes.as_slice().to_vec(),
                 payload_len,
             },
+            HeaderError::Record(_) => Self::Refused,
             error => Self::Malformed(error),
         }
     }
@@ -319,31 +451,101 @@ fn reference_decoder(
         if stream.is_empty() {
             break Ending::Clean;
         }
-        let head = match format.decode(stream) {
-            Ok(Some(head)) => head,
-            Ok(None) => {
-                break Ending::Truncated(Truncated::Header {
-                    got: stream.len(),
-                    len: format.max_header_len(),
-                    is_varint: format.varies(),
-                });
+        match reference_frame(format, max_frame_size, stream) {
+            Ok((payload, rest)) => {
+                frames.push(payload.to_vec());
+                stream = rest;
             }
-            Err(error) => break error.into(),
-        };
-        let (header, rest) = stream.split_at(head.header_len);
-        if head.payload_len > max_frame_size {
-            break Ending::TooLong {
-                header: header.to_vec(),
-                payload_len: head.payload_len,
-            };
+            Err(ending) => break ending,
         }
-        let len = head.payload_len as usize;
-        let Some((payload, rest)) = rest.split_at_checked(len) else {
-            let got = rest.len();
-            break Ending::Truncated(Truncated::Payload { got, len });
-        };
-        frames.push(payload.to_vec());
-        stream = rest;
     };
     (frames, ending)
+}
+
+/// The payload of the frame at the start of a stream, and the rest of the stream.
+fn reference_frame(
+    format: HeaderFormat,
+    max_frame_size: u64,
+    stream: &[u8],
+) -> Result<(&[u8], &[u8]), Ending> {
+    let head = format.decode(stream)?.ok_or({
+        Ending::Truncated(Truncated::Header {
+            got: stream.len(),
+            len: format.max_header_len(),
+            is_varint: format.varies(),
+        })
+    })?;
+    let (header, rest) = stream.split_at(head.header_len);
+    if head.payload_len > max_frame_size {
+        return Err(Ending::TooLong {
+            header: header.to_vec(),
+            payload_len: head.payload_len,
+        });
+    }
+    let len = head.payload_len as usize;
+    let got = rest.len();
+    rest.split_at_checked(len)
+        .ok_or(Ending::Truncated(Truncated::Payload { got, len }))
+}
+
+/// Takes frames and records off a stream that is all there.
+fn reference_records(max_frame_size: u64, mut stream: &[u8]) -> (Vec<Item>, Ending) {
+    let mut items = Vec::new();
+    // The letters since the last frame, and the lengths of the metas among them.
+    let (mut has_greeted, mut letters, mut metas) = (false, Vec::new(), Vec::new());
+    let ending = loop {
+        let is_announced = letters.contains(&b'B');
+        match stream {
+            [] if is_announced => break Ending::Truncated(Truncated::Announced),
+            [] => break Ending::Clean,
+            _ if letters.contains(&b'E') => break Ending::Refused,
+            _ => (),
+        }
+        let Some((letter, len)) = reference_head(stream) else {
+            match reference_frame(HeaderFormat::default(), max_frame_size, stream) {
+                Ok((payload, rest)) => {
+                    items.push(Item::Frame(payload.to_vec()));
+                    (letters, metas) = (Vec::new(), Vec::new());
+                    stream = rest;
+                    continue;
+                }
+                Err(ending) => break ending,
+            }
+        };
+        let kind = RecordKind::from_letter(letter);
+        let is_in_place = match letter {
+            b'H' => !is_announced,
+            _ if !has_greeted => false,
+            b'M' => {
+                metas.push(len);
+                is_announced
+                    && metas.len() <= MAX_METAS
+                    && metas.iter().sum::<usize>() <= MAX_META_BYTES
+            }
+            _ => kind.is_none() || !is_announced,
+        };
+        if !is_in_place || kind.is_some_and(|kind| !kind.lengths().contains(&len)) {
+            break Ending::Refused;
+        }
+        (has_greeted, stream) = (true, &stream[8..]);
+        letters.extend(kind.map(|_| letter));
+        let Some((payload, rest)) = stream.split_at_checked(len) else {
+            let missing = len - stream.len();
+            break Ending::Truncated(Truncated::Record { missing });
+        };
+        items.extend(kind.map(|kind| {
+            let record = Record::parse(kind, payload);
+            Item::Record(kind, format!("{record:?}"))
+        }));
+        stream = rest;
+    };
+    (items, ending)
+}
+
+fn reference_head(stream: &[u8]) -> Option<(u8, usize)> {
+    let head = std::str::from_utf8(stream.get(..8)?).ok()?;
+    let (letter, digits) = head.split_at_checked(1)?;
+    let is_head = letter.chars().all(|letter| letter.is_ascii_uppercase())
+        && digits.chars().all(|digit| digit.is_ascii_digit());
+    is_head.then(|| (head.as_bytes()[0], digits.parse().unwrap()))
 }

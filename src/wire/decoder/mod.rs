@@ -1,10 +1,16 @@
 //! A byte stream cut into frames, without reading it and without owning a payload.
 
+mod records;
+
 use std::io::IoSliceMut;
 
 use thiserror::Error;
 
-use super::header::{HeaderBytes, HeaderError, HeaderFormat};
+use super::{
+    header::{HeaderBytes, HeaderError, HeaderFormat},
+    record::RecordKind,
+};
+use records::Records;
 
 /// From this length on a payload is worth reading to where it stays: of the bytes behind it only the
 /// next header is read along. Smaller frames are read many at a time and copied to their place.
@@ -27,6 +33,7 @@ const LARGE: usize = 16 * 1024;
 ///     match decoder.next(&mut payload)? {
 ///         Step::Head(len) => payload = vec![0; len],
 ///         Step::Frame => frames.push(std::mem::take(&mut payload)),
+///         Step::Record(_) => unreachable!("only with_records"),
 ///         Step::More => match stream.read_vectored(&mut decoder.read_slices(&mut payload))? {
 ///             0 => break decoder.finish()?,
 ///             n => decoder.advance(n),
@@ -47,12 +54,25 @@ pub struct Decoder {
     end: usize,
     /// The last header announced a payload of at least [`LARGE`] bytes, so the next will as well.
     large: bool,
+    /// What stands between two large payloads, in bytes.
+    between: usize,
+    /// Unless a record is a bad header.
+    records: Option<Records>,
 }
 
 #[derive(Clone, Debug)]
 enum State {
     Header,
-    Payload { len: usize, filled: usize },
+    Payload {
+        len: usize,
+        filled: usize,
+    },
+    Record {
+        kind: RecordKind,
+        len: usize,
+    },
+    /// So many bytes of a record are of no use.
+    Skip(usize),
     Failed(HeaderError),
 }
 
@@ -63,6 +83,8 @@ pub enum Step {
     Head(usize),
     /// The payload is complete. The next call is about the next frame.
     Frame,
+    /// A record has come, and is there until the next call: see [`Decoder::record`].
+    Record(RecordKind),
     /// Nothing more without more bytes.
     More,
 }
@@ -88,6 +110,15 @@ pub enum Truncated {
         /// The bytes that its header announced.
         len: usize,
     },
+    /// Inside a record.
+    #[error("the last {missing} bytes of a record had not come")]
+    Record {
+        /// The bytes that did not come.
+        missing: usize,
+    },
+    /// Behind a record that tells of a frame.
+    #[error("the frame that a record tells of had not come")]
+    Announced,
 }
 
 impl Decoder {
@@ -104,6 +135,8 @@ impl Decoder {
             start: 0,
             end: 0,
             large: false,
+            between: format.max_header_len(),
+            records: None,
         }
     }
 
@@ -118,16 +151,23 @@ impl Decoder {
         match self.state {
             State::Header => self.next_header(),
             State::Payload { len, filled } => Ok(self.fill(&mut payload[..len], filled)),
+            State::Record { .. } | State::Skip(_) => self.next_record(),
             State::Failed(ref error) => Err(error.clone()),
         }
     }
 
     /// The length of the next frame, if that has been read whole: it costs no read.
+    ///
+    /// A record before it may be that of its times and flags, and no other.
     pub fn frame_ahead(&self) -> Option<usize> {
         let State::Header = self.state else {
             return None;
         };
         let ahead = &self.ahead[self.start..self.end];
+        let ahead = match &self.records {
+            Some(records) => records.behind_buffer(ahead)?,
+            None => ahead,
+        };
         let head = self.format.decode(ahead).ok()??;
         let is_whole = head.payload_len <= (ahead.len() - head.header_len) as u64;
         (is_whole && head.payload_len <= self.max_frame_size).then_some(head.payload_len as usize)
@@ -137,7 +177,7 @@ impl Decoder {
     pub fn missing(&self) -> usize {
         match self.state {
             State::Payload { len, filled } => len - filled,
-            State::Header | State::Failed(_) => 0,
+            _ => 0,
         }
     }
 
@@ -149,10 +189,11 @@ impl Decoder {
         self.start = 0;
         let rest = match self.state {
             State::Payload { len, filled } => &mut payload[filled..len],
-            State::Header | State::Failed(_) => &mut [],
+            _ => &mut [],
         };
         let window = if self.large {
-            self.format.max_header_len()
+            let window = self.between + self.missing_of_record();
+            window.min(self.ahead.len())
         } else {
             self.ahead.len()
         };
@@ -170,7 +211,7 @@ impl Decoder {
                 *filled += into_payload;
                 into_payload
             }
-            State::Header | State::Failed(_) => 0,
+            _ => 0,
         };
         self.end += n - into_payload;
         assert!(
@@ -193,11 +234,22 @@ impl Decoder {
                 len: self.format.max_header_len(),
                 is_varint: self.format.varies(),
             }),
+            State::Record { .. } | State::Skip(_) => Err(Truncated::Record {
+                missing: self.missing_of_record(),
+            }),
+            State::Header if self.expects_frame() => Err(Truncated::Announced),
             State::Header | State::Failed(_) => Ok(()),
         }
     }
 
     fn next_header(&mut self) -> Result<Step, HeaderError> {
+        if self.records.is_some() {
+            return self.next_record();
+        }
+        self.next_frame()
+    }
+
+    fn next_frame(&mut self) -> Result<Step, HeaderError> {
         let ahead = &self.ahead[self.start..self.end];
         let decoded = self.format.decode(ahead).and_then(|head| match head {
             Some(head) if head.payload_len > self.max_frame_size => Err(HeaderError::TooLong {
@@ -217,11 +269,13 @@ impl Decoder {
                 self.state = State::Payload { len, filled: 0 };
                 Ok(Step::Head(len))
             }
-            Err(error) => {
-                self.state = State::Failed(error.clone());
-                Err(error)
-            }
+            Err(error) => self.fail(error),
         }
+    }
+
+    fn fail(&mut self, error: HeaderError) -> Result<Step, HeaderError> {
+        self.state = State::Failed(error.clone());
+        Err(error)
     }
 
     fn fill(&mut self, payload: &mut [u8], filled: usize) -> Step {
@@ -246,10 +300,10 @@ mod tests {
     use super::{super::header::LengthField, *};
 
     /// How a stream ended: in its bytes, or before them in a header.
-    type Ending = Result<Result<(), Truncated>, HeaderError>;
+    pub type Ending = Result<Result<(), Truncated>, HeaderError>;
 
     /// Feeds a stream in the given pieces and returns the frames and the ending.
-    fn decode(
+    pub fn decode(
         mut decoder: Decoder,
         pieces: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> (Vec<Vec<u8>>, Ending) {
@@ -260,6 +314,7 @@ mod tests {
                 match decoder.next(&mut payload) {
                     Ok(Step::Head(len)) => payload = vec![0; len],
                     Ok(Step::Frame) => frames.push(std::mem::take(&mut payload)),
+                    Ok(Step::Record(kind)) => panic!("{kind} without records"),
                     Ok(Step::More) if piece.is_empty() => break,
                     Ok(Step::More) => {
                         let n = scatter(&mut piece, decoder.read_slices(&mut payload));
@@ -272,7 +327,7 @@ mod tests {
         (frames, Ok(decoder.finish()))
     }
 
-    fn scatter(from: &mut &[u8], slices: [IoSliceMut<'_>; 2]) -> usize {
+    pub fn scatter(from: &mut &[u8], slices: [IoSliceMut<'_>; 2]) -> usize {
         let before = from.len();
         for mut slice in slices {
             let n = slice.len().min(from.len());
@@ -282,7 +337,7 @@ mod tests {
         before - from.len()
     }
 
-    fn decoder(ahead: usize) -> Decoder {
+    pub fn decoder(ahead: usize) -> Decoder {
         Decoder::new(HeaderFormat::default(), 99_999_999, ahead)
     }
 
