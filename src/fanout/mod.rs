@@ -187,7 +187,7 @@ impl<P: Payload> Fanout<P> {
         if self.flow.overflow == Overflow::Drop {
             self.period.next(now);
         }
-        let is_keyframe = frame.is_place_to_start();
+        let (is_keyframe, repeats_header) = (frame.is_place_to_start(), frame.repeats_header);
         if self.audience == Audience::Caller
             && !keeps
             && let Some(place) = self.awaited.replace(Place::joining())
@@ -211,10 +211,16 @@ impl<P: Payload> Fanout<P> {
             && (keeps || !place.is_joining())
         {
             sum += place.offer(number, &mut self.queue, &self.flow, &self.headers, now);
-        } else if self.awaited.is_some() && self.audience == Audience::Callee {
-            sum.dropped += 1;
         }
+        let awaited = self.awaited.as_ref().filter(|_| !keeps);
+        let passes_by = self.audience == Audience::Callee && awaited.is_some_and(Place::is_joining);
+        // Of a group, this is a part.
+        let had = self.group_size().max(usize::from(!repeats_header));
         self.keep_group(number, is_keyframe);
+        if passes_by {
+            // But for those with which the peer begins when it comes.
+            sum.dropped += had.saturating_sub(self.group_size()) as u64;
+        }
         self.queue.trim();
         sum
     }
@@ -528,6 +534,12 @@ impl<P: Payload> Fanout<P> {
             group => group,
         };
         self.hold_group(Hold { from, alone: None });
+    }
+
+    /// How many frames are kept for clients to come.
+    fn group_size(&self) -> usize {
+        let first = self.group.from;
+        first.map_or(0, |first| self.queue.size_from(first).frames)
     }
 
     fn forget_group(&mut self) {

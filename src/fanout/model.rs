@@ -6,6 +6,15 @@ use proptest::{collection::vec, prelude::*};
 use super::{tests::Letter, *};
 use crate::wire::HeaderFormat;
 
+/// As many cases as take a moment. What fails is shown, and not kept in a file.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 128,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 /// What happens to a stream.
 #[derive(Clone, Debug)]
 enum Happening {
@@ -446,7 +455,7 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(config())]
 
     #[test]
     fn each_client_gets_what_a_list_of_its_own_would_give_it(
@@ -459,5 +468,90 @@ proptest! {
             pair.compare();
         }
         pair.compare_kept();
+    }
+}
+
+/// One peer after the other, with and without turns.
+fn one_after_the_other(
+    audience: Audience,
+    flow: Flow,
+    happenings: &[(Happening, bool)],
+) -> (usize, usize) {
+    let mut fanout = Fanout::new(audience);
+    fanout.begin(flow);
+    let (mut now, mut client) = (Instant::now(), None);
+    let (mut pushed, mut spent) = (0, 0);
+    for (happening, flag) in happenings {
+        match (happening, client) {
+            (
+                Happening::Push {
+                    letter,
+                    len,
+                    keyframe,
+                    repeats,
+                },
+                _,
+            ) => {
+                fanout.push(frame(*letter, *len, *keyframe, *repeats), now);
+                fanout.keep_within(now);
+                pushed += 1;
+            }
+            (Happening::Join, None) => {
+                client = Some(fanout.join(u64::from(*flag), now).0);
+            }
+            (Happening::Leave(_), Some(key)) => {
+                fanout.leave(key, *flag);
+                fanout.await_peer();
+                client = None;
+            }
+            (
+                Happening::Take {
+                    bytes, is_short, ..
+                },
+                Some(key),
+            ) => {
+                let unsent = fanout.unsent(key);
+                let room: usize = unsent.map_or(0, |(frames, before)| {
+                    frames.map(Frame::wire_len).sum::<usize>() - before
+                });
+                fanout.sent(key, room.min(*bytes), *is_short, now);
+            }
+            (Happening::Fill(_), Some(key)) => fanout.set_writable(key, *flag),
+            (Happening::Headers(letter), _) => {
+                fanout.set_headers(vec![frame(*letter, 1, true, false)]);
+                pushed += 1;
+            }
+            (Happening::Jump, _) => fanout.forget_waiting(),
+            (Happening::JoinAt(join), _) => fanout.set_flow(Flow {
+                join: *join,
+                ..flow
+            }),
+            (_, Some(key)) if *flag => {
+                fanout.begin_drain(key, now);
+                now += Duration::from_millis(300);
+            }
+            _ => fanout.grant_turn(),
+        }
+        while fanout.poll_verdict().is_some() {}
+        spent += fanout.spent().drain(..).count();
+    }
+    fanout.end();
+    (pushed, spent + fanout.spent().drain(..).count())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn nothing_is_kept_for_peers_that_come_one_after_the_other(
+        flow in flow(),
+        lockstep in prop::bool::weighted(0.3),
+        comes in any::<bool>(),
+        happenings in vec((happening(), any::<bool>()), 1..120),
+    ) {
+        let audience = if comes { Audience::Caller } else { Audience::Callee };
+        let (pushed, spent) =
+            one_after_the_other(audience, Flow { lockstep, ..flow }, &happenings);
+        prop_assert_eq!(pushed, spent);
     }
 }

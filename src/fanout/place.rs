@@ -140,7 +140,8 @@ impl<P> Place<P> {
         let mut lost = 0;
         if let Some(begun) = begun {
             // With lockstep it was an answer to somebody else.
-            if begun.number + 1 == self.next && !flow.lockstep && self.is_following() {
+            let is_next = begun.number + 1 == self.next && queue.has(begun.number);
+            if is_next && !flow.lockstep && self.is_following() {
                 self.next = begun.number;
             } else {
                 lost += 1;

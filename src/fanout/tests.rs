@@ -530,6 +530,25 @@ fn frames_that_go_by_before_the_connection_are_counted() {
 }
 
 #[test]
+fn a_group_that_is_kept_for_the_connection_is_not_lost() {
+    let mut stream = Stream::new(
+        Audience::Callee,
+        Flow {
+            join: JoinAt::LatestKeyframe,
+            ..flow(Overflow::Drop, frames(9))
+        },
+    );
+    assert_eq!(stream.push("abC").dropped, 2);
+    assert_eq!(stream.push("de").dropped, 0);
+    assert_eq!(stream.push("F").dropped, 3, "the group before");
+    let client = stream.join();
+    assert_eq!(
+        (stream.waiting(client), stream.dropped(client)),
+        ("F".into(), 0)
+    );
+}
+
+#[test]
 fn the_next_peer_starts_with_headers_and_a_whole_keyframe() {
     for (taken, letters, lost) in [
         (4, "1Abc", 0),
