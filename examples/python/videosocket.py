@@ -84,7 +84,8 @@ class videosocket:
         """Iterates over the frames up to the end of the stream, with what the records say of each.
 
         ask: asks the peer for records, which it sends if it knows them. Without them
-        the frames are those of vreceive(). A connection that ends without the record for it is lost.
+        the frames are those of vreceive(). With them, a connection that ends without the
+        record for it is lost.
         """
         if ask:
             self._unbroken(self.sock.sendall, HELLO)
