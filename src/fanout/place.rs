@@ -121,7 +121,7 @@ impl<P> Place<P> {
 
     /// Its peer has gone.
     pub fn be_left(&mut self) {
-        self.is_left = true;
+        self.is_left = !self.is_joining();
     }
 
     /// Another connection takes over from one that was lost: the frame begun is to be sent whole, and as what came before it is lost,

@@ -511,6 +511,9 @@ fn the_first_peer_gets_what_has_waited_even_if_no_keyframe_has() {
             ..flow(Overflow::Block, frames(9))
         },
     );
+    // Nor is this one a peer that has got anything.
+    let (none, _) = stream.fanout.join(0, stream.now);
+    stream.fanout.leave(none, true);
     stream.push("ab");
     let (first, lost) = stream.fanout.join(0, stream.now);
     assert_eq!((stream.waiting(first), lost), ("ab".into(), 0));

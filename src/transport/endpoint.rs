@@ -263,6 +263,10 @@ impl<P: Payload> Endpoint<P> {
             let mut state = self.lock();
             state.fanout.grant_turn();
             self.send_waiting(&mut state);
+            if state.fanout.is_finishing() {
+                // It may have been the last.
+                self.wake();
+            }
         }
     }
 
@@ -360,7 +364,9 @@ impl<P: Payload> Endpoint<P> {
         while let Some(frame) = frames.front() {
             state = self.wait_for_room(state, frame, &mut now)?;
             if let Some(frame) = frames.pop_front() {
-                sent += state.fanout.push(frame, now);
+                let more = state.fanout.push(frame, now);
+                self.totals.dropped.add(more.dropped);
+                sent += more;
             }
         }
         if holds {
@@ -372,9 +378,10 @@ impl<P: Payload> Endpoint<P> {
         }
         let now = Instant::now();
         state.burst.mark(now);
-        sent += state.fanout.keep_within(now);
+        let more = state.fanout.keep_within(now);
+        self.totals.dropped.add(more.dropped);
         self.judge(&mut state);
-        self.totals.dropped.add(sent.dropped);
+        sent += more;
         Ok(sent)
     }
 
@@ -489,12 +496,9 @@ impl<P: Payload> Endpoint<P> {
     /// Sends what the sockets take. With many it takes long, and others may have the lock in between.
     pub(super) fn send_waiting(&self, state: &mut Locked<'_, P>) {
         let mut key = 0;
-        let mut left = state.links.len();
-        while left > 0 && key < state.links.capacity() {
-            if state.links.contains(key) {
-                self.send_over(state, key);
-                left -= 1;
-            }
+        // Whoever comes in between may have any key.
+        while key < state.links.capacity() {
+            self.send_over(state, key);
             key += 1;
             if key % AT_ONCE == 0 {
                 state.give_way();
