@@ -95,6 +95,7 @@ impl Burst {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fanout::tests::some_time;
 
     const SHORT: Duration = GAP.checked_div(2).unwrap();
 
@@ -106,7 +107,7 @@ mod tests {
     }
 
     fn after(frames: usize) -> (Burst, Instant) {
-        let (mut burst, mut now) = (Burst::default(), Instant::now());
+        let (mut burst, mut now) = (Burst::default(), some_time());
         for _ in 0..frames {
             follow(&mut burst, &mut now, SHORT);
         }

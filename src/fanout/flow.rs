@@ -155,3 +155,13 @@ impl AddAssign for Progress {
         self.payload_bytes += other.payload_bytes;
     }
 }
+
+/// For tests that do without.
+#[cfg(test)]
+impl Payload for () {
+    type Chunk<'a> = [u8; 0];
+
+    fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 0]>> {
+        std::iter::empty()
+    }
+}

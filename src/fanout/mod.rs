@@ -172,9 +172,7 @@ impl<P: Payload> Fanout<P> {
     /// Adds the first frame ahead of the stream, if nothing waits before it. It is kept for a peer to come. Returns
     /// whether it was added.
     pub fn push_ahead(&mut self, frame: Frame<P>, now: Instant) -> bool {
-        let mut places = self.clients.iter().map(|(_, client)| &client.place);
-        let is_idle = places.all(|place| place.is_idle(&self.queue))
-            && self.awaited.iter().all(|place| place.is_idle(&self.queue));
+        let is_idle = self.places().all(|place| place.is_idle(&self.queue));
         if is_idle {
             self.add(frame, true, now);
         } else {
@@ -507,14 +505,18 @@ impl<P: Payload> Fanout<P> {
 
     /// Bytes that wait for anybody, or for one to come.
     pub fn queued(&self) -> usize {
-        let places = self.clients.iter().map(|(_, client)| &client.place);
-        let queued = places.chain(&self.awaited);
-        queued.map(|place| place.queued(&self.queue)).sum()
+        self.places().map(|place| place.queued(&self.queue)).sum()
     }
 
     /// The payloads that nobody needs any more.
     pub fn spent(&mut self) -> &mut Vec<P> {
         self.queue.spent()
+    }
+
+    /// Those of the clients, and of one to come.
+    fn places(&self) -> impl Iterator<Item = &Place<P>> {
+        let clients = self.clients.iter().map(|(_, client)| &client.place);
+        clients.chain(&self.awaited)
     }
 
     /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where

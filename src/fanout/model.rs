@@ -3,7 +3,10 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{tests::Letter, *};
+use super::{
+    tests::{Letter, some_time},
+    *,
+};
 use crate::wire::HeaderFormat;
 
 /// As many cases as take a moment. What fails is shown, and not kept in a file.
@@ -335,7 +338,7 @@ impl Pair {
                 ..Naive::default()
             },
             flow,
-            now: Instant::now(),
+            now: some_time(),
             pushed: 0,
             spent: 0,
         }
@@ -479,7 +482,7 @@ fn one_after_the_other(
 ) -> (usize, usize) {
     let mut fanout = Fanout::new(audience);
     fanout.begin(flow);
-    let (mut now, mut client) = (Instant::now(), None);
+    let (mut now, mut client) = (some_time(), None);
     let (mut pushed, mut spent) = (0, 0);
     for (happening, flag) in happenings {
         match (happening, client) {

@@ -100,11 +100,11 @@ impl Period {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, io};
+    use std::collections::VecDeque;
 
     use super::*;
     use crate::{
-        fanout::{Audience, Fanout, Flow, Frame, Limits, Overflow, Payload, Sent},
+        fanout::{Audience, Fanout, Flow, Frame, Limits, Overflow, Sent, tests::some_time},
         wire::HeaderFormat,
     };
 
@@ -115,19 +115,9 @@ mod tests {
     /// What a kernel takes before what it has is on its way.
     const KERNEL: usize = 16 * 1024;
 
-    struct Nothing;
-
-    impl Payload for Nothing {
-        type Chunk<'a> = [u8; 0];
-
-        fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 0]>> {
-            std::iter::empty()
-        }
-    }
-
     /// A client at the end of a link, in simulated time.
     struct Sim {
-        fanout: Fanout<Nothing>,
+        fanout: Fanout<()>,
         client: usize,
         begin: Instant,
         now: Duration,
@@ -152,7 +142,7 @@ mod tests {
 
     impl Sim {
         fn new() -> Self {
-            let begin = Instant::now();
+            let begin = some_time();
             let mut fanout = Fanout::new(Audience::Clients);
             fanout.begin(Flow {
                 overflow: Overflow::Drop,
@@ -205,7 +195,7 @@ mod tests {
         fn push(&mut self, len: usize, keyframe: bool) {
             let frame = Frame {
                 header: HeaderFormat::default().encode(len as u64).unwrap(),
-                payload: Nothing,
+                payload: (),
                 len,
                 keyframe,
                 repeats_header: false,

@@ -33,6 +33,11 @@ fn frame(letter: u8) -> Frame<Letter> {
     }
 }
 
+/// When tests begin. From then on time passes as they say.
+pub(super) fn some_time() -> Instant {
+    Instant::now()
+}
+
 /// A stream, and the time.
 struct Stream {
     fanout: Fanout<Letter>,
@@ -43,7 +48,7 @@ impl Stream {
     fn new(audience: Audience, flow: Flow) -> Self {
         let mut fanout = Fanout::new(audience);
         fanout.begin(flow);
-        let now = Instant::now();
+        let now = some_time();
         Self { fanout, now }
     }
 

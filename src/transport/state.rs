@@ -44,7 +44,6 @@ pub(super) struct State<P> {
 }
 
 /// What follows the links that there are.
-#[derive(Clone)]
 pub(super) enum Future {
     /// Others, where there is one at a time; or they come at any time.
     Open,
@@ -247,7 +246,7 @@ impl<P: Payload> State<P> {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, time::Instant};
+    use std::time::Instant;
 
     use super::*;
     use crate::{
@@ -256,17 +255,6 @@ mod tests {
         transport::link::Reading,
         wire::HeaderFormat,
     };
-
-    #[derive(Debug)]
-    struct Nothing;
-
-    impl Payload for Nothing {
-        type Chunk<'a> = [u8; 0];
-
-        fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 0]>> {
-            std::iter::empty()
-        }
-    }
 
     struct Deaf;
 
@@ -278,10 +266,10 @@ mod tests {
         User::Active(Arc::new(Deaf))
     }
 
-    fn frame() -> Frame<Nothing> {
+    fn frame() -> Frame<()> {
         Frame {
             header: HeaderFormat::default().encode(0).unwrap(),
-            payload: Nothing,
+            payload: (),
             len: 0,
             keyframe: true,
             repeats_header: false,
@@ -289,22 +277,22 @@ mod tests {
         }
     }
 
-    fn state(audience: Audience, users: (User, User), reconnect: bool) -> State<Nothing> {
+    fn state(audience: Audience, users: (User, User), reconnect: bool) -> State<()> {
         let mut fanout = Fanout::new(audience);
         fanout.begin(Flow::default());
         State::new(fanout, users, reconnect, false, Arc::default())
     }
 
-    fn sending(audience: Audience, reconnect: bool) -> State<Nothing> {
+    fn sending(audience: Audience, reconnect: bool) -> State<()> {
         state(audience, (User::Absent, active()), reconnect)
     }
 
-    fn shared(reconnect: bool) -> State<Nothing> {
+    fn shared(reconnect: bool) -> State<()> {
         state(Audience::Callee, (active(), active()), reconnect)
     }
 
     /// A link over which the stream is sent, and which is read where somebody reads.
-    fn connect(state: &mut State<Nothing>) -> usize {
+    fn connect(state: &mut State<()>) -> usize {
         let connection = Arc::new(Connection::scripted(Script::default()));
         let reading = if state.reader.is_absent() {
             Reading::Discarded
