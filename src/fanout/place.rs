@@ -209,10 +209,9 @@ impl<P> Place<P> {
         flow: &Flow,
     ) -> (impl Iterator<Item = &'a Frame<P>>, usize) {
         let lockstep = flow.lockstep;
+        let is_first = self.begun.is_some_and(|begun| self.is_first(begun, queue));
         let begun = self.begun.map(|begun| &queue.get(begun.number).frame);
-        let offset = self.begun.map_or(0, |begun| begun.offset);
-        // Headers go out between frames.
-        let (part, whole) = if offset > 0 {
+        let (first, later) = if is_first {
             (begun, None)
         } else {
             (None, begun)
@@ -221,8 +220,9 @@ impl<P> Place<P> {
         let owed_offset = self.owed.as_ref().map_or(0, |owed| owed.offset);
         let rest = self.rest(queue).filter(move |_| !lockstep);
         let rest = rest.map(|(_, entry)| &entry.frame);
-        let frames = part.into_iter().chain(owed).chain(whole).chain(rest);
-        (frames, if offset > 0 { offset } else { owed_offset })
+        let frames = first.into_iter().chain(owed).chain(later).chain(rest);
+        let offset = self.begun.filter(|_| is_first).map(|begun| begun.offset);
+        (frames, offset.unwrap_or(owed_offset))
     }
 
     /// So many more bytes have been taken. Says what has become complete by them.
@@ -287,7 +287,7 @@ impl<P> Place<P> {
 
     fn head(&self, queue: &Queue<P>, flow: &Flow) -> Head {
         match self.begun {
-            Some(begun) if begun.offset > 0 || self.owed.is_none() => return Head::Frame(begun),
+            Some(begun) if self.is_first(begun, queue) => return Head::Frame(begun),
             _ if self.owed.is_some() => return Head::Header,
             _ => (),
         }
@@ -295,6 +295,15 @@ impl<P> Place<P> {
             Some((number, _)) if !flow.lockstep => Head::Frame(Begun { number, offset: 0 }),
             _ => Head::Nothing,
         }
+    }
+
+    /// Whether the frame begun comes before the headers that are owed: those go out between frames, and before the
+    /// frames that need them.
+    fn is_first(&self, begun: Begun, queue: &Queue<P>) -> bool {
+        self.owed.as_ref().is_none_or(|owed| {
+            let needs_others = queue.get(begun.number).headers != self.headers;
+            begun.offset > 0 || (owed.offset == 0 && needs_others)
+        })
     }
 
     /// The stream goes on with this frame.
@@ -318,8 +327,10 @@ impl<P> Place<P> {
             }
             self.follow_from(number, queue, headers, now);
         } else if flow.lockstep && !self.skips(queue.get(number)) {
+            let dropped = self.skip_to(number, queue);
+            self.catch_up_on_headers(queue, headers, now);
             return Sent {
-                dropped: self.skip_to(number, queue),
+                dropped,
                 wants_keyframe: false,
             };
         }

@@ -668,6 +668,45 @@ fn a_turn_is_for_the_newest_frame() {
 }
 
 #[test]
+fn headers_that_change_come_before_the_frame_that_has_a_turn() {
+    let mut stream = taking_turns(Audience::Caller);
+    stream.headers("1");
+    let client = stream.join();
+    stream.push("1A");
+    stream.fanout.grant_turn();
+    assert_eq!(stream.waiting(client), "1A");
+    stream.take_frames(client, 2);
+    stream.push("B");
+    stream.headers("2");
+    assert_eq!(stream.push("2C").dropped, 1);
+    stream.fanout.grant_turn();
+    assert_eq!(stream.waiting(client), "2C");
+    stream.take_frames(client, 2);
+    stream.push("2D");
+    stream.fanout.grant_turn();
+    assert_eq!(stream.waiting(client), "D");
+}
+
+#[test]
+fn a_frame_that_has_its_turn_comes_before_headers_that_it_does_not_need() {
+    let mut stream = taking_turns(Audience::Caller);
+    stream.headers("1");
+    let client = stream.join_full();
+    stream.push("A");
+    stream.fanout.grant_turn();
+    stream.take_frames(client, 1);
+    stream.headers("2");
+    stream.push("2B");
+    stream.fanout.grant_turn();
+    assert_eq!(stream.waiting(client), "A2");
+    stream.take(client, WIRE_LEN + 4);
+    stream.fanout.grant_turn();
+    assert_eq!(stream.waiting(client), "2B");
+    stream.take(client, WIRE_LEN - 4);
+    assert_eq!(stream.waiting(client), "B");
+}
+
+#[test]
 fn at_the_end_a_frame_waits_for_its_turn_no_longer_than_for_a_slow_peer() {
     let mut stream = taking_turns(Audience::Caller);
     let client = stream.join();
