@@ -114,7 +114,6 @@ impl<P: Payload> Fanout<P> {
         if let Some(place) = self.awaited.take() {
             place.give_up(&mut self.queue);
         }
-        self.forget_group();
         self.set_headers(Vec::new());
         self.verdicts.clear();
     }
@@ -129,21 +128,27 @@ impl<P: Payload> Fanout<P> {
         &self.flow
     }
 
-    /// Changes how frames are sent.
-    pub fn set_flow(&mut self, flow: Flow) {
+    /// Changes how frames are sent. Returns how many frames are lost that were kept for a peer to come.
+    pub fn set_flow(&mut self, flow: Flow) -> u64 {
         self.flow = flow;
+        let mut lost = 0;
         if flow.join != JoinAt::LatestKeyframe {
-            self.forget_group();
+            lost += self.lose_group();
         }
+        if self.is_finishing {
+            lost += self.give_up_caller();
+        }
+        lost
     }
 
-    /// Sets the headers of the stream, which every client gets before its first frame.
-    pub fn set_headers(&mut self, frames: Vec<Frame<P>>) {
+    /// Sets the headers of the stream, which every client gets before its first frame. Returns how many frames are
+    /// lost that were kept for a peer to come.
+    pub fn set_headers(&mut self, frames: Vec<Frame<P>>) -> u64 {
         let former = std::mem::replace(&mut self.headers.frames, Arc::new(frames));
         self.queue.spend(former);
         self.headers.version += 1;
         // The group begins with others.
-        self.forget_group();
+        self.lose_group()
     }
 
     /// Whether `next` has to wait: for a client, or until one has taken something.
@@ -402,12 +407,14 @@ impl<P: Payload> Fanout<P> {
         }
     }
 
-    /// No more follows.
-    pub fn finish(&mut self, now: Instant) {
+    /// No more follows. Returns how many frames are lost that were kept for a caller, where a stream does not wait for
+    /// one.
+    pub fn finish(&mut self, now: Instant) -> u64 {
         self.is_finishing = true;
         for (_, client) in &mut self.clients {
             client.restart_clock(now);
         }
+        self.give_up_caller()
     }
 
     /// More follows all the same.
@@ -546,6 +553,32 @@ impl<P: Payload> Fanout<P> {
 
     fn forget_group(&mut self) {
         self.hold_group(Hold::default());
+    }
+
+    /// Forgets the group, of which nobody has got anything where one peer is still to come, and that for the first
+    /// time. Returns how many frames are lost by that.
+    fn lose_group(&mut self) -> u64 {
+        let awaited = self.awaited.iter().filter(|_| !self.is_finishing);
+        let is_kept_for_one =
+            self.audience == Audience::Callee && awaited.into_iter().any(Place::is_joining);
+        let lost = if is_kept_for_one {
+            self.group_size()
+        } else {
+            0
+        };
+        self.forget_group();
+        lost as u64
+    }
+
+    /// At the end of a stream that waits for no caller: what was kept for one is lost.
+    fn give_up_caller(&mut self) -> u64 {
+        if self.audience != Audience::Caller || self.flow.hold_without_client {
+            return 0;
+        }
+        let place = self.awaited.as_mut();
+        place.map_or(0, |place| {
+            std::mem::replace(place, Place::joining()).give_up(&mut self.queue)
+        })
     }
 
     fn hold_group(&mut self, group: Hold) {

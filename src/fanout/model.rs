@@ -525,10 +525,12 @@ fn one_after_the_other(
                 pushed += 1;
             }
             (Happening::Jump, _) => fanout.forget_waiting(),
-            (Happening::JoinAt(join), _) => fanout.set_flow(Flow {
-                join: *join,
-                ..flow
-            }),
+            (Happening::JoinAt(join), _) => {
+                fanout.set_flow(Flow {
+                    join: *join,
+                    ..flow
+                });
+            }
             (_, Some(key)) if *flag => {
                 fanout.begin_drain(key, now);
                 now += Duration::from_millis(300);

@@ -557,6 +557,35 @@ fn a_group_that_is_kept_for_the_connection_is_not_lost() {
 }
 
 #[test]
+fn a_group_that_is_not_kept_any_longer_is_lost_where_nobody_has_come() {
+    let keeping = Flow {
+        join: JoinAt::LatestKeyframe,
+        ..flow(Overflow::Drop, frames(9))
+    };
+    let not_keeping = Flow {
+        join: JoinAt::NextKeyframe,
+        ..keeping
+    };
+    for (audience, comes, lost) in [
+        (Audience::Callee, false, 2),
+        (Audience::Callee, true, 0),
+        (Audience::Clients, false, 0),
+    ] {
+        let begin = || {
+            let mut stream = Stream::new(audience, keeping);
+            if comes {
+                stream.join();
+            }
+            stream.push("Ab");
+            stream
+        };
+        assert_eq!(begin().fanout.set_flow(keeping), 0);
+        assert_eq!(begin().fanout.set_flow(not_keeping), lost);
+        assert_eq!(begin().fanout.set_headers(Vec::new()), lost);
+    }
+}
+
+#[test]
 fn the_next_peer_starts_with_headers_and_a_whole_keyframe() {
     for (taken, letters, lost) in [
         (4, "1Abc", 0),
@@ -792,6 +821,42 @@ fn a_stream_is_finished_when_all_have_gone() {
     stream.take_frames(client, 1);
     assert!(!stream.fanout.is_finished());
     stream.fanout.leave(client, false);
+    assert!(stream.fanout.is_finished());
+}
+
+#[test]
+fn a_stream_that_waits_for_nobody_is_finished_without_a_caller() {
+    let begin = |hold_without_client, lockstep| {
+        let flow = Flow {
+            hold_without_client,
+            lockstep,
+            ..Flow::default()
+        };
+        Stream::new(Audience::Caller, flow)
+    };
+    let mut stream = begin(false, false);
+    stream.fanout.push_ahead(frame(b'A'), stream.now);
+    assert_eq!(stream.fanout.finish(stream.now), 1);
+    assert!(stream.fanout.is_finished());
+    let mut stream = begin(false, true);
+    stream.push("A");
+    assert_eq!(stream.fanout.finish(stream.now), 1);
+    assert!(stream.fanout.is_finished());
+    // More may follow all the same.
+    stream.fanout.resume();
+    stream.push("B");
+    let (client, _) = stream.fanout.join(1, stream.now);
+    assert_eq!(stream.waiting(client), "B");
+    // One that waits does so at the end as well, unless that is changed.
+    let mut stream = begin(true, true);
+    stream.push("A");
+    assert_eq!(stream.fanout.finish(stream.now), 0);
+    assert!(!stream.fanout.is_finished());
+    let flow = Flow {
+        hold_without_client: false,
+        ..*stream.fanout.flow()
+    };
+    assert_eq!(stream.fanout.set_flow(flow), 1);
     assert!(stream.fanout.is_finished());
 }
 

@@ -320,7 +320,8 @@ impl<P: Payload> Endpoint<P> {
     pub fn set_flow(&self, flow: Flow) {
         let mut state = self.lock();
         let is_other = state.fanout.flow().overflow != flow.overflow;
-        state.fanout.set_flow(flow);
+        let lost = state.fanout.set_flow(flow);
+        self.totals.dropped.add(lost);
         for (_, link) in &state.links {
             if is_other {
                 link.apply(&flow);
@@ -349,7 +350,8 @@ impl<P: Payload> Endpoint<P> {
 
     /// Sets the headers of the stream, which every client gets before its first frame.
     pub fn set_stream_headers(&self, frames: Vec<Frame<P>>) {
-        self.lock().fanout.set_headers(frames);
+        let lost = self.lock().fanout.set_headers(frames);
+        self.totals.dropped.add(lost);
     }
 
     /// Sends frames to all clients, or leaves them with the I/O thread to send. Waits where
@@ -412,7 +414,8 @@ impl<P: Payload> Endpoint<P> {
     /// there are, or come, more than so many [`interruptions`](Self::interruptions).
     pub fn finish(&self, interruptions: u64) -> Result<(), SendError> {
         let mut state = self.lock();
-        state.fanout.finish(Instant::now());
+        let lost = state.fanout.finish(Instant::now());
+        self.totals.dropped.add(lost);
         self.send_waiting(&mut state);
         self.wake();
         loop {
