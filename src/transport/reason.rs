@@ -9,7 +9,7 @@ use crate::net::{Error, Peer};
 pub enum Reason {
     /// The peer ended it.
     ClosedByPeer,
-    /// It broke: reset, timed out, unreachable, or not speaking the framing.
+    /// It broke: reset, timed out, unreachable, cut inside a frame, or not speaking the framing.
     Failed,
     /// The client was slower than the stream, and `overflow` says to remove it.
     TooSlow,

@@ -439,7 +439,7 @@ impl Ending {
         let peer = connection.peer();
         let (reason, fault) = match self {
             Self::EndOfStream | Self::Abandoned => return (None, None),
-            Self::Truncated(cut) => (Reason::ClosedByPeer, Error::Truncated { peer, cut }),
+            Self::Truncated(cut) => (Reason::Failed, Error::Truncated { peer, cut }),
             Self::Header(source) => (Reason::Failed, Error::Header { peer, source }),
             Self::Lost(source) => {
                 let cut = decoder.finish().err();
@@ -559,7 +559,7 @@ mod tests {
             if [0, 13, 21, 40].contains(&end) {
                 assert!(reason.is_none() && fault.is_none(), "{end}: {fault:?}");
             } else {
-                assert_eq!(reason, Some(Reason::ClosedByPeer), "{end}");
+                assert_eq!(reason, Some(Reason::Failed), "{end}");
                 assert!(
                     matches!(fault, Some(Error::Truncated { .. })),
                     "{end}: {fault:?}"
