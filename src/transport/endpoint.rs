@@ -198,6 +198,7 @@ impl<P: Payload> Endpoint<P> {
         }
         state.reader = User::Active(observer);
         state.reader_waker = Some(waker);
+        state.begin_anew();
         self.wake();
     }
 
@@ -220,6 +221,7 @@ impl<P: Payload> Endpoint<P> {
         let mut state = self.lock();
         match &state.future {
             Future::Open => (),
+            Future::Resting => return Offer::Pending,
             Future::Over(_) => return Offer::Over,
             Future::Failed(error) => return Offer::Failed(error.clone()),
         }
@@ -228,12 +230,14 @@ impl<P: Payload> Endpoint<P> {
             return Offer::Pending;
         };
         match link.reading {
-            Reading::Unclaimed => {
+            Reading::Unclaimed if !link.is_ending() => {
                 link.reading = Reading::Claimed;
                 Offer::Connection(link.connection.clone())
             }
             Reading::Done | Reading::Discarded if !reconnects => Offer::Over,
-            Reading::Claimed | Reading::Done | Reading::Discarded => Offer::Pending,
+            Reading::Unclaimed | Reading::Claimed | Reading::Done | Reading::Discarded => {
+                Offer::Pending
+            }
         }
     }
 
@@ -391,6 +395,9 @@ impl<P: Payload> Endpoint<P> {
     /// whether it was taken.
     pub fn try_send(&self, frame: Frame<P>) -> bool {
         let mut state = self.lock();
+        if state.begin_anew() {
+            self.wake();
+        }
         let is_open = matches!(state.future, Future::Open) && !state.has_hung_up();
         let takes = is_open && state.fanout.push_ahead(frame, Instant::now());
         if takes {
@@ -423,8 +430,11 @@ impl<P: Payload> Endpoint<P> {
                 Future::Failed(error) | Future::Over(Some(error)) => {
                     return Err(SendError::Failed(error.clone()));
                 }
-                Future::Over(None) => return Ok(()),
-                Future::Open if state.is_finished() => return Ok(()),
+                Future::Over(None) | Future::Resting => return Ok(()),
+                Future::Open if state.is_finished() => {
+                    let fault = state.unheard_fault();
+                    return fault.map_or(Ok(()), |fault| Err(SendError::Failed(fault)));
+                }
                 Future::Open if state.interruptions != interruptions => {
                     return Err(SendError::Interrupted);
                 }
@@ -433,16 +443,10 @@ impl<P: Payload> Endpoint<P> {
         }
     }
 
-    /// Forgets frames that have not been begun: the stream is about to jump. One that has ended begins anew,
-    /// over the next connection.
+    /// Forgets frames that have not been begun: the stream is about to jump. One that has ended begins anew with the
+    /// next frame, over the next connection.
     pub fn forget_waiting(&self) {
-        let mut state = self.lock();
-        state.fanout.resume();
-        state.fanout.forget_waiting();
-        if matches!(state.future, Future::Over(_)) && state.begins_anew() {
-            state.future = Future::Open;
-            state.fanout.await_peer();
-        }
+        self.lock().take_back_end();
         self.wake();
     }
 
@@ -559,10 +563,14 @@ impl<P: Payload> Endpoint<P> {
                     return Err(SendError::Failed(error.clone()));
                 }
                 Future::Over(None) => return Err(SendError::HungUp),
-                Future::Open => (),
+                Future::Open | Future::Resting => (),
+            }
+            if state.begin_anew() {
+                self.wake();
             }
             if state.has_hung_up() {
-                return Err(SendError::HungUp);
+                let fault = state.unheard_fault();
+                return Err(fault.map_or(SendError::HungUp, SendError::Failed));
             }
             let is_ending = state.is_exclusive()
                 && !state.reconnects

@@ -406,7 +406,7 @@ impl<P: Payload> Io<P> {
         }
         endpoint.judge(&mut state);
         if state.fanout.flow().lockstep {
-            end_turns(&mut state);
+            self.drains |= state.end_turns(now);
         }
         self.end_links(&mut state);
         if state.is_exclusive()
@@ -438,24 +438,26 @@ impl<P: Payload> Io<P> {
         }
         let end = link.take_end();
         let counts = state.counts(&link);
-        if link.has_read_all() {
+        let was_of_use = link.was_of_use(counts);
+        if link.reading != Reading::Claimed {
             link.connection.take_leave();
         }
         if !state.is_exclusive() {
-            let event = link.disconnected(counts, end.reason, None, true);
+            let event = link.disconnected(counts, end.reason, None, was_of_use, true);
             return self.tell(state, event);
         }
         let goes_on = state.goes_on_after(end.reason);
         let is_in_order = end.reason == Reason::EndOfStream;
-        self.arrivals.ended(is_in_order || link.was_of_use(counts));
+        self.arrivals.ended(is_in_order || was_of_use);
         let cause = end.cause.map(Arc::new);
-        let event = link.disconnected(counts, end.reason, cause.clone(), goes_on);
+        let event = link.disconnected(counts, end.reason, cause.clone(), was_of_use, goes_on);
         self.tell(state, event);
         if goes_on {
             state.fanout.await_peer();
         } else {
             endpoint.totals.dropped.add(state.fanout.await_nobody());
             state.future = match cause {
+                None if is_in_order && state.may_begin_anew() => Future::Resting,
                 Some(cause) if state.reader.is_absent() => Future::Failed(cause),
                 cause => Future::Over(cause),
             };
@@ -524,13 +526,14 @@ impl<P: Payload> Io<P> {
         let observers = state.observers();
         for (_, link) in mem::take(&mut state.links) {
             let counts = state.counts(&link);
-            let event = link.disconnected(counts, Reason::Stopped, None, false);
+            let was_of_use = link.was_of_use(counts);
+            let event = link.disconnected(counts, Reason::Stopped, None, was_of_use, false);
             self.teller.tell(event, observers.clone());
             link.connection.take_leave();
         }
         state.fanout.end();
         state.future = match mem::replace(&mut state.future, Future::Over(None)) {
-            Future::Open => Future::Over(None),
+            Future::Open | Future::Resting => Future::Over(None),
             future => future,
         };
         state.wake_reader();
@@ -615,19 +618,6 @@ fn inspect_client<P: Payload>(
         // A reader of the same connection is to learn it as well.
         connection.abort(libc::ETIMEDOUT);
         state.end_writing(key, Reason::Failed, Some(Error::Send { peer, source }));
-    }
-}
-
-/// With lockstep no turn follows the peer's last frame, and the connection ends with the frame begun.
-fn end_turns<P: Payload>(state: &mut State<P>) {
-    let read_over = state.links.iter().find(|(_, link)| link.has_read_all());
-    let Some((key, client)) = read_over.and_then(|(key, link)| Some((key, link.client()?))) else {
-        return;
-    };
-    let lost = state.fanout.forget_held(client);
-    state.totals.dropped.add(lost);
-    if state.fanout.is_idle(client) {
-        state.leave(key);
     }
 }
 

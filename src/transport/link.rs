@@ -16,6 +16,8 @@ pub(super) struct Link {
     pub writing: Writing,
     /// What this side waits for, with the system.
     pub watched: Option<mio::Interest>,
+    /// What sending has ended with, for the reader to find as well.
+    pub fault: Option<Arc<Error>>,
     end: Option<End>,
 }
 
@@ -57,6 +59,7 @@ impl Link {
             reading,
             writing,
             watched: None,
+            fault: None,
             end: None,
         }
     }
@@ -77,6 +80,13 @@ impl Link {
     /// Whether nothing is sent any more.
     pub fn has_written_all(&self) -> bool {
         matches!(self.writing, Writing::Done(_))
+    }
+
+    /// Makes its reader, if it has one, let go of it.
+    pub fn wake_reader(&self) {
+        if self.reading != Reading::Unclaimed {
+            self.connection.abandon();
+        }
     }
 
     /// Both directions are to end, unless that is so for another reason.
@@ -103,6 +113,7 @@ impl Link {
         counts: Counts,
         reason: Reason,
         cause: Option<Arc<Error>>,
+        was_of_use: bool,
         goes_on: bool,
     ) -> Event {
         Event::Disconnected {
@@ -111,7 +122,7 @@ impl Link {
             reason,
             stats: ClientStats::new(self.id, &self.connection, counts),
             cause,
-            was_of_use: self.was_of_use(counts),
+            was_of_use,
             goes_on,
         }
     }

@@ -1,19 +1,19 @@
 //! What the lock of an endpoint protects.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use mio::Waker;
 use slab::Slab;
 
 use super::{
     event::{Event, Observer},
-    link::{Link, Writing},
+    link::{Link, Reading, Writing},
     reason::Reason,
     user::User,
 };
 use crate::{
     fanout::{Audience, Burst, Counts, Fanout, Payload},
-    net::{Error, Totals},
+    net::{Error, Nature, Totals},
 };
 
 pub(super) struct State<P> {
@@ -47,6 +47,8 @@ pub(super) struct State<P> {
 pub(super) enum Future {
     /// Others, where there is one at a time; or they come at any time.
     Open,
+    /// Nothing, unless more of the stream follows: its end has been taken back.
+    Resting,
     /// Nothing; with the fault that the last one ended with.
     Over(Option<Arc<Error>>),
     /// Nothing: the endpoint has failed.
@@ -142,10 +144,40 @@ impl<P: Payload> State<P> {
         !self.was_given && (self.reconnects || self.reader.is_absent())
     }
 
+    /// Whether that is about to be: a flush has taken back the end.
+    pub fn may_begin_anew(&self) -> bool {
+        self.begins_anew() && !self.fanout.is_finishing()
+    }
+
+    /// The stream jumps, perhaps from its end. Nobody knows whether more of it follows.
+    pub fn take_back_end(&mut self) {
+        self.fanout.resume();
+        self.fanout.forget_waiting();
+        if matches!(self.future, Future::Over(_)) && self.may_begin_anew() {
+            self.future = Future::Resting;
+        }
+    }
+
+    /// More follows after the end was taken back. Says whether it is the first of it.
+    pub fn begin_anew(&mut self) -> bool {
+        let is_first = matches!(self.future, Future::Resting);
+        if is_first {
+            self.future = Future::Open;
+            self.fanout.await_peer();
+        }
+        is_first
+    }
+
     /// Whether nothing can be sent any more, nor will there be another connection to send over.
     pub fn has_hung_up(&self) -> bool {
         let is_last = self.is_exclusive() && !self.begins_anew();
         is_last && self.link().is_some_and(Link::has_written_all)
+    }
+
+    /// What sending has ended with, where the reader that is to report it may never come.
+    pub fn unheard_fault(&self) -> Option<Arc<Error>> {
+        let link = self.link().filter(|_| !self.reader.is_in_use());
+        link.and_then(|link| link.fault.clone())
     }
 
     /// Whether there is one connection at a time.
@@ -161,32 +193,79 @@ impl<P: Payload> State<P> {
 
     /// Sending over a link comes to its end, and with it the link, unless its reader is to see to that.
     pub fn end_writing(&mut self, key: usize, reason: Reason, cause: Option<Error>) {
-        let is_shared = !self.reader.is_absent();
-        let has_reader = self.reader.is_active();
-        let Some(link) = self.links.get_mut(key) else {
+        let Some(link) = self.links.get(key) else {
             return;
         };
         let is_peers_doing = matches!(
             reason,
             Reason::ClosedByPeer | Reason::Failed | Reason::EndOfStream
         );
+        // Behind the clean end of the peer's stream a reset is how it closes.
+        let is_lost = |cause: &Error| cause.nature() != Nature::EndedByPeer;
+        let is_unseen = link.has_read_all() && cause.as_ref().is_some_and(is_lost);
         // The reader learns by itself what became of the connection, and reports it.
-        if !(is_shared && has_reader && is_peers_doing) {
+        let is_readers = is_peers_doing && self.has_reader(link) && !is_unseen;
+        let is_shared = !self.reader.is_absent();
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        if is_readers {
+            link.fault = cause.map(Arc::new);
+        } else {
             if is_shared {
-                link.connection.abandon();
+                link.wake_reader();
             }
             link.end(reason, cause);
         }
         self.leave(key);
     }
 
+    /// Whether somebody reads a link to its end.
+    fn has_reader(&self, link: &Link) -> bool {
+        let is_unclaimed = link.reading == Reading::Unclaimed;
+        match self.reader {
+            User::Active(_) => true,
+            User::Admitted => is_unclaimed,
+            // Another link, if there is to be one, does not wait for a reader that may never come.
+            User::Awaited => is_unclaimed && !self.reconnects,
+            User::Absent | User::Gone => false,
+        }
+    }
+
     /// A link ends whatever its users do.
     pub fn abandon(&mut self, key: usize, reason: Reason) {
         if let Some(link) = self.links.get_mut(key) {
-            link.connection.abandon();
+            link.wake_reader();
             link.end(reason, None);
             self.leave(key);
         }
+    }
+
+    /// With lockstep no turn follows the peer's last frame, or the last that is received, and the connection ends with
+    /// the frame begun. Says whether it is to be seen to that the peer takes that.
+    pub fn end_turns(&mut self, now: Instant) -> bool {
+        let mut links = self.links.iter();
+        let read_over = links.find(|(_, link)| link.has_read_all());
+        let Some((key, link, client)) =
+            read_over.and_then(|(key, link)| Some((key, link, link.client()?)))
+        else {
+            return false;
+        };
+        if self.fanout.is_draining(client) {
+            return false;
+        }
+        let lost = self.fanout.forget_held(client);
+        self.totals.dropped.add(lost);
+        if !self.fanout.is_idle(client) {
+            return false;
+        }
+        // A peer that may go on sending would meet with a reset.
+        if link.reading == Reading::Discarded && link.connection.end_sending().is_ok() {
+            self.fanout.begin_drain(client, now);
+            return true;
+        }
+        self.leave(key);
+        false
     }
 
     /// The client of a link is none any more.
@@ -225,11 +304,7 @@ impl<P: Payload> State<P> {
     /// Whether another link follows, where there is one at a time and this one has ended.
     pub fn goes_on_after(&self, reason: Reason) -> bool {
         match reason {
-            // A flush takes back the end.
-            Reason::EndOfStream => {
-                let has_more = !self.fanout.is_finishing() || self.fanout.has_any_for_awaited();
-                has_more && self.begins_anew()
-            }
+            Reason::EndOfStream => self.fanout.has_any_for_awaited() && self.begins_anew(),
             _ => self.reconnects,
         }
     }
@@ -246,13 +321,12 @@ impl<P: Payload> State<P> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::io;
 
     use super::*;
     use crate::{
         fanout::{Flow, Frame},
-        net::{Connection, Script},
-        transport::link::Reading,
+        net::{Connection, Peer, Script},
         wire::HeaderFormat,
     };
 
@@ -264,6 +338,12 @@ mod tests {
 
     fn active() -> User {
         User::Active(Arc::new(Deaf))
+    }
+
+    fn lost(error: i32) -> Error {
+        let source = io::Error::from_raw_os_error(error);
+        let peer = Peer::default();
+        Error::Send { peer, source }
     }
 
     fn frame() -> Frame<()> {
@@ -348,6 +428,105 @@ mod tests {
     }
 
     #[test]
+    fn what_a_reader_to_come_has_not_read_is_left_for_it() {
+        for (reader, reconnect, is_left) in [
+            (User::Awaited, false, true),
+            (User::Admitted, false, true),
+            (User::Admitted, true, true),
+            // The next link is not to wait for one that may never come.
+            (User::Awaited, true, false),
+            (User::Gone, false, false),
+        ] {
+            for reason in [Reason::ClosedByPeer, Reason::Failed, Reason::EndOfStream] {
+                let reader = reader.clone();
+                let mut state = state(Audience::Callee, (reader, active()), reconnect);
+                let key = connect(&mut state);
+                state.links[key].reading = if state.reader.is_to_come() {
+                    Reading::Unclaimed
+                } else {
+                    Reading::Discarded
+                };
+                state.end_writing(key, reason, None);
+                assert_eq!(state.find_over().is_none(), is_left, "{reason:?}");
+                let is_kept = state.reader.is_to_come();
+                assert_eq!(!state.links[key].connection.is_abandoned(), is_kept);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sink_whose_reader_may_never_come_tells_of_a_fault_itself() {
+        for (reader, tells) in [
+            (User::Awaited, true),
+            (User::Admitted, false),
+            (active(), false),
+        ] {
+            let mut state = state(Audience::Callee, (reader, active()), false);
+            let key = connect(&mut state);
+            state.links[key].reading = Reading::Unclaimed;
+            state.end_writing(key, Reason::Failed, Some(lost(libc::ECONNRESET)));
+            assert!(state.has_hung_up());
+            assert_eq!(state.unheard_fault().is_some(), tells);
+        }
+    }
+
+    #[test]
+    fn of_a_peer_that_is_lost_after_its_clean_end_the_sink_tells() {
+        for (error, tells) in [(libc::ETIMEDOUT, true), (libc::ECONNRESET, false)] {
+            let mut state = shared(false);
+            let key = connect(&mut state);
+            state.links[key].reading = Reading::Done;
+            state.end_writing(key, Reason::Failed, Some(lost(error)));
+            assert_eq!(state.find_over(), Some(key));
+            let end = state.links[key].take_end();
+            assert_eq!(end.cause.is_some(), tells, "{error}");
+            let reason = if tells {
+                Reason::Failed
+            } else {
+                Reason::ClosedByPeer
+            };
+            assert_eq!(end.reason, reason);
+        }
+    }
+
+    #[test]
+    fn the_last_turn_is_followed_by_a_clean_end() {
+        let now = Instant::now();
+        for (reading, is_drained) in [(Reading::Discarded, true), (Reading::Done, false)] {
+            let mut state = shared(false);
+            let key = connect(&mut state);
+            state.fanout.set_flow(Flow {
+                lockstep: true,
+                ..Flow::default()
+            });
+            assert!(!state.end_turns(now), "turns may come");
+            state.links[key].reading = reading;
+            assert_eq!(state.end_turns(now), is_drained);
+            let client = state.links[key].client();
+            assert_eq!(client.is_some(), is_drained, "{reading:?}");
+            if let Some(client) = client {
+                assert!(state.fanout.is_draining(client));
+                // Which is somebody else's to see to.
+                assert!(!state.end_turns(now));
+                assert_eq!(state.links[key].client(), Some(client));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_to_end_is_not_cut_short_by_the_end_of_turns() {
+        let now = Instant::now();
+        let mut state = shared(false);
+        let key = connect(&mut state);
+        let client = state.links[key].client().expect("a client");
+        state.fanout.finish(now);
+        state.fanout.begin_drain(client, now);
+        state.links[key].reading = Reading::Done;
+        state.end_turns(now);
+        assert_eq!(state.links[key].client(), Some(client));
+    }
+
+    #[test]
     fn a_shared_link_stays_until_both_have_ended() {
         let mut state = shared(false);
         let key = connect(&mut state);
@@ -409,8 +588,23 @@ mod tests {
         assert!(state.goes_on_after(Reason::EndOfStream));
         state.fanout.forget_waiting();
         assert!(!state.goes_on_after(Reason::EndOfStream));
+        assert!(!state.may_begin_anew());
+        // A flush, after which nothing need follow.
         state.fanout.resume();
-        assert!(state.goes_on_after(Reason::EndOfStream));
+        assert!(!state.goes_on_after(Reason::EndOfStream));
+        assert!(state.may_begin_anew());
+    }
+
+    #[test]
+    fn after_a_flush_a_link_is_opened_when_more_follows() {
+        let mut state = sending(Audience::Callee, false);
+        state.fanout.finish(Instant::now());
+        state.future = Future::Over(None);
+        assert!(!state.begin_anew(), "nothing follows");
+        state.take_back_end();
+        assert!(!state.is_opening(), "nothing need follow");
+        assert!(state.begin_anew() && state.is_opening());
+        assert!(!state.begin_anew(), "it has begun");
     }
 
     #[test]

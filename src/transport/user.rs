@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::event::Observer;
 
 /// One who reads, or one who writes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) enum User {
     /// There is none, nor will there be.
     #[default]

@@ -443,6 +443,76 @@ fn without_reconnect_a_restarted_sink_is_told_why_it_ends() {
     }
 }
 
+#[test]
+fn what_came_before_the_sink_has_ended_is_for_a_source_that_starts_later() {
+    for mode in ["connect", "listen"] {
+        let (pair, peer) = sink_alone("ended-first", mode, "");
+        payloads(5, 50_000)
+            .iter()
+            .for_each(|frame| peer.send_frame(frame));
+        pair.sink.push(b"last");
+        pair.sink.end();
+        pair.sink.expect_eos();
+        assert_eq!(peer.receive_until_end(), [b"last"]);
+        pair.source.play();
+        assert_frames(&pair.source.frames(5), &payloads(5, 50_000));
+        peer.send_frame(b"more");
+        assert_eq!(pair.source.frame(), b"more");
+        drop(peer);
+        pair.source.expect_eos();
+    }
+}
+
+#[test]
+fn what_came_before_the_sink_has_met_with_a_fault_is_for_a_source_that_starts_later() {
+    let (pair, peer) = sink_alone("failed-first", "connect", "");
+    peer.send_frame(b"before");
+    peer.reset();
+    let refused = |_: &()| pair.sink.push_buffer(buffer(b"lost")).is_err();
+    std::iter::repeat(()).find(refused);
+    pair.sink
+        .expect_error()
+        .from(&pair.sink.sink)
+        .says(&["lost"]);
+    pair.source.play();
+    assert_eq!(pair.source.frame(), b"before");
+}
+
+#[test]
+fn a_client_removed_before_the_source_has_started_gets_what_the_kernel_has() {
+    for mode in ["connect", "listen"] {
+        let (pair, peer) = sink_alone("deaf", mode, "reconnect=true");
+        peer.send_frame(b"unread");
+        let frame = payload(1, 1_000_000);
+        pair.sink.push(&frame);
+        eventually("it is with the kernel", || {
+            stat(&pair.sink.sink, "frames-sent") == 1
+        });
+        pair.sink.disconnect_client(1);
+        await_number(&pair.sink.sink, "num-clients", 0);
+        assert_frames(&peer.receive_until_end(), &[frame]);
+    }
+}
+
+/// A pair of which the source has not started, and its peer.
+fn sink_alone(id: &str, mode: &str, settings: &str) -> (Pair, Peer) {
+    let listener = Listener::new();
+    let port = if mode == "connect" {
+        listener.port()
+    } else {
+        0
+    };
+    let settings = format!("connection-id={id}-{mode} mode={mode} port={port} {settings}");
+    let pair = Pair::new(&settings, "");
+    pair.sink.start();
+    let peer = match mode {
+        "connect" => listener.accept(),
+        _ => Peer::connect(pair.sink.port()),
+    };
+    await_number(&pair.sink.sink, "num-clients", 1);
+    (pair, peer)
+}
+
 /// In frames too short to be asked what they are.
 #[track_caller]
 fn talk_briefly(pair: &Pair, peer: &Peer) {
