@@ -63,6 +63,8 @@ pub(super) struct Io<P: Payload> {
     drains: bool,
     /// Links of which there was more to read.
     talkative: Vec<usize>,
+    /// Of links that have ended: still to be closed in good order.
+    leaving: Vec<Arc<Connection>>,
     teller: Teller,
     /// Those of whom the application is asked whether they may join, in the order of the questions.
     asked: VecDeque<Established>,
@@ -80,6 +82,7 @@ impl<P: Payload> Io<P> {
             inspected: Instant::now(),
             drains: false,
             talkative: Vec::new(),
+            leaving: Vec::new(),
             teller,
             asked: VecDeque::new(),
             answer,
@@ -414,6 +417,8 @@ impl<P: Payload> Io<P> {
         {
             self.watch(&mut state, key);
         }
+        drop(state);
+        self.take_leave();
     }
 
     /// Closes what nobody has a use for any more.
@@ -440,7 +445,7 @@ impl<P: Payload> Io<P> {
         let counts = state.counts(&link);
         let was_of_use = link.was_of_use(counts);
         if link.reading != Reading::Claimed {
-            link.connection.take_leave();
+            self.leaving.push(link.connection.clone());
         }
         if !state.is_exclusive() {
             let event = link.disconnected(counts, end.reason, None, was_of_use, true);
@@ -520,7 +525,7 @@ impl<P: Payload> Io<P> {
     }
 
     /// The end of the thread: what is still open is closed.
-    fn close(self) {
+    fn close(mut self) {
         let mut state = self.endpoint.lock();
         self.tell_newcomers(&mut state);
         let observers = state.observers();
@@ -529,7 +534,7 @@ impl<P: Payload> Io<P> {
             let was_of_use = link.was_of_use(counts);
             let event = link.disconnected(counts, Reason::Stopped, None, was_of_use, false);
             self.teller.tell(event, observers.clone());
-            link.connection.take_leave();
+            self.leaving.push(link.connection);
         }
         state.fanout.end();
         state.future = match mem::replace(&mut state.future, Future::Over(None)) {
@@ -538,6 +543,15 @@ impl<P: Payload> Io<P> {
         };
         state.wake_reader();
         self.endpoint.notify(&state);
+        drop(state);
+        self.take_leave();
+    }
+
+    /// Of peers that may still be speaking. With one that floods it takes a while, for which nobody else waits.
+    fn take_leave(&mut self) {
+        for connection in self.leaving.drain(..) {
+            connection.take_leave();
+        }
     }
 }
 
@@ -626,4 +640,59 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     message
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "it panicked".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use mio::Waker;
+
+    use super::*;
+    use crate::{
+        net::Script,
+        transport::{Role, Target, Users},
+    };
+
+    fn endpoint(poll: &Poll) -> Arc<Endpoint<()>> {
+        let target = Target {
+            mode: Mode::Listen,
+            host: String::new(),
+            port: 0,
+            connect_timeout: None,
+            reconnect: true,
+            qos_dscp: None,
+            socket: None,
+        };
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
+        let users = Users::One(Role::Reader);
+        Arc::new(Endpoint::new(target, users, false, Vec::new(), waker))
+    }
+
+    #[test]
+    fn nobody_waits_while_leave_is_taken_of_a_peer() {
+        let poll = Poll::new().unwrap();
+        let endpoint = endpoint(&poll);
+        let arrivals = Arrivals::doors(Vec::new(), ARRIVALS, poll.registry()).unwrap();
+        let (teller, _telling) = Teller::spawn().unwrap();
+        let mut io = Io::new(endpoint.clone(), poll, arrivals, teller);
+        let connection = Arc::new(Connection::scripted(Script::default()));
+        let writing = Writing::Done(Default::default());
+        let link = Link::new(1, connection.clone(), Reading::Done, writing);
+        endpoint.lock().links.insert(link);
+        // It is read until there is nothing more, and that is not known before this is let go of.
+        let input = connection.script().input.lock().unwrap();
+        let tending = thread::spawn(move || io.tend());
+        let (ended, has_ended) = mpsc::channel();
+        thread::spawn(move || {
+            while !endpoint.lock().links.is_empty() {
+                thread::yield_now();
+            }
+            ended.send(())
+        });
+        let result = has_ended.recv_timeout(Duration::from_secs(5));
+        drop(input);
+        result.expect("the state is free");
+        tending.join().unwrap();
+    }
 }
