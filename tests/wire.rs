@@ -55,14 +55,18 @@ proptest! {
     #[test]
     fn pieces_do_not_matter(
         form in form(),
+        preamble in prop_oneof![Just(vec![]), vec(any::<u8>(), 0..300)],
+        more_preamble in prop_oneof![Just(0), 0..40usize],
         max_frame_size in prop_oneof![0..20u64, 0..40_000u64, Just(99_999_999)],
         ahead in 0..70_000usize,
         lens in vec(prop_oneof![0..20usize, 0..40_000usize], 0..6),
         tail in prop_oneof![vec(any::<u8>(), 0..40), nearly_decimal()],
         pieces in vec(prop_oneof![1..30usize, 1..70_000usize], 1..10),
     ) {
-        let stream = wire_check::stream(form, &lens, &tail);
-        wire_check::decoder(form, max_frame_size, ahead, &stream, pieces.into_iter().cycle());
+        let stream = wire_check::stream(form, &preamble, &lens, &tail);
+        let preamble = preamble.len() + more_preamble;
+        let pieces = pieces.into_iter().cycle();
+        wire_check::decoder(form, preamble, max_frame_size, ahead, &stream, pieces);
     }
 
     #[test]
@@ -156,7 +160,9 @@ fn the_vectors_of_the_protocol_page() {
         let stream = hex(stream);
         let payloads: Vec<_> = payloads.split_whitespace().map(hex).collect();
         for piece in [1, stream.len()] {
+            let (format, preamble) = without_preamble(format);
             let decoder = Decoder::new(form_named(format).format(), 99_999_999, 4096);
+            let decoder = decoder.with_preamble(preamble);
             let (frames, end) = wire_check::decode(decoder, &stream, repeat(piece));
             assert_eq!(frames, payloads, "{line}");
             assert_eq!(in_a_word(end), ending, "{line}");
@@ -341,6 +347,12 @@ fn columns<const N: usize>(line: &str) -> [&str; N] {
 }
 
 /// As in `u32be offset=1 trailer=2 adjustment=-4`.
+/// What is said of headers alone, and the length of the preamble.
+fn without_preamble(name: &str) -> (&str, usize) {
+    let parts = name.split_once(" preamble=");
+    parts.map_or((name, 0), |(name, len)| (name, len.parse().unwrap()))
+}
+
 fn form_named(name: &str) -> Form {
     let mut words = name.split(' ');
     let mut form = Form::plain(field_named(words.next().unwrap()));

@@ -10,6 +10,9 @@ use libfuzzer_sys::fuzz_target;
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
     form: (u8, u8, u8, i8),
+    preamble: u8,
+    /// What was announced, and does not come.
+    more_preamble: u8,
     max_frame_size: u16,
     ahead: u16,
     frames: [u16; 3],
@@ -19,9 +22,12 @@ struct Input<'a> {
 
 fuzz_target!(|input: Input<'_>| {
     let form = wire_check::Form::any(input.form);
-    let stream = wire_check::stream(form, &input.frames.map(usize::from), input.tail);
+    let preamble = vec![b'0'; input.preamble.into()];
+    let frames = input.frames.map(usize::from);
+    let stream = wire_check::stream(form, &preamble, &frames, input.tail);
     wire_check::decoder(
         form,
+        preamble.len() + usize::from(input.more_preamble),
         input.max_frame_size.into(),
         input.ahead.into(),
         &stream,

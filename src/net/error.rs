@@ -86,8 +86,8 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// The stream ended inside a frame.
-    #[error("{peer} ended the stream inside a frame: {cut}")]
+    /// The stream ended inside a frame, or inside what comes before the first.
+    #[error("{peer} ended the stream inside {}: {cut}", Place(.cut))]
     Truncated {
         /// The other end.
         peer: Peer,
@@ -225,6 +225,17 @@ impl fmt::Display for Host {
             }
             _ => Ok(()),
         }
+    }
+}
+
+struct Place<'a>(&'a Truncated);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Truncated::Preamble { .. } => "its preamble",
+            _ => "a frame",
+        })
     }
 }
 

@@ -124,10 +124,10 @@ pub fn length(form: Form, payload_len: u64) {
     }
 }
 
-/// Frames of these lengths, or of the nearest that the format can say, and behind them `tail`.
-pub fn stream(form: Form, lens: &[usize], tail: &[u8]) -> Vec<u8> {
+/// Frames of these lengths, or of the nearest that the format can say, between `preamble` and `tail`.
+pub fn stream(form: Form, preamble: &[u8], lens: &[usize], tail: &[u8]) -> Vec<u8> {
     let format = form.format();
-    let mut stream = Vec::new();
+    let mut stream = preamble.to_vec();
     for &len in lens {
         let len = (len as u64).clamp(format.min_payload_len(), format.max_payload_len());
         stream.extend_from_slice(&format.encode(len).unwrap());
@@ -140,16 +140,17 @@ pub fn stream(form: Form, lens: &[usize], tail: &[u8]) -> Vec<u8> {
 /// A decoder finds the same frames and the same ending in a stream, whatever `pieces` it comes in.
 pub fn decoder(
     form: Form,
+    preamble: usize,
     max_frame_size: u64,
     ahead: usize,
     stream: &[u8],
     pieces: impl Iterator<Item = usize>,
 ) {
     let format = form.format();
-    let decoder = Decoder::new(format, max_frame_size, ahead);
+    let decoder = Decoder::new(format, max_frame_size, ahead).with_preamble(preamble);
     assert_eq!(
         decode(decoder, stream, pieces),
-        reference_decoder(format, max_frame_size, stream)
+        reference_decoder(format, preamble, max_frame_size, stream)
     );
 }
 
@@ -178,6 +179,7 @@ pub fn stream_of(parts: &[Part]) -> Vec<u8> {
         match part {
             Part::Frame(len) => stream.extend(self::stream(
                 Form::plain(LengthField::Decimal(8)),
+                &[],
                 &[*len],
                 &[],
             )),
@@ -443,10 +445,19 @@ impl<I: Iterator<Item = usize>> Trickle<'_, I> {
 /// Takes frame by frame off a stream that is all there.
 fn reference_decoder(
     format: HeaderFormat,
+    preamble: usize,
     max_frame_size: u64,
-    mut stream: &[u8],
+    stream: &[u8],
 ) -> (Frames, Ending) {
     let mut frames = Vec::new();
+    let mut stream = match (stream.len(), stream.get(preamble..)) {
+        (_, Some(rest)) => rest,
+        (0, None) => return (frames, Ending::Clean),
+        (got, None) => {
+            let len = preamble;
+            return (frames, Ending::Truncated(Truncated::Preamble { got, len }));
+        }
+    };
     let ending = loop {
         if stream.is_empty() {
             break Ending::Clean;

@@ -62,6 +62,11 @@ pub struct Decoder {
 
 #[derive(Clone, Debug)]
 enum State {
+    /// So many bytes of the preamble have come, of so many.
+    Preamble {
+        len: usize,
+        got: usize,
+    },
     Header,
     Payload {
         len: usize,
@@ -89,9 +94,17 @@ pub enum Step {
     More,
 }
 
-/// The stream ended inside a frame.
+/// The stream ended inside a frame, or before the first one can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Truncated {
+    /// Inside the preamble.
+    #[error("{got} of a preamble's {len} bytes had come")]
+    Preamble {
+        /// The bytes that came.
+        got: usize,
+        /// The bytes of the preamble.
+        len: usize,
+    },
     /// Inside a header.
     #[error("{got} of a header's {}{len} bytes had come", if *.is_varint { "at most " } else { "" })]
     Header {
@@ -140,6 +153,14 @@ impl Decoder {
         }
     }
 
+    /// Skips as many bytes at the start of the stream, whatever they are.
+    pub fn with_preamble(mut self, len: usize) -> Self {
+        if len > 0 {
+            self.state = State::Preamble { len, got: 0 };
+        }
+        self
+    }
+
     /// Decodes what has been read.
     ///
     /// `payload` is the memory of the frame that the last [`Step::Head`] announced, from its first
@@ -149,6 +170,7 @@ impl Decoder {
     /// When `payload` is shorter than announced.
     pub fn next(&mut self, payload: &mut [u8]) -> Result<Step, HeaderError> {
         match self.state {
+            State::Preamble { len, got } => self.skip_preamble(len, got),
             State::Header => self.next_header(),
             State::Payload { len, filled } => Ok(self.fill(&mut payload[..len], filled)),
             State::Record { .. } | State::Skip(_) => self.next_record(),
@@ -238,8 +260,24 @@ impl Decoder {
                 missing: self.missing_of_record(),
             }),
             State::Header if self.expects_frame() => Err(Truncated::Announced),
-            State::Header | State::Failed(_) => Ok(()),
+            // What was read has been skipped.
+            State::Preamble {
+                len,
+                got: got @ 1..,
+            } => Err(Truncated::Preamble { got, len }),
+            State::Preamble { .. } | State::Header | State::Failed(_) => Ok(()),
         }
+    }
+
+    fn skip_preamble(&mut self, len: usize, got: usize) -> Result<Step, HeaderError> {
+        let n = (len - got).min(self.end - self.start);
+        self.start += n;
+        if got + n < len {
+            self.state = State::Preamble { len, got: got + n };
+            return Ok(Step::More);
+        }
+        self.state = State::Header;
+        self.next_header()
     }
 
     fn next_header(&mut self) -> Result<Step, HeaderError> {
@@ -386,6 +424,55 @@ mod tests {
             decode(decoder(4096), stream.chunks(1)),
             (frames(), Ok(Ok(())))
         );
+    }
+
+    #[test]
+    fn a_preamble_is_skipped_at_every_split() {
+        let behind = encode(HeaderFormat::default(), &frames());
+        for len in [1, 3, 24, 100] {
+            let stream = [&vec![b'0'; len][..], &behind].concat();
+            for ahead in [0, 21, 4096] {
+                for first in 0..=stream.len() {
+                    for second in first..=stream.len().min(len + 20) {
+                        let pieces = [&stream[..first], &stream[first..second], &stream[second..]];
+                        let decoder = decoder(ahead).with_preamble(len);
+                        let expected = (frames(), Ok(Ok(())));
+                        assert_eq!(decode(decoder, pieces), expected, "{len}: {first} {second}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_may_end_on_either_side_of_the_preamble_and_not_inside() {
+        let stream = [&[7; 24][..], b"00000002ok"].concat();
+        for ahead in [0, 4096] {
+            for end in 0..=24 {
+                let decoder = decoder(ahead).with_preamble(24);
+                let expected = match end {
+                    0 | 24 => Ok(()),
+                    got => Err(Truncated::Preamble { got, len: 24 }),
+                };
+                let cut = decode(decoder, [&stream[..end]]);
+                assert_eq!(cut, (vec![], Ok(expected)), "cut at {end}");
+            }
+        }
+        let behind = decode(decoder(4096).with_preamble(24), [&stream[..27]]);
+        let (got, len, is_varint) = (3, 8, false);
+        let expected = Truncated::Header {
+            got,
+            len,
+            is_varint,
+        };
+        assert_eq!(behind, (vec![], Ok(Err(expected))));
+    }
+
+    #[test]
+    fn no_preamble_is_none() {
+        let stream = encode(HeaderFormat::default(), &frames());
+        let decoded = decode(decoder(4096).with_preamble(0), [stream]);
+        assert_eq!(decoded, (frames(), Ok(Ok(()))));
     }
 
     #[test]
