@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{flow::Progress, place::Place, standing::Standing};
+use super::{edge::Edges, flow::Progress, place::Place, standing::Standing};
 
 /// At the end of the stream a peer has this long to take more of the rest of it. What is left then, the
 /// kernel delivers.
@@ -13,6 +13,7 @@ const TALKATIVE_DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) struct Client<P> {
     pub place: Place<P>,
+    pub edges: Edges,
     /// What it was sent and lost.
     pub sent: Progress,
     pub dropped: u64,
@@ -29,8 +30,10 @@ pub(super) struct Client<P> {
     pub peer_ended: bool,
 }
 
-/// It has been told that no more follows, and takes the rest.
+/// It is told that no more follows, and takes the rest.
 struct Drain {
+    /// The sending side has been ended.
+    has_ended: bool,
     /// What it has not acknowledged, and since when it is no less.
     unacknowledged: usize,
     since: Instant,
@@ -47,9 +50,10 @@ struct Taken {
 }
 
 impl<P> Client<P> {
-    pub fn new(place: Place<P>, turns: u64, now: Instant) -> Self {
+    pub fn new(place: Place<P>, edges: Edges, turns: u64, now: Instant) -> Self {
         Self {
             place,
+            edges,
             sent: Progress::default(),
             dropped: 0,
             turns,
@@ -80,6 +84,11 @@ impl<P> Client<P> {
         }
         taken.written += bytes as u64;
         taken.written_at = now;
+    }
+
+    /// Since when no more is with the kernel.
+    pub fn written_at(&self) -> Instant {
+        self.taken.written_at
     }
 
     /// For how long the kernel has taken nothing, of what has waited for so long.
@@ -122,9 +131,17 @@ impl<P> Client<P> {
     /// The peer has been told that no more follows. The rest is up to it.
     pub fn begin_drain(&mut self, now: Instant) {
         self.drain = Some(Drain {
+            has_ended: false,
             unacknowledged: usize::MAX,
             since: now,
         });
+    }
+
+    /// Whether nothing is left but to end the sending side. Once.
+    pub fn is_to_end(&mut self) -> bool {
+        let is_said = self.edges.eos_frame.is_sent();
+        let drain = self.drain.as_mut().filter(|_| is_said);
+        drain.is_some_and(|drain| !std::mem::replace(&mut drain.has_ended, true))
     }
 
     /// Whether the connection can be closed without a loss, the peer having left so many bytes unacknowledged.
@@ -141,7 +158,8 @@ impl<P> Client<P> {
         } else {
             DRAIN_LIMIT
         };
-        (left == 0 && (self.peer_ended || !self.peer_talks))
+        let has_all = left == 0 && self.edges.eos_frame.is_sent();
+        (has_all && (self.peer_ended || !self.peer_talks))
             || now.saturating_duration_since(drain.since) >= limit
     }
 }

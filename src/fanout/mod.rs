@@ -6,6 +6,7 @@
 
 mod burst;
 mod client;
+mod edge;
 mod flow;
 #[cfg(test)]
 mod model;
@@ -24,6 +25,7 @@ use slab::Slab;
 
 use self::{
     client::{Client, DRAIN_LIMIT},
+    edge::{Edge, Edges},
     place::{Headers, Place},
     queue::{Hold, Queue},
     standing::Period,
@@ -42,6 +44,8 @@ pub struct Fanout<P> {
     audience: Audience,
     flow: Flow,
     headers: Headers<P>,
+    /// Those of each connection to come.
+    edges: Edges,
     queue: Queue<P>,
     clients: Slab<Client<P>>,
     /// Where one begins that is to come.
@@ -50,6 +54,7 @@ pub struct Fanout<P> {
     group: Hold,
     period: Period,
     is_finishing: bool,
+    has_begun_drain: bool,
     /// Clients that are not to stay.
     verdicts: Vec<(usize, Verdict)>,
 }
@@ -88,12 +93,14 @@ impl<P: Payload> Fanout<P> {
                 frames: Arc::default(),
                 version: 0,
             },
+            edges: Edges::default(),
             queue: Queue::new(),
             clients: Slab::new(),
             awaited: None,
             group: Hold::default(),
             period: Period::default(),
             is_finishing: false,
+            has_begun_drain: false,
             verdicts: Vec::new(),
         }
     }
@@ -149,6 +156,15 @@ impl<P: Payload> Fanout<P> {
         self.headers.version += 1;
         // The group begins with others.
         self.lose_group()
+    }
+
+    /// Sets what each connection to come begins and ends with: bytes before everything else, and the header of a
+    /// frame of length 0, behind the last one. Either may be nothing.
+    pub fn set_edges(&mut self, preamble: &[u8], eos_frame: &[u8]) {
+        self.edges = Edges {
+            preamble: Edge::new(preamble),
+            eos_frame: Edge::new(eos_frame),
+        };
     }
 
     /// Whether `next` has to wait: for a client, or until one has taken something.
@@ -276,7 +292,7 @@ impl<P: Payload> Fanout<P> {
         {
             place.join_at(group, queue, headers, now);
         }
-        let mut client = Client::new(place, turns, now);
+        let mut client = Client::new(place, self.edges.clone(), turns, now);
         client.dropped = lost;
         take_turn(&mut client, queue);
         (self.clients.insert(client), lost)
@@ -325,6 +341,46 @@ impl<P: Payload> Fanout<P> {
     /// How many clients there are.
     pub fn num_clients(&self) -> usize {
         self.clients.len()
+    }
+
+    /// What the kernel may take now before any frame, or behind the last one.
+    pub fn unsent_edge(&self, key: usize) -> Option<&[u8]> {
+        let client = self.clients.get(key).filter(|client| client.writable)?;
+        let edge = match &client.edges {
+            edges if !edges.preamble.is_sent() => &edges.preamble,
+            edges if client.place.is_idle(&self.queue) => &edges.eos_frame,
+            _ => return None,
+        };
+        self.owes_edge(client).then(|| edge.unsent())
+    }
+
+    /// The kernel has taken so many bytes of that, and has no room for more where that `is_short`. With the first
+    /// of the last frame the client is told that no more follows.
+    pub fn sent_edge(
+        &mut self,
+        key: usize,
+        bytes: usize,
+        is_short: bool,
+        now: Instant,
+    ) -> Progress {
+        let mut progress = Progress::default();
+        let Some(client) = self.clients.get_mut(key) else {
+            return progress;
+        };
+        client.writable = !is_short;
+        client.wrote(bytes, now);
+        if !client.edges.preamble.is_sent() {
+            client.edges.preamble.advance(bytes);
+            return progress;
+        }
+        if client.edges.eos_frame.advance(bytes) {
+            progress.add(0);
+        }
+        client.sent += progress;
+        if client.is_open() {
+            self.begin_drain(key, now);
+        }
+        progress
     }
 
     /// What the kernel may take now: frames in their order, and how many bytes of the first it has.
@@ -436,19 +492,22 @@ impl<P: Payload> Fanout<P> {
     /// Whether all that a client was given is with the kernel.
     pub fn is_idle(&self, key: usize) -> bool {
         let client = self.clients.get(key);
-        client.is_none_or(|client| client.place.is_idle(&self.queue))
+        client.is_none_or(|client| client.place.is_idle(&self.queue) && !self.owes_edge(client))
     }
 
     /// The same, but for a frame that waits for its turn.
     pub fn has_nothing_to_send(&self, key: usize) -> bool {
         let client = self.clients.get(key);
-        client.is_none_or(|client| client.place.has_nothing_to_send(&self.queue, &self.flow))
+        client.is_none_or(|client| {
+            !client.edges.is_cut() && client.place.has_nothing_to_send(&self.queue, &self.flow)
+        })
     }
 
     /// The peer has been told that no more follows.
     pub fn begin_drain(&mut self, key: usize, now: Instant) {
         if let Some(client) = self.clients.get_mut(key) {
             client.begin_drain(now);
+            self.has_begun_drain = true;
             let place = std::mem::replace(&mut client.place, Place::joining());
             place.give_up(&mut self.queue);
             // Should more follow, it is for another.
@@ -456,10 +515,21 @@ impl<P: Payload> Fanout<P> {
         }
     }
 
+    /// Whether anybody has been told since this was last asked.
+    pub fn take_begun_drain(&mut self) -> bool {
+        std::mem::take(&mut self.has_begun_drain)
+    }
+
     /// Whether it has been told.
     pub fn is_draining(&self, key: usize) -> bool {
         let client = self.clients.get(key);
         client.is_some_and(|client| !client.is_open())
+    }
+
+    /// Whether nothing is left to be said to it, so that the sending side is to be ended. Once.
+    pub fn is_to_end(&mut self, key: usize) -> bool {
+        let client = self.clients.get_mut(key);
+        client.is_some_and(Client::is_to_end)
     }
 
     /// Whether its connection can be closed without a loss, the peer having left so many bytes unacknowledged.
@@ -470,10 +540,10 @@ impl<P: Payload> Fanout<P> {
 
     /// Looks for a client that takes nothing any more, having left so many bytes unacknowledged.
     pub fn inspect(&mut self, key: usize, unacknowledged: usize, now: Instant) {
+        let oldest = self.clients.get(key).and_then(|client| self.oldest(client));
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        let oldest = client.place.oldest(&self.queue);
         let stalled_for = client.stalled_for(unacknowledged, oldest, now);
         let overdue = self.flow.timeout.filter(|&limit| stalled_for >= limit);
         if let Some(limit) = overdue.filter(|_| client.is_open()) {
@@ -488,9 +558,10 @@ impl<P: Payload> Fanout<P> {
             return 0;
         };
         let (queue, flow) = (&self.queue, &self.flow);
-        let oldest = client.place.oldest(queue);
-        let is_blocked = client.blocked_for(oldest, now) >= DRAIN_LIMIT;
-        if is_blocked && flow.lockstep && client.place.has_nothing_to_send(queue, flow) {
+        let is_blocked = client.blocked_for(self.oldest(client), now) >= DRAIN_LIMIT;
+        let awaits_turn =
+            client.place.has_nothing_to_send(queue, flow) && !client.place.is_idle(queue);
+        if is_blocked && awaits_turn {
             return self.forget_held(key);
         }
         if is_blocked && flow.overflow != Overflow::Block {
@@ -518,6 +589,19 @@ impl<P: Payload> Fanout<P> {
     /// The payloads that nobody needs any more.
     pub fn spent(&mut self) -> &mut Vec<P> {
         self.queue.spent()
+    }
+
+    /// Whether it is still to be sent what its connection begins with, or ends with.
+    fn owes_edge(&self, client: &Client<P>) -> bool {
+        let is_over = self.is_finishing || !client.is_open();
+        !client.edges.preamble.is_sent() || (is_over && !client.edges.eos_frame.is_sent())
+    }
+
+    /// Since when the first of what waits for it does.
+    fn oldest(&self, client: &Client<P>) -> Option<Instant> {
+        let owes_edge = self.owes_edge(client);
+        let oldest = client.place.oldest(&self.queue);
+        oldest.or_else(|| owes_edge.then(|| client.written_at()))
     }
 
     /// Those of the clients, and of one to come.

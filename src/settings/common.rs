@@ -6,6 +6,7 @@ use gst::glib;
 
 use super::{
     given_socket::{GivenSocket, Unusable},
+    preamble::Preamble,
     property::Property,
 };
 use crate::{
@@ -85,6 +86,7 @@ pub struct Common {
     pub length_offset: u32,
     pub length_trailer: u32,
     pub length_adjustment: i32,
+    pub preamble: Preamble,
     pub max_frame_size: u64,
     pub connect_timeout: gst::ClockTime,
     pub timeout: gst::ClockTime,
@@ -107,6 +109,7 @@ impl Default for Common {
             length_offset: 0,
             length_trailer: 0,
             length_adjustment: 0,
+            preamble: Preamble::default(),
             max_frame_size: 99_999_999,
             connect_timeout: gst::ClockTime::from_seconds(10),
             timeout: gst::ClockTime::ZERO,

@@ -5,6 +5,7 @@ use gst::{glib, prelude::*};
 
 mod common;
 mod given_socket;
+mod preamble;
 mod property;
 mod read_only;
 pub mod uri;
@@ -16,6 +17,7 @@ use self::{given_socket::GivenSocket, property::wrong_type};
 pub use self::{
     common::{Common, LengthFormat, Mode, Settings, find, non_zero, set},
     given_socket::Unusable,
+    preamble::Preamble,
     property::{Changeable, Property},
     read_only::{CLIENTS_BLURB, read_only_properties},
 };
@@ -33,6 +35,7 @@ pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
     let mut properties = opening_properties();
     properties.extend(borrowing_properties());
     properties.extend(header_properties());
+    properties.push(preamble_property());
     properties.extend([
         Property::uint64(
             "max-frame-size",
@@ -205,6 +208,24 @@ fn header_properties<S: Settings>() -> [Property<S>; 5] {
             |s, bytes| s.common_mut().length_adjustment = bytes,
         ),
     ]
+}
+
+/// What comes before the first header.
+fn preamble_property<S: Settings>() -> Property<S> {
+    text(
+        "preamble",
+        "Bytes at the start of each connection, before the first frame, in hex, two digits each, 1024 bytes at most: \
+         a sink sends them, a source reads as many and throws them away, whatever they are (empty or none = no \
+         preamble)",
+        |s: &S| {
+            let preamble = &s.common().preamble;
+            (!preamble.bytes().is_empty()).then(|| preamble.to_string())
+        },
+        |s, hex| {
+            s.common_mut().preamble = Preamble::from_hex(&hex.unwrap_or_default())?;
+            Ok(())
+        },
+    )
 }
 
 fn text<S: Settings>(

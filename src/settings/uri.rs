@@ -25,11 +25,15 @@ const NOT_IN_QUERY: [&str; 4] = ["uri", "host", "port", "socket"];
 /// Sets what the URI says; whatever else is not changed. On an error nothing is.
 pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
     let explained = |reason| format!("{uri:?} {reason}");
-    for (property, value) in changes::<S>(uri).map_err(explained)? {
-        // A host can still be refused, but it comes first.
-        property
-            .set(settings, &value)
-            .map_err(|reason| explained(format!("cannot be used: {reason}")))?;
+    let changes = changes::<S>(uri).map_err(explained)?;
+    // What a property refuses is found before anything is changed.
+    let mut tried = S::default();
+    for settings in [&mut tried, settings] {
+        for (property, value) in &changes {
+            property
+                .set(settings, value)
+                .map_err(|reason| explained(format!("cannot be used: {reason}")))?;
+        }
     }
     settings.common_mut().refused.clear();
     Ok(())

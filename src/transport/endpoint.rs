@@ -293,6 +293,8 @@ impl<P: Payload> Endpoint<P> {
             link.writing = Writing::Claimed(client);
             link.apply(&flow);
         }
+        // A connection that is there begins at once.
+        self.send_waiting(&mut state);
         self.grants_turns.store(flow.lockstep, Relaxed);
         self.wake();
     }
@@ -356,6 +358,11 @@ impl<P: Payload> Endpoint<P> {
     pub fn set_stream_headers(&self, frames: Vec<Frame<P>>) {
         let lost = self.lock().fanout.set_headers(frames);
         self.totals.dropped.add(lost);
+    }
+
+    /// Sets what each connection to come begins and ends with; see [`Fanout::set_edges`].
+    pub fn set_edges(&self, preamble: &[u8], eos_frame: &[u8]) {
+        self.lock().fanout.set_edges(preamble, eos_frame);
     }
 
     /// Sends frames to all clients, or leaves them with the I/O thread to send. Waits where

@@ -404,8 +404,10 @@ impl<P: Payload> Io<P> {
         if state.burst.is_ticking() && state.burst.tick(now) {
             endpoint.send_waiting(&mut state);
         }
+        // The last word may have been sent before a flush.
+        self.drains |= state.fanout.take_begun_drain();
         if state.fanout.is_finishing() || self.drains {
-            self.drains = drain(&mut state, now);
+            self.drains = drain(&endpoint, &mut state, now);
         }
         endpoint.judge(&mut state);
         if state.fanout.flow().lockstep {
@@ -565,7 +567,7 @@ fn inspection<P: Payload>(state: &State<P>) -> Duration {
 
 /// Tells each client that has got everything that no more follows, and lets go those that know. Says whether some
 /// still take the rest.
-fn drain<P: Payload>(state: &mut State<P>, now: Instant) -> bool {
+fn drain<P: Payload>(endpoint: &Endpoint<P>, state: &mut State<P>, now: Instant) -> bool {
     let mut drains = false;
     let links = state.links.iter();
     let clients: Vec<_> = links
@@ -579,15 +581,20 @@ fn drain<P: Payload>(state: &mut State<P>, now: Instant) -> bool {
                 continue;
             }
             state.totals.dropped.add(fanout.inspect_end(client, now));
-            if !fanout.is_idle(client) {
-                continue;
+            // What was in the way of the last word may be gone.
+            endpoint.send_over(state, key);
+            let fanout = &mut state.fanout;
+            if !fanout.is_draining(client) {
+                if !fanout.is_idle(client) {
+                    continue;
+                }
+                fanout.begin_drain(client, now);
             }
-            fanout.begin_drain(client, now);
-            if connection.end_sending().is_err() {
-                // There is nobody to tell any more.
-                state.end_writing(key, Reason::EndOfStream, None);
-                continue;
-            }
+        }
+        if state.fanout.is_to_end(client) && connection.end_sending().is_err() {
+            // There is nobody to tell any more.
+            state.end_writing(key, Reason::EndOfStream, None);
+            continue;
         }
         if state
             .fanout

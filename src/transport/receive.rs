@@ -107,6 +107,7 @@ pub struct Receiver<P: Payload, M: FrameMemory> {
     events: Events,
     interrupt: Arc<Interrupt>,
     format: HeaderFormat,
+    preamble: usize,
     max_frame_size: u64,
     timeout: Option<Duration>,
     current: Option<Current<M::Frame>>,
@@ -162,10 +163,16 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                 waker,
             }),
             format,
+            preamble: 0,
             max_frame_size,
             timeout,
             current: None,
         })
+    }
+
+    /// Skips as many bytes at the start of each connection.
+    pub fn skip_preamble(&mut self, len: usize) {
+        self.preamble = len;
     }
 
     /// Tells the endpoint that somebody receives.
@@ -234,6 +241,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                             .registry()
                             .register(&mut SourceFd(&fd), SOCKET, INTEREST);
                     let decoder = Decoder::new(self.format, self.max_frame_size, READ_AHEAD);
+                    let decoder = decoder.with_preamble(self.preamble);
                     self.current = Some(Current::new(connection, decoder));
                     return registered.map_err(|error| self.end(Ending::Lost(error)));
                 }
@@ -331,8 +339,11 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         let totals = self.endpoint.totals();
         match ending {
             Ending::Header(_) => totals.protocol_errors.add(1),
-            _ if current.decoder.finish().is_err() => totals.truncated.add(1),
-            _ => (),
+            _ => match current.decoder.finish() {
+                // No frame has begun.
+                Ok(()) | Err(Truncated::Preamble { .. }) => (),
+                Err(_) => totals.truncated.add(1),
+            },
         }
         let ending = self.with_hindsight(ending, &current.connection);
         let (reason, fault) = ending.explain(&current.connection, &current.decoder);

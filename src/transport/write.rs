@@ -24,14 +24,24 @@ pub(super) fn write_waiting<P: Payload>(
 ) -> io::Result<bool> {
     let mut any = false;
     loop {
-        let Some((frames, before)) = fanout.unsent(client) else {
-            return Ok(any);
+        let edge = fanout.unsent_edge(client);
+        let is_edge = edge.is_some();
+        let written = match edge {
+            Some(bytes) => write_bytes(connection, bytes),
+            None => match fanout.unsent(client) {
+                Some((frames, before)) => write(connection, frames, before),
+                None => return Ok(any),
+            },
         };
-        let written = write(connection, frames, before);
         match written {
             Ok(Written { bytes, is_short }) => {
                 any = true;
-                let progress = fanout.sent(client, bytes, is_short, Instant::now());
+                let now = Instant::now();
+                let progress = if is_edge {
+                    fanout.sent_edge(client, bytes, is_short, now)
+                } else {
+                    fanout.sent(client, bytes, is_short, now)
+                };
                 totals.sent.frames.add(progress.frames);
                 totals.sent.bytes.add(progress.payload_bytes);
             }
@@ -49,6 +59,14 @@ struct Written {
     bytes: usize,
     /// It took less than it was given: it has no room for more.
     is_short: bool,
+}
+
+fn write_bytes(connection: &Connection, bytes: &[u8]) -> io::Result<Written> {
+    let sent = connection.send(&[IoSlice::new(bytes)])?;
+    Ok(Written {
+        bytes: sent,
+        is_short: sent < bytes.len(),
+    })
 }
 
 /// Writes as much of these frames as fits one call, but for the bytes of the first that were written before.
@@ -116,6 +134,12 @@ mod tests {
     fn stream() -> (Fanout<Pieces>, usize) {
         let mut fanout = Fanout::new(Audience::Clients);
         fanout.begin(Flow::default());
+        let client = push_all(&mut fanout);
+        (fanout, client)
+    }
+
+    /// For a client that joins before.
+    fn push_all(fanout: &mut Fanout<Pieces>) -> usize {
         let (client, _) = fanout.join(0, Instant::now());
         for pieces in [&[&b"hello"[..]][..], &[], &[b"over", b"", b" there."]] {
             let len = pieces.iter().map(|piece| piece.len()).sum();
@@ -129,15 +153,23 @@ mod tests {
             };
             fanout.push(frame, Instant::now());
         }
-        (fanout, client)
+        client
     }
 
     /// Sends all of it, the kernel having room again after each call; says what has been sent, and the error.
     fn sent(answers: &[Answer]) -> (Vec<u8>, Option<i32>) {
+        sent_of(stream(), answers, 3)
+    }
+
+    /// The same of any stream with so many frames.
+    fn sent_of(
+        (mut fanout, client): (Fanout<Pieces>, usize),
+        answers: &[Answer],
+        frames: u64,
+    ) -> (Vec<u8>, Option<i32>) {
         let script = Script::default();
         script.sends.lock().unwrap().extend(answers);
         let connection = Connection::scripted(script);
-        let (mut fanout, client) = stream();
         let totals = Totals::default();
         let mut error = None;
         for _ in 0..=answers.len() {
@@ -152,7 +184,8 @@ mod tests {
         }
         if error.is_none() {
             assert!(fanout.is_idle(client));
-            assert_eq!((totals.sent.frames.get(), totals.sent.bytes.get()), (3, 16));
+            let sent = &totals.sent;
+            assert_eq!((sent.frames.get(), sent.bytes.get()), (frames, 16));
         }
         let sent = connection.script().sent.lock().unwrap().clone();
         (sent, error)
@@ -164,6 +197,23 @@ mod tests {
             for second in [1, 7, STREAM.len()] {
                 let answers = [first, second].map(Answer::Moves);
                 assert_eq!(sent(&answers), (STREAM.to_vec(), None), "{answers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_edges_are_around_the_stream_however_it_is_cut() {
+        let expected = [b"hello, ", STREAM, b"00000000"].concat();
+        for first in 1..expected.len() {
+            for second in [1, 7, expected.len()] {
+                let mut fanout = Fanout::new(Audience::Clients);
+                fanout.begin(Flow::default());
+                fanout.set_edges(b"hello, ", b"00000000");
+                let client = push_all(&mut fanout);
+                fanout.finish(Instant::now());
+                let answers = [first, second].map(Answer::Moves);
+                let sent = sent_of((fanout, client), &answers, 4);
+                assert_eq!(sent, (expected.clone(), None), "{answers:?}");
             }
         }
     }

@@ -332,6 +332,8 @@ impl VideoSocketSink {
         let refused = |error: OpenError| error.message(Direction::Sending, here!());
         let format = settings.common.header_format();
         let format = format.map_err(OpenError::Settings).map_err(refused)?;
+        let eos_frame = settings.eos_frame(format);
+        let eos_frame = eos_frame.map_err(OpenError::Settings).map_err(refused)?;
         let Opened { endpoint, told } =
             shared::open(&*obj, &settings, Role::Writer).map_err(refused)?;
         let is_shared = settings.common.connection_id.is_some();
@@ -350,6 +352,7 @@ impl VideoSocketSink {
         });
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
+        endpoint.set_edges(settings.common.preamble.bytes(), &eos_frame);
         endpoint.attach_writer(reporter, settings.flow(false));
         Ok(())
     }

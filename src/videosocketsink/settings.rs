@@ -9,6 +9,7 @@ use crate::{
         Changeable::{Always, InReady},
         Common, Property, Settings, common_properties, non_zero,
     },
+    wire::HeaderFormat,
 };
 
 /// What happens to a client that is slower than the stream.
@@ -60,6 +61,7 @@ pub struct SinkSettings {
     pub sync_method: SyncMethod,
     pub request_keyframes: bool,
     pub max_clients: u32,
+    pub eos_frame: bool,
 }
 
 impl Default for SinkSettings {
@@ -75,11 +77,27 @@ impl Default for SinkSettings {
             sync_method: SyncMethod::NextKeyframe,
             request_keyframes: true,
             max_clients: 0,
+            eos_frame: false,
         }
     }
 }
 
 impl SinkSettings {
+    /// The header of the frame of length 0 behind the last one, or nothing; else a sentence that says why there can
+    /// be none.
+    pub fn eos_frame(&self, format: HeaderFormat) -> Result<Vec<u8>, String> {
+        if !self.eos_frame {
+            return Ok(Vec::new());
+        }
+        let header = format.encode(0).map_err(|_| {
+            format!(
+                "With length-adjustment={} no header announces a frame of length 0, as eos-frame needs it",
+                self.common.length_adjustment
+            )
+        });
+        Ok(header?.to_vec())
+    }
+
     /// How the transport is to send.
     pub fn flow(&self, upstream_is_live: bool) -> Flow {
         let count = |max: u32| (max > 0).then_some(max as usize);
@@ -129,7 +147,7 @@ impl Settings for SinkSettings {
     }
 }
 
-fn own_properties() -> [Property<SinkSettings>; 7] {
+fn own_properties() -> [Property<SinkSettings>; 8] {
     [
         Property::time(
             "timeout",
@@ -187,6 +205,14 @@ fn own_properties() -> [Property<SinkSettings>; 7] {
             0..=u32::MAX,
             |s| s.max_clients,
             |s, max| s.max_clients = max,
+        ),
+        Property::boolean(
+            "eos-frame",
+            "At the end of the stream, send a frame of length 0 to each client before the connection ends, for \
+             receivers that wait for one",
+            InReady,
+            |s| s.eos_frame,
+            |s, eos_frame| s.eos_frame = eos_frame,
         ),
     ]
 }

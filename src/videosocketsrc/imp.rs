@@ -202,7 +202,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         let format = format.map_err(OpenError::Settings).map_err(refused)?;
         let Opened { endpoint, told } =
             shared::open(&*obj, &settings, Role::Reader).map_err(refused)?;
-        let receiver = Receiver::new(
+        let mut receiver = Receiver::new(
             endpoint.clone(),
             ReceivedBuffers::default(),
             format,
@@ -214,6 +214,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             shared::leave(id, Role::Reader, || endpoint.detach_reader());
             fault::message(&error, Direction::Receiving, here!())
         })?;
+        receiver.skip_preamble(settings.common.preamble.bytes().len());
         let reporter = Arc::new(Reporter::new(&obj, &settings.common, told));
         *lock(&self.run) = Some(Run {
             reporter: reporter.clone(),

@@ -80,6 +80,81 @@ fn each_picture_is_acknowledged_once() {
     peer.expect_end();
 }
 
+/// The elements in the table about what is around the frames: those that stand in the row with the word, with what
+/// their shell puts in.
+fn properties(word: &str, element: &str) -> String {
+    let page = include_str!("../../docs/PROTOCOL.md");
+    let (_, section) = page
+        .split_once("\n### Before the first frame, and behind the last\n")
+        .expect("the section");
+    let row = section.lines().find(|line| line.contains(word));
+    let row = row.expect("a row with the word");
+    let (_, properties) = row
+        .split_once(&format!("| `{element} "))
+        .expect("the element");
+    let properties = properties.split('`').next().expect("its properties");
+    match properties.split_once("$(printf %0") {
+        Some((before, format)) => {
+            let (digits, after) = format.split_once("d 0)").expect("a number of zeros");
+            let digits = digits.parse().expect("a number");
+            format!("{before}{}{after}", "0".repeat(digits))
+        }
+        None => properties.to_owned(),
+    }
+}
+
+#[test]
+fn what_android_screens_send_before_the_first_picture() {
+    let name = [&b"phone"[..], &[0; 59]].concat();
+    let codec = b"h264\0\0\x04\x38\0\0\x09\x60";
+    let banner = [&[1, 24, 7, 0, 0, 0][..], &[9; 16], &[0, 1]].concat();
+    for (program, preamble, header) in [
+        ("minicap", banner, &b"\x07\0\0\0"[..]),
+        (
+            "scrcpy",
+            [b"\0", &name[..], codec].concat(),
+            b"\xc0\0\0\0\0\0\0\x05\0\0\0\x07",
+        ),
+    ] {
+        let listener = Listener::new();
+        let port = listener.port();
+        let source = properties(program, "videosocketsrc");
+        let source = Receiver::playing(&format!("port={port} {source}"));
+        let peer = listener.accept();
+        peer.send(&[&preamble, header, b"picture", header, b"another"].concat());
+        drop(peer);
+        assert_eq!(source.rest(), [b"picture", b"another"], "{program}");
+        source.expect_eos();
+    }
+}
+
+#[test]
+fn a_receiver_waits_for_a_line() {
+    let sink = properties("READY", "videosocketsink");
+    let sink = Sender::playing(&format!("mode=listen port=0 {sink}"));
+    let peer = Peer::connect(sink.port());
+    assert_eq!(peer.receive(6), b"READY\n");
+    sink.push(b"picture");
+    assert_eq!(peer.receive_frame(), b"picture");
+}
+
+#[test]
+fn camera_scripts_and_their_receivers_end_with_a_length_of_0() {
+    let sink = properties("its receiver", "videosocketsink");
+    let sink = Sender::playing(&format!("mode=listen port=0 {sink}"));
+    let source = properties("a camera script", "videosocketsrc");
+    let source = Receiver::playing(&format!("mode=listen port=0 {source}"));
+    let (camera, receiver) = (Peer::connect(source.port()), Peer::connect(sink.port()));
+    let stream = b"\x07\0\0\0picture\0\0\0\0";
+    camera.send(stream);
+    assert_eq!(source.rest(), [b"picture"]);
+    source.expect_eos();
+    sink.push(b"picture");
+    sink.end();
+    assert_eq!(receiver.receive(stream.len()), stream);
+    receiver.expect_end();
+}
+
 /// RTP over TCP, with GStreamer's own elements for it.
 #[test]
 fn rtp_streams() {

@@ -42,6 +42,7 @@ const BOTH: &[Row] = &[
     row("length-offset", "guint", "0", "64"),
     row("length-trailer", "guint", "0", "64"),
     row("length-adjustment", "gint", "0", "-64"),
+    row("preamble", "gchararray", "NULL", "00ff"),
     row("max-frame-size", "guint64", "99999999", "1000"),
     row("connect-timeout", "guint64", "10000000000", "0"),
     row("timeout", "guint64", "0", "5000000000"),
@@ -59,6 +60,7 @@ const SINK: &[Row] = &[
     row("sync-method", "enum", "next-keyframe", "latest"),
     row("request-keyframes", "gboolean", "true", "false"),
     row("max-clients", "guint", "0", "2"),
+    row("eos-frame", "gboolean", "false", "true"),
 ];
 
 const SOURCE: &[Row] = &[row("zero-length", "enum", "frame", "eos")];
@@ -276,6 +278,7 @@ fn what_opens_the_connection_is_set_before_it() {
             "length-offset",
             "length-trailer",
             "length-adjustment",
+            "preamble",
         ] {
             assert!(
                 spec(&element, name)

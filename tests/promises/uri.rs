@@ -72,7 +72,7 @@ fn query_keys_set_properties() {
     }
     for element in elements() {
         let uri = "videosocket://localhost?length-format=u24be&length-digits=64&length-offset=1&length-trailer=2\
-            &length-adjustment=-3";
+            &length-adjustment=-3&preamble=00ff";
         handler(&element).set_uri(uri).expect("a URI");
         let value = |name: &str| element.property_value(name).serialize().unwrap();
         assert_eq!(value("length-format"), "u24be");
@@ -80,6 +80,7 @@ fn query_keys_set_properties() {
         assert_eq!(element.property::<u32>("length-offset"), 1);
         assert_eq!(element.property::<u32>("length-trailer"), 2);
         assert_eq!(element.property::<i32>("length-adjustment"), -3);
+        assert_eq!(element.property::<String>("preamble"), "00ff");
         let read = handler(&element).uri().expect("a URI");
         assert_eq!(read, uri.replace("localhost", "localhost:4953"));
     }
@@ -173,6 +174,7 @@ fn what_is_wrong_is_named() {
             "videosocket://localhost:4953?length-adjustment=-65",
             "gives length-adjustment the value \"-65\", which it cannot have: it is -64 to 64",
         ),
+        ("videosocket://camera.local:4999?preamble=123", "odd number"),
         (
             "videosocket://localhost:4953?reconnect=perhaps",
             "reconnect",
