@@ -171,7 +171,9 @@ fn code(error: &Error, direction: Direction) -> Code {
     use gst::ResourceError::*;
     let sends = direction == Direction::Sending;
     Code::Resource(match error {
-        Error::Header { .. } => return Code::Stream(gst::StreamError::Decode),
+        Error::Header { .. } | Error::Flood { .. } => {
+            return Code::Stream(gst::StreamError::Decode);
+        }
         Error::Unreachable { .. }
         | Error::Unresolved { .. }
         | Error::Bind { .. }
@@ -186,6 +188,7 @@ fn code(error: &Error, direction: Direction) -> Code {
         Error::Send { .. }
         | Error::Receive { .. }
         | Error::Truncated { .. }
+        | Error::Cut { .. }
         | Error::Silent { .. }
         | Error::Stalled { .. }
         | Error::TooSlow { .. }

@@ -2,7 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{edge::Edges, flow::Progress, place::Place, standing::Standing};
+use super::{
+    edge::{Edge, Edges},
+    flow::Progress,
+    place::Place,
+    standing::Standing,
+};
+use crate::wire::record::RecordHead;
 
 /// At the end of the stream a peer has this long to take more of the rest of it. What is left then, the
 /// kernel delivers.
@@ -10,6 +16,9 @@ pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// The same where the kernel would not: what a peer sends to a closed socket is answered by a reset.
 const TALKATIVE_DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a peer is told last that understands records.
+const END: [u8; RecordHead::LEN] = *b"E0000000";
 
 pub(super) struct Client<P> {
     pub place: Place<P>,
@@ -68,6 +77,14 @@ impl<P> Client<P> {
             },
             peer_talks: false,
             peer_ended: false,
+        }
+    }
+
+    /// The peer understands records. Of the end of the stream it is told by one.
+    pub fn understand(&mut self, hello: &[u8]) {
+        self.place.understand(hello);
+        if self.is_open() {
+            self.edges.eos_frame = Edge::record(&END);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Edge {
     bytes: Arc<[u8]>,
+    is_record: bool,
     /// So many are with the kernel.
     sent: usize,
 }
@@ -15,7 +16,7 @@ pub(super) struct Edge {
 pub(super) struct Edges {
     /// Before everything else.
     pub preamble: Edge,
-    /// The frame of length 0 behind the last one, or nothing.
+    /// The frame of length 0 behind the last one, a record that says the same, or nothing.
     pub eos_frame: Edge,
 }
 
@@ -23,8 +24,21 @@ impl Edge {
     pub fn new(bytes: &[u8]) -> Self {
         Self {
             bytes: bytes.into(),
+            is_record: false,
             sent: 0,
         }
+    }
+
+    pub fn record(bytes: &[u8]) -> Self {
+        Self {
+            is_record: true,
+            ..Self::new(bytes)
+        }
+    }
+
+    /// Whether it counts among the frames.
+    pub fn is_frame(&self) -> bool {
+        !self.is_record
     }
 
     pub fn unsent(&self) -> &[u8] {

@@ -1,8 +1,12 @@
 //! What is sent, and by which rules.
 
-use std::{io, ops::AddAssign, time::Duration};
+use std::{
+    io,
+    ops::{AddAssign, Deref},
+    time::Duration,
+};
 
-use crate::wire::Header;
+use crate::wire::{Header, record::FramePrefix};
 
 /// What a frame carries: memory in a few pieces.
 pub trait Payload: Send + Sync + 'static {
@@ -20,6 +24,8 @@ pub trait Payload: Send + Sync + 'static {
 pub struct Frame<P> {
     /// The header that announces the payload.
     pub header: Header,
+    /// What stands in its place for peers that understand records.
+    pub lead: Option<Lead>,
     /// The payload.
     pub payload: P,
     /// The payload's length in bytes.
@@ -28,20 +34,110 @@ pub struct Frame<P> {
     pub keyframe: bool,
     /// It repeats one of the stream's headers, which every client gets first.
     pub repeats_header: bool,
+    /// It is none, but records alone, for peers that understand them.
+    pub is_note: bool,
     /// When it is due, on the stream's own time line.
     pub time: Option<Duration>,
 }
 
 impl<P> Frame<P> {
-    /// Its bytes on the wire.
-    pub fn wire_len(&self) -> usize {
-        self.header.len() + self.len
+    /// Records between the frames. The payload is to be an empty one.
+    pub fn note(records: Box<[u8]>, payload: P) -> Self {
+        Self {
+            header: Header::none(),
+            lead: Some(Lead::Long(records)),
+            payload,
+            len: 0,
+            keyframe: false,
+            repeats_header: false,
+            is_note: true,
+            time: None,
+        }
+    }
+
+    /// What stands before the payload, with its records or without.
+    pub fn head(&self, is_described: bool) -> &[u8] {
+        match &self.lead {
+            Some(lead) if is_described => lead,
+            _ => &self.header,
+        }
+    }
+
+    /// Its bytes on the wire, with its records or without.
+    pub fn wire_len(&self, is_described: bool) -> usize {
+        self.head(is_described).len() + self.len
+    }
+
+    /// Whether it counts among what waits.
+    pub fn is_counted(&self) -> bool {
+        !self.repeats_header && !self.is_note
     }
 
     /// Whether a client can begin with it. Not so with a repeated header, which it may have been given.
     pub fn is_place_to_start(&self) -> bool {
-        self.keyframe && !self.repeats_header
+        self.keyframe && self.is_counted()
     }
+}
+
+/// The records of a frame, and its header behind them.
+#[derive(Debug)]
+pub enum Lead {
+    /// Its times and flags alone.
+    Short(FramePrefix),
+    /// More than that.
+    Long(Box<[u8]>),
+}
+
+impl Deref for Lead {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Short(prefix) => prefix,
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+/// What is sent in one piece: bytes of this side's own, and a payload behind them.
+#[derive(Debug)]
+pub struct Part<'a, P> {
+    /// A header, or records.
+    pub head: &'a [u8],
+    /// The frame whose payload is behind that.
+    pub frame: Option<&'a Frame<P>>,
+    /// All of its bytes.
+    pub wire_len: usize,
+}
+
+impl<'a, P> Part<'a, P> {
+    pub(super) fn frame(frame: &'a Frame<P>, is_described: bool) -> Self {
+        Self {
+            head: frame.head(is_described),
+            frame: Some(frame),
+            wire_len: frame.wire_len(is_described),
+        }
+    }
+
+    pub(super) fn told(bytes: &'a [u8]) -> Self {
+        Self {
+            head: bytes,
+            frame: None,
+            wire_len: bytes.len(),
+        }
+    }
+}
+
+/// Which peers are told what the frames are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metadata {
+    /// None.
+    #[default]
+    Off,
+    /// Those that ask.
+    OnRequest,
+    /// All.
+    On,
 }
 
 /// How far a client may fall behind. `None` is no limit of that kind.
@@ -100,6 +196,8 @@ pub struct Flow {
     pub lockstep: bool,
     /// Refuse more clients than this.
     pub max_clients: Option<usize>,
+    /// Which peers are told what the frames are.
+    pub metadata: Metadata,
 }
 
 /// For whom a stream is.
@@ -143,9 +241,11 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(super) fn add(&mut self, payload_len: usize) {
-        self.frames += 1;
-        self.payload_bytes += payload_len as u64;
+    pub(super) fn add<P>(&mut self, frame: &Frame<P>) {
+        if !frame.is_note {
+            self.frames += 1;
+            self.payload_bytes += frame.len as u64;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod flow;
 mod model;
 mod place;
 mod queue;
+mod records;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -33,11 +34,16 @@ use self::{
 
 pub use burst::{Burst, TICK};
 pub use flow::{
-    Audience, BATCH_CHUNKS, Flow, Frame, JoinAt, Limits, Overflow, Payload, Progress, Sent,
+    Audience, BATCH_CHUNKS, Flow, Frame, JoinAt, Lead, Limits, Metadata, Overflow, Part, Payload,
+    Progress, Sent,
 };
+pub use records::Description;
 
 /// A group of pictures that is longer is no longer kept for clients that join: they wait for the next.
 const MAX_GROUP_BYTES: usize = 64 << 20;
+
+/// Where more notes follow a frame, they are left out.
+const MAX_NOTES: usize = 256;
 
 /// A stream, and those that it is sent to.
 pub struct Fanout<P> {
@@ -57,6 +63,10 @@ pub struct Fanout<P> {
     has_begun_drain: bool,
     /// Clients that are not to stay.
     verdicts: Vec<(usize, Verdict)>,
+    /// What a peer is told first that understands records.
+    hello: Vec<u8>,
+    /// How often the frames became something else.
+    version: u64,
 }
 
 /// Why a client is not to stay.
@@ -102,6 +112,8 @@ impl<P: Payload> Fanout<P> {
             is_finishing: false,
             has_begun_drain: false,
             verdicts: Vec::new(),
+            hello: Vec::new(),
+            version: 0,
         }
     }
 
@@ -122,7 +134,88 @@ impl<P: Payload> Fanout<P> {
             place.give_up(&mut self.queue);
         }
         self.set_headers(Vec::new());
+        self.queue.description = None;
         self.verdicts.clear();
+    }
+
+    /// Sets what each peer is told first that understands records.
+    pub fn set_hello(&mut self, hello: Vec<u8>) {
+        self.hello = hello;
+    }
+
+    /// From the next frame on, frames are something else.
+    pub fn describe(&mut self, mut description: Description) {
+        self.version += 1;
+        description.version = self.version;
+        self.queue.description = Some(Arc::new(description));
+    }
+
+    /// Sets the clock anew that those are told who come later.
+    pub fn set_clock(&mut self, clock: Vec<u8>, now: Instant) {
+        if let Some(description) = &self.queue.description {
+            self.queue.description = Some(Arc::new(description.with_clock(clock, now)));
+        }
+    }
+
+    /// Whether frames are to have their records with them: somebody is sent those, or may be.
+    pub fn needs_records(&self) -> bool {
+        match self.flow.metadata {
+            Metadata::Off => false,
+            Metadata::On => true,
+            Metadata::OnRequest => {
+                self.flow.join == JoinAt::LatestKeyframe
+                    || self.awaited.is_some()
+                    || self.places().any(Place::is_described)
+            }
+        }
+    }
+
+    /// The peer understands records, and is told from now on what the frames are.
+    pub fn understand(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.understand(&self.hello);
+        }
+    }
+
+    /// Tells a peer something between frames.
+    pub fn tell(&mut self, key: usize, bytes: &[u8]) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.place.tell(bytes);
+        }
+    }
+
+    /// Whether a peer is told what the frames are.
+    pub fn is_described(&self, key: usize) -> bool {
+        let client = self.clients.get(key);
+        client.is_some_and(|client| client.place.is_described())
+    }
+
+    /// Whether a peer has to be told what comes next.
+    pub fn is_undescribed(&self, key: usize) -> bool {
+        let client = self.clients.get(key);
+        client.is_some_and(|client| client.is_open() && client.place.is_undescribed(&self.queue))
+    }
+
+    /// Tells a peer what comes next.
+    pub fn describe_to(&mut self, key: usize, now: Instant) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.place.describe(&self.queue, now);
+        }
+    }
+
+    /// Adds what is no frame, for those who understand it.
+    pub fn note(&mut self, note: Frame<P>, now: Instant) {
+        let is_heard = self.places().any(Place::is_described);
+        if !is_heard || self.queue.ends_with_notes(MAX_NOTES) {
+            self.queue.spent().push(note.payload);
+            return;
+        }
+        let number = self.queue.push(note, self.headers.version, now);
+        let clients = self.clients.iter_mut().map(|(_, client)| &mut client.place);
+        for place in clients.chain(&mut self.awaited) {
+            place.pass_by(number, &mut self.queue);
+        }
+        self.queue.trim();
     }
 
     /// For whom the stream is.
@@ -293,6 +386,9 @@ impl<P: Payload> Fanout<P> {
             place.join_at(group, queue, headers, now);
         }
         let mut client = Client::new(place, self.edges.clone(), turns, now);
+        if self.flow.metadata == Metadata::On {
+            client.understand(&self.hello);
+        }
         client.dropped = lost;
         take_turn(&mut client, queue);
         (self.clients.insert(client), lost)
@@ -374,7 +470,7 @@ impl<P: Payload> Fanout<P> {
             return progress;
         }
         if client.edges.eos_frame.advance(bytes) {
-            progress.add(0);
+            progress.frames += u64::from(client.edges.eos_frame.is_frame());
         }
         client.sent += progress;
         if client.is_open() {
@@ -383,8 +479,8 @@ impl<P: Payload> Fanout<P> {
         progress
     }
 
-    /// What the kernel may take now: frames in their order, and how many bytes of the first it has.
-    pub fn unsent(&self, key: usize) -> Option<(impl Iterator<Item = &Frame<P>>, usize)> {
+    /// What the kernel may take now in its order, and how many bytes of the first it has.
+    pub fn unsent(&self, key: usize) -> Option<(impl Iterator<Item = Part<'_, P>>, usize)> {
         let client = self.clients.get(key)?;
         let has_any = client.is_open()
             && client.writable

@@ -298,10 +298,12 @@ impl Naive {
 fn frame(letter: u8, len: usize, keyframe: bool, repeats_header: bool) -> Frame<Letter> {
     Frame {
         header: HeaderFormat::default().encode(len as u64).unwrap(),
+        lead: None,
         payload: Letter(letter),
         len,
         keyframe,
         repeats_header,
+        is_note: false,
         time: None,
     }
 }
@@ -436,6 +438,7 @@ impl Pair {
             self.fanout.set_writable(*key, true);
             let unsent = self.fanout.unsent(*key);
             let (letters, offset) = unsent.map_or((Vec::new(), 0), |(frames, offset)| {
+                let frames = frames.filter_map(|part| part.frame);
                 (frames.map(|frame| frame.payload.0).collect(), offset)
             });
             assert_eq!((letters, offset), (client.unsent(), client.offset()));
@@ -515,7 +518,7 @@ fn one_after_the_other(
             ) => {
                 let unsent = fanout.unsent(key);
                 let room: usize = unsent.map_or(0, |(frames, before)| {
-                    frames.map(Frame::wire_len).sum::<usize>() - before
+                    frames.map(|part| part.wire_len).sum::<usize>() - before
                 });
                 fanout.sent(key, room.min(*bytes), *is_short, now);
             }

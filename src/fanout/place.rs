@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    flow::{Flow, Frame, JoinAt, Limits, Progress, Sent},
+    flow::{Flow, Frame, JoinAt, Limits, Part, Progress, Sent},
     queue::{Entry, Hold, Queue, Size},
+    records::{Between, Description},
 };
 
 /// Of frames that do not say when they are due this much may wait where time is the limit: enough for a call
@@ -39,6 +40,7 @@ pub(super) struct Place<P> {
     hold: Hold,
     /// It was that of a peer that has gone.
     is_left: bool,
+    between: Between,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,7 @@ struct Joined {
 
 /// What comes next.
 enum Head {
+    Told,
     Header,
     Frame(Begun),
     Nothing,
@@ -95,6 +98,7 @@ impl<P> Place<P> {
             joined: None,
             hold: Hold::default(),
             is_left: false,
+            between: Between::default(),
         }
     }
 
@@ -133,6 +137,7 @@ impl<P> Place<P> {
         headers: &Headers<P>,
         now: Instant,
     ) -> u64 {
+        self.between = Between::default();
         if self.is_joining() || !std::mem::take(&mut self.is_left) {
             return 0;
         }
@@ -144,7 +149,7 @@ impl<P> Place<P> {
             if is_next && !flow.lockstep && self.is_following() {
                 self.next = begun.number;
             } else {
-                lost += 1;
+                lost += u64::from(!queue.get(begun.number).frame.is_note);
             }
         }
         if self.is_following() && !flow.lockstep {
@@ -176,21 +181,76 @@ impl<P> Place<P> {
 
     /// Whether all has been sent, but for a frame that waits for its turn.
     pub fn has_nothing_to_send(&self, queue: &Queue<P>, flow: &Flow) -> bool {
-        self.owed.is_none() && self.begun.is_none() && (flow.lockstep || self.is_at_end(queue))
+        self.owed.is_none()
+            && self.begun.is_none()
+            && self.is_told(queue)
+            && (flow.lockstep || self.is_at_end(queue))
     }
 
     /// Whether nothing waits at all.
     pub fn is_idle(&self, queue: &Queue<P>) -> bool {
-        self.owed.is_none() && self.begun.is_none() && self.is_at_end(queue)
+        self.owed.is_none() && self.begun.is_none() && self.is_told(queue) && self.is_at_end(queue)
+    }
+
+    /// The peer understands records.
+    pub fn understand(&mut self, hello: &[u8]) {
+        let is_begun = self.part_of_frame().is_some();
+        self.between.understand(hello, is_begun);
+    }
+
+    /// Whether it is sent records.
+    pub fn is_described(&self) -> bool {
+        self.between.is_described()
+    }
+
+    /// Whether it has to be told what comes next.
+    pub fn is_undescribed(&self, queue: &Queue<P>) -> bool {
+        self.is_described() && !self.between.knows(self.description(queue))
+    }
+
+    /// Tells the peer what comes next.
+    pub fn describe(&mut self, queue: &Queue<P>, now: Instant) {
+        if let Some(description) = self.description(queue) {
+            self.between.describe(description, now);
+        }
+    }
+
+    /// Tells the peer something between frames.
+    pub fn tell(&mut self, bytes: &[u8]) {
+        self.between.tell(bytes);
+    }
+
+    /// Goes on where there are only notes that it is not sent.
+    pub fn pass_by(&mut self, number: u64, queue: &mut Queue<P>) {
+        if self.is_following() && self.is_at_end(queue) {
+            self.next = number + 1;
+            self.hold_what_is_needed(queue);
+        }
+    }
+
+    fn is_told(&self, queue: &Queue<P>) -> bool {
+        self.between.unsent().is_empty() && !self.is_undescribed(queue)
+    }
+
+    /// What the next frame is, or will be.
+    fn description<'a>(&self, queue: &'a Queue<P>) -> Option<&'a Arc<Description>> {
+        match self.next_frame(queue) {
+            Some((_, entry)) => entry.description.as_ref(),
+            None => queue.description.as_ref(),
+        }
     }
 
     /// Bytes that are not with the kernel yet.
     pub fn queued(&self, queue: &Queue<P>) -> usize {
+        let is_described = self.is_described();
         let owed = self.owed.iter().flat_map(Owed::unsent);
-        let owed: usize = owed.map(Frame::wire_len).sum();
+        let owed: usize = owed.map(|frame| frame.wire_len(is_described)).sum();
         let offset = self.owed.as_ref().map_or(0, |owed| owed.offset);
-        let begun = self.begun.map_or(0, |begun| begun.left(queue));
-        owed - offset + begun + self.waiting(queue).bytes
+        let begun = self
+            .begun
+            .map_or(0, |begun| begun.left(queue, is_described));
+        let told = self.between.unsent().len();
+        owed - offset + told + begun + self.waiting(queue).bytes
     }
 
     /// Since when the first of what waits does.
@@ -202,27 +262,43 @@ impl<P> Place<P> {
         owed.or_else(|| self.oldest_waiting(queue))
     }
 
-    /// The frames to send in their order, and how many bytes of the first have been taken.
+    /// What to send in its order, and how many bytes of the first have been taken.
     pub fn unsent<'a>(
         &'a self,
         queue: &'a Queue<P>,
         flow: &Flow,
-    ) -> (impl Iterator<Item = &'a Frame<P>>, usize) {
+    ) -> (impl Iterator<Item = Part<'a, P>>, usize) {
         let lockstep = flow.lockstep;
-        let is_first = self.begun.is_some_and(|begun| self.is_first(begun, queue));
+        let is_described = self.is_described();
+        let goes_on = self.between.goes_on() && !self.is_undescribed(queue);
         let begun = self.begun.map(|begun| &queue.get(begun.number).frame);
-        let (first, later) = if is_first {
-            (begun, None)
-        } else {
-            (None, begun)
+        let offset = self.begun.map_or(0, |begun| begun.offset);
+        let owed = self.owed.as_ref();
+        let owed_offset = owed.map_or(0, |owed| owed.offset);
+        // Records and headers go out between frames.
+        let (part, whole) = match begun {
+            Some(_) if offset > 0 => (begun, None),
+            _ if owed_offset > 0 => (owed.and_then(|owed| owed.unsent().next()), begun),
+            _ => (None, begun),
         };
-        let owed = self.owed.iter().flat_map(Owed::unsent);
-        let owed_offset = self.owed.as_ref().map_or(0, |owed| owed.offset);
+        let told =
+            Some(self.between.unsent()).filter(|told| self.between.goes_on() && !told.is_empty());
+        let owed = owed.into_iter().flat_map(Owed::unsent);
+        let owed = owed.skip(usize::from(owed_offset > 0));
         let rest = self.rest(queue).filter(move |_| !lockstep);
+        let rest = rest.take_while(|(_, entry)| self.between.knows(entry.description.as_ref()));
         let rest = rest.map(|(_, entry)| &entry.frame);
+        let is_first = self.begun.is_some_and(|begun| self.is_first(begun, queue));
+        let (first, later) = if is_first {
+            (whole, None)
+        } else {
+            (None, whole)
+        };
         let frames = first.into_iter().chain(owed).chain(later).chain(rest);
-        let offset = self.begun.filter(|_| is_first).map(|begun| begun.offset);
-        (frames, offset.unwrap_or(owed_offset))
+        let frames = frames.filter(move |_| goes_on);
+        let frame = move |frame| Part::frame(frame, is_described);
+        let parts = part.into_iter().map(frame).chain(told.map(Part::told));
+        (parts.chain(frames.map(frame)), offset.max(owed_offset))
     }
 
     /// So many more bytes have been taken. Says what has become complete by them.
@@ -237,12 +313,17 @@ impl<P> Place<P> {
 
     fn pass(&mut self, queue: &mut Queue<P>, mut bytes: usize, flow: &Flow) -> Progress {
         let mut progress = Progress::default();
+        let is_described = self.is_described();
         // Whole frames are the rule.
-        while self.begun.is_none() && self.owed.is_none() && !flow.lockstep {
+        while self.begun.is_none()
+            && self.owed.is_none()
+            && self.between.unsent().is_empty()
+            && !flow.lockstep
+        {
             match self.next_frame(queue) {
-                Some((number, Entry { frame, .. })) if frame.wire_len() <= bytes => {
-                    bytes -= frame.wire_len();
-                    progress.add(frame.len);
+                Some((number, Entry { frame, .. })) if frame.wire_len(is_described) <= bytes => {
+                    bytes -= frame.wire_len(is_described);
+                    progress.add(frame);
                     self.next = number + 1;
                 }
                 _ => break,
@@ -250,16 +331,21 @@ impl<P> Place<P> {
         }
         while bytes > 0 {
             match self.head(queue, flow) {
+                Head::Told => {
+                    let taken = bytes.min(self.between.unsent().len());
+                    bytes -= taken;
+                    self.between.advance(taken);
+                }
                 Head::Header => {
                     let Some(owed) = &mut self.owed else { break };
                     let frame = &owed.frames[owed.next];
-                    let left = frame.wire_len() - owed.offset;
+                    let left = frame.wire_len(is_described) - owed.offset;
                     if bytes < left {
                         owed.offset += bytes;
                         break;
                     }
                     bytes -= left;
-                    progress.add(frame.len);
+                    progress.add(frame);
                     (owed.next, owed.offset) = (owed.next + 1, 0);
                     if owed.next == owed.frames.len()
                         && let Some(owed) = self.owed.take()
@@ -268,7 +354,7 @@ impl<P> Place<P> {
                     }
                 }
                 Head::Frame(begun) => {
-                    let left = begun.left(queue);
+                    let left = begun.left(queue, is_described);
                     self.next = self.next.max(begun.number + 1);
                     if bytes < left {
                         let offset = begun.offset + bytes;
@@ -276,20 +362,35 @@ impl<P> Place<P> {
                         break;
                     }
                     bytes -= left;
-                    progress.add(queue.get(begun.number).frame.len);
+                    progress.add(&queue.get(begun.number).frame);
                     self.begun = None;
                 }
                 Head::Nothing => break,
             }
         }
+        if self.part_of_frame().is_none() {
+            self.between.is_between_frames();
+        }
         progress
     }
 
+    /// What is begun, and not at its end.
+    fn part_of_frame(&self) -> Option<Head> {
+        let begun = self.begun.filter(|begun| begun.offset > 0);
+        let owed = self.owed.as_ref().filter(|owed| owed.offset > 0);
+        begun.map(Head::Frame).or(owed.map(|_| Head::Header))
+    }
+
     fn head(&self, queue: &Queue<P>, flow: &Flow) -> Head {
+        if let Some(part) = self.part_of_frame() {
+            return part;
+        }
         match self.begun {
+            _ if !self.between.unsent().is_empty() => return Head::Told,
             Some(begun) if self.is_first(begun, queue) => return Head::Frame(begun),
             _ if self.owed.is_some() => return Head::Header,
-            _ => (),
+            Some(begun) => return Head::Frame(begun),
+            None => (),
         }
         match self.next_frame(queue) {
             Some((number, _)) if !flow.lockstep => Head::Frame(Begun { number, offset: 0 }),
@@ -317,7 +418,9 @@ impl<P> Place<P> {
     ) -> Sent {
         let frame = &queue.get(number).frame;
         let repeats_header = frame.repeats_header;
-        if !self.is_following() {
+        if frame.is_note {
+            // It is for those who follow.
+        } else if !self.is_following() {
             let any = self.is_joining() && flow.join == JoinAt::Latest;
             if !any && !frame.is_place_to_start() {
                 return Sent {
@@ -373,7 +476,7 @@ impl<P> Place<P> {
             .is_some_and(|max| frames >= max.saturating_add(excess.frames))
             || limits
                 .bytes
-                .is_some_and(|max| bytes + next.wire_len() > max.saturating_add(excess.bytes))
+                .is_some_and(|max| bytes + next.wire_len(false) > max.saturating_add(excess.bytes))
             || limits.time.is_some_and(|max| {
                 self.lag(next.time, queue, now) >= max
                     || (is_untimed() && bytes > MAX_UNTIMED_BYTES + excess.bytes)
@@ -472,7 +575,9 @@ impl<P> Place<P> {
 
     /// Lets go of everything. Returns how many frames are lost.
     pub fn give_up(mut self, queue: &mut Queue<P>) -> u64 {
-        let lost = self.waiting(queue).frames as u64 + u64::from(self.begun.is_some());
+        let is_frame = |begun: Begun| !queue.get(begun.number).frame.is_note;
+        let begun = self.begun.is_some_and(is_frame);
+        let lost = self.waiting(queue).frames as u64 + u64::from(begun);
         if let Some(owed) = self.owed.take() {
             queue.spend(owed.frames);
         }
@@ -522,7 +627,8 @@ impl<P> Place<P> {
 
     /// A header that it was given is not sent again.
     fn skips(&self, entry: &Entry<P>) -> bool {
-        entry.frame.repeats_header && entry.headers == self.headers
+        (entry.frame.repeats_header && entry.headers == self.headers)
+            || (entry.frame.is_note && !self.is_described())
     }
 
     fn waiting(&self, queue: &Queue<P>) -> Size {
@@ -645,8 +751,8 @@ impl<P> Place<P> {
 }
 
 impl Begun {
-    fn left<P>(self, queue: &Queue<P>) -> usize {
-        queue.get(self.number).frame.wire_len() - self.offset
+    fn left<P>(self, queue: &Queue<P>, is_described: bool) -> usize {
+        queue.get(self.number).frame.wire_len(is_described) - self.offset
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use super::flow::Frame;
+use super::{flow::Frame, records::Description};
 
 /// Frames in their order, each with a number. One that nobody holds any more, with all before it, is spent.
 pub(super) struct Queue<P> {
@@ -16,6 +16,8 @@ pub(super) struct Queue<P> {
     /// Frames that are held one by one, and have no others behind them. Sorted by number.
     apart: VecDeque<(u64, Entry<P>)>,
     spent: Vec<P>,
+    /// What the next frames are.
+    pub description: Option<Arc<Description>>,
 }
 
 pub(super) struct Entry<P> {
@@ -24,6 +26,8 @@ pub(super) struct Entry<P> {
     pub since: Instant,
     /// The version of the stream's headers that it came with.
     pub headers: u64,
+    /// What it is.
+    pub description: Option<Arc<Description>>,
     /// All frames before it.
     before: Sum,
     holds: usize,
@@ -39,7 +43,7 @@ pub(super) struct Hold {
     pub alone: Option<u64>,
 }
 
-/// Frames and their bytes on the wire. Repeated stream headers do not count.
+/// Frames and their bytes on the wire, without records. Repeated stream headers do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
     pub frames: usize,
@@ -62,6 +66,7 @@ impl<P> Queue<P> {
             sum: Sum::default(),
             apart: VecDeque::new(),
             spent: Vec::new(),
+            description: None,
         }
     }
 
@@ -69,9 +74,9 @@ impl<P> Queue<P> {
     pub fn push(&mut self, frame: Frame<P>, headers: u64, now: Instant) -> u64 {
         let number = self.end();
         let before = self.sum;
-        if !frame.repeats_header {
+        if frame.is_counted() {
             self.sum.size.frames += 1;
-            self.sum.size.bytes += frame.wire_len();
+            self.sum.size.bytes += frame.wire_len(false);
             if frame.keyframe {
                 self.sum.keyframes += 1;
                 self.sum.newest_keyframe = Some(number);
@@ -81,6 +86,7 @@ impl<P> Queue<P> {
             frame,
             since: now,
             headers,
+            description: self.description.clone(),
             before,
             holds: std::mem::take(&mut self.held_at_end),
             holds_alone: 0,
@@ -120,6 +126,12 @@ impl<P> Queue<P> {
     /// The frames from this number on, which are held.
     pub fn from(&self, number: u64) -> impl Iterator<Item = &Entry<P>> {
         self.entries.range(self.index(number)..)
+    }
+
+    /// Whether so many at the end are no frames.
+    pub fn ends_with_notes(&self, number: usize) -> bool {
+        let mut last = self.entries.iter().rev().take(number);
+        self.entries.len() >= number && last.all(|entry| entry.frame.is_note)
     }
 
     /// When the newest frame is due.

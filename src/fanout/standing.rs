@@ -195,10 +195,12 @@ mod tests {
         fn push(&mut self, len: usize, keyframe: bool) {
             let frame = Frame {
                 header: HeaderFormat::default().encode(len as u64).unwrap(),
+                lead: None,
                 payload: (),
                 len,
                 keyframe,
                 repeats_header: false,
+                is_note: false,
                 time: Some(self.now),
             };
             self.sum += self.fanout.push(frame, self.begin + self.now);
@@ -234,8 +236,8 @@ mod tests {
             let mut taken = 0;
             let mut is_short = false;
             if let Some((frames, mut offset)) = self.fanout.unsent(self.client) {
-                for frame in frames {
-                    let left = frame.wire_len() - offset;
+                for frame in frames.filter_map(|part| part.frame) {
+                    let left = frame.wire_len(false) - offset;
                     let len = left.min(room);
                     self.kernel.push_back(Part {
                         came: frame.time.unwrap(),

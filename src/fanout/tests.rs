@@ -25,10 +25,12 @@ const MILLI: Duration = Duration::from_millis(1);
 fn frame(letter: u8) -> Frame<Letter> {
     Frame {
         header: HeaderFormat::default().encode(1).unwrap(),
+        lead: None,
         payload: Letter(letter),
         len: 1,
         keyframe: !letter.is_ascii_lowercase(),
         repeats_header: letter.is_ascii_digit(),
+        is_note: false,
         time: Some(u32::from(letter.to_ascii_lowercase()) * SECOND),
     }
 }
@@ -94,6 +96,7 @@ impl Stream {
         let was_writable = self.fanout.is_writable(key);
         self.fanout.set_writable(key, true);
         let letters = self.fanout.unsent(key).map(|(frames, _)| {
+            let frames = frames.filter_map(|part| part.frame);
             let letters = frames.map(|frame| char::from(frame.payload.0));
             letters.collect()
         });

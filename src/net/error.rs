@@ -96,12 +96,24 @@ pub enum Error {
         cut: Truncated,
     },
     /// A header that is none.
-    #[error("{peer} sent a bad header: {source}")]
+    #[error("{peer} sent a bad {}: {source}", Kind(.source))]
     Header {
         /// The other end.
         peer: Peer,
         /// What came.
         source: HeaderError,
+    },
+    /// A stream that says when it is over ended before that.
+    #[error("The connection from {peer} ended before the stream was over")]
+    Cut {
+        /// The other end.
+        peer: Peer,
+    },
+    /// A peer that asks far too often.
+    #[error("{peer} asks for more than a thousand things a second")]
+    Flood {
+        /// The other end.
+        peer: Peer,
     },
     /// A peer from which nothing came for as long as the user allowed.
     #[error("{peer} sent nothing for {}", Span(*.after))]
@@ -196,6 +208,17 @@ impl fmt::Display for Reason<'_> {
 
 /// Kinds that say no more than that there was an error.
 const GENERIC: [&str; 2] = ["other error", "uncategorized error"];
+
+struct Kind<'a>(&'a HeaderError);
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            HeaderError::Record(_) => "record",
+            _ => "header",
+        })
+    }
+}
 
 struct List<'a>(&'a [SocketAddr]);
 

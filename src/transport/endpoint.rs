@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io::IoSlice,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -15,7 +16,7 @@ use mio::Waker;
 use parking_lot::Condvar;
 
 use super::{
-    event::Observer,
+    event::{Observer, Request},
     link::{Link, Reading, Writing},
     locked::{Lock, Locked},
     reason::{Reason, sending_ended},
@@ -27,7 +28,9 @@ use super::{
     write::write_waiting,
 };
 use crate::{
-    fanout::{Audience, Fanout, Flow, Frame, Overflow, Payload, Sent, Verdict},
+    fanout::{
+        Audience, Description, Fanout, Flow, Frame, Metadata, Overflow, Payload, Sent, Verdict,
+    },
     lock::lock,
     net::{Connection, Error, Totals},
 };
@@ -72,6 +75,8 @@ pub struct Endpoint<P: Payload> {
     progress: Condvar,
     /// With lockstep, a frame received is a turn for the sender.
     grants_turns: AtomicBool,
+    /// Frames are to have their records with them.
+    needs_records: AtomicBool,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -110,6 +115,7 @@ impl<P: Payload> Endpoint<P> {
             state: Lock::new(state),
             progress: Condvar::new(),
             grants_turns: AtomicBool::new(false),
+            needs_records: AtomicBool::new(false),
             threads: Mutex::new(None),
         }
     }
@@ -182,8 +188,9 @@ impl<P: Payload> Endpoint<P> {
         !state.stopping
     }
 
-    /// Begins to receive. `waker` is woken when there may be an [`offer`](Self::offer).
-    pub fn attach_reader(&self, observer: Arc<dyn Observer>, waker: Arc<Waker>) {
+    /// Begins to receive. `waker` is woken when there may be an [`offer`](Self::offer). Each peer is told `hello`
+    /// first.
+    pub fn attach_reader(&self, observer: Arc<dyn Observer>, waker: Arc<Waker>, hello: Vec<u8>) {
         let mut state = self.lock();
         let stale = state.links.iter().find_map(|(key, link)| {
             let is_stale = link.reading != Reading::Unclaimed && !link.is_ending();
@@ -194,8 +201,13 @@ impl<P: Payload> Endpoint<P> {
             // Another has read from it. The next one begins with a frame.
             Some(key) if state.reconnects => state.abandon(key, Reason::Stopped),
             Some(_) => state.warn_of_spent(&observer),
-            None => (),
+            None => {
+                if let Some((key, _)) = state.links.iter().next() {
+                    self.speak(&mut state, key, &hello);
+                }
+            }
         }
+        state.reader_hello = hello;
         state.reader = User::Active(observer);
         state.reader_waker = Some(waker);
         state.begin_anew();
@@ -274,29 +286,159 @@ impl<P: Payload> Endpoint<P> {
         }
     }
 
-    /// Begins to send.
-    pub fn attach_writer(&self, observer: Arc<dyn Observer>, flow: Flow) {
+    /// Begins to send. Each peer that is told what the frames are is told `hello` first.
+    pub fn attach_writer(&self, observer: Arc<dyn Observer>, flow: Flow, hello: Vec<u8>) {
         let mut state = self.lock();
-        state.welcome(&observer);
         if self.end_former_writing(&mut state) {
             state.warn_of_spent(&observer);
         }
-        state.writer = User::Active(observer);
+        state.writer = User::Active(observer.clone());
         state.fanout.begin(flow);
-        let State { fanout, links, .. } = &mut *state;
-        if let Some((_, link)) = links.iter_mut().next()
+        state.fanout.set_hello(hello);
+        let first = state.links.iter().next();
+        if let Some((key, link)) = first
             && link.writing == Writing::Unclaimed
         {
             // What the reader got before is a turn as well; the newest frame answers it.
             let received = link.connection.received().frames.get().min(1);
-            let (client, _) = fanout.join(self.first_turns() + received, Instant::now());
-            link.writing = Writing::Claimed(client);
-            link.apply(&flow);
+            self.claim(&mut state, key, received);
         }
+        state.welcome(&observer);
         // A connection that is there begins at once.
         self.send_waiting(&mut state);
         self.grants_turns.store(flow.lockstep, Relaxed);
+        self.note_needs(&state);
         self.wake();
+    }
+
+    /// The peer of a link becomes one that the stream is sent to. With lockstep it may be sent so many frames more.
+    pub(super) fn claim(&self, state: &mut State<P>, key: usize, turns: u64) {
+        let State { fanout, links, .. } = state;
+        let Some(link) = links.get_mut(key) else {
+            return;
+        };
+        let (client, lost) = fanout.join(self.first_turns() + turns, Instant::now());
+        self.totals.dropped.add(lost);
+        link.writing = Writing::Claimed(client);
+        link.apply(fanout.flow());
+        if link.understands && fanout.flow().metadata != Metadata::Off {
+            fanout.understand(client);
+        }
+        self.note_needs(state);
+    }
+
+    /// Ends the time in which the peer of a link may ask for records before it is sent anything.
+    pub(super) fn end_greeting(&self, state: &mut State<P>, key: usize) {
+        let is_greeting = |link: &Link| matches!(link.writing, Writing::Greeting(_));
+        if !state.links.get(key).is_some_and(is_greeting) {
+            return;
+        }
+        self.claim(state, key, 0);
+        state.tell_of_link(key);
+        self.send_over(state, key);
+        self.notify(state);
+        self.wake();
+    }
+
+    /// The peer understands records.
+    pub(super) fn understand(&self, state: &mut State<P>, key: usize) {
+        let Some(link) = state.links.get_mut(key) else {
+            return;
+        };
+        link.understands = true;
+        match link.writing {
+            Writing::Greeting(_) => self.end_greeting(state, key),
+            Writing::Claimed(client) if state.fanout.flow().metadata != Metadata::Off => {
+                state.fanout.understand(client);
+                self.note_needs(state);
+                self.send_over(state, key);
+            }
+            _ => (),
+        }
+    }
+
+    /// The reader has been told that the peer understands records.
+    pub(super) fn peer_understands(&self, connection: &Arc<Connection>) {
+        let mut state = self.lock();
+        if let Some(key) = state.key_of(connection) {
+            self.understand(&mut state, key);
+        }
+    }
+
+    /// The reader has been asked for something that is the sender's.
+    pub(super) fn pass_request(&self, request: Request) {
+        let mut state = self.lock();
+        state.ask_writer(request);
+        self.wake();
+    }
+
+    /// Asks the peer for something, which is a record.
+    pub fn request(&self, record: &[u8]) {
+        let mut state = self.lock();
+        let first = state.links.iter().next().map(|(key, _)| key);
+        if let Some(key) = first {
+            self.speak(&mut state, key, record);
+        }
+    }
+
+    /// Sends the peer something of the reader's.
+    pub(super) fn speak(&self, state: &mut State<P>, key: usize, bytes: &[u8]) {
+        let is_of_use = |link: &Link| link.writing == Writing::Unclaimed && !link.is_ending();
+        if bytes.is_empty() {
+            return;
+        }
+        // Without a stream of its own the connection has nobody who sends.
+        if state.writer.is_absent() && state.links.get(key).is_some_and(is_of_use) {
+            self.claim(state, key, 0);
+        }
+        let Some(link) = state.links.get_mut(key) else {
+            return;
+        };
+        match link.writing {
+            Writing::Claimed(client) => {
+                state.fanout.tell(client, bytes);
+                self.send_over(state, key);
+                self.wake();
+            }
+            // Nothing has been sent yet, so that there is room.
+            Writing::Unclaimed | Writing::Greeting(_) => {
+                let sent = link.connection.send(&[IoSlice::new(bytes)]);
+                if sent.is_ok_and(|n| n < bytes.len()) {
+                    state.abandon(key, Reason::Failed);
+                }
+            }
+            Writing::Done(_) => (),
+        }
+    }
+
+    /// Whether frames are to have their records with them.
+    pub fn needs_records(&self) -> bool {
+        self.needs_records.load(Relaxed)
+    }
+
+    pub(super) fn note_needs(&self, state: &State<P>) {
+        let is_asked = || state.greetings().next().is_some();
+        let needs = state.fanout.needs_records() || is_asked();
+        self.needs_records.store(needs, Relaxed);
+    }
+
+    /// From the next frame on, frames are something else.
+    pub fn describe(&self, description: Description) {
+        let mut state = self.lock();
+        state.fanout.describe(description);
+        self.send_waiting(&mut state);
+    }
+
+    /// What the clock shows that those are told who come later.
+    pub fn set_clock(&self, clock: Vec<u8>) {
+        self.lock().fanout.set_clock(clock, Instant::now());
+    }
+
+    /// Sends what is no frame to those who understand it.
+    pub fn note(&self, note: Frame<P>) {
+        let mut state = self.lock();
+        state.fanout.note(note, Instant::now());
+        self.send_waiting(&mut state);
     }
 
     /// A connection over which another has sent is not sent over again. Where that one has left half a
@@ -334,6 +476,7 @@ impl<P: Payload> Endpoint<P> {
             }
         }
         self.grants_turns.store(flow.lockstep, Relaxed);
+        self.note_needs(&state);
         self.progress.notify_all();
     }
 
@@ -347,7 +490,8 @@ impl<P: Payload> Endpoint<P> {
         state.fanout.forget_waiting();
         state.fanout.finish(Instant::now());
         if let Some(link) = state.link_mut()
-            && link.writing == Writing::Unclaimed
+            && link.client().is_none()
+            && !link.has_written_all()
         {
             link.writing = Writing::Done(Default::default());
         }

@@ -3,7 +3,13 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{reason::Reason, stats::ClientStats};
-use crate::net::{Error, Peer, Waiting};
+use crate::{
+    net::{Error, Peer, Waiting},
+    wire::{
+        StructureText,
+        record::{Qos, Upstream},
+    },
+};
 
 /// Something that happened to an endpoint.
 #[derive(Clone, Debug)]
@@ -14,7 +20,11 @@ pub enum Event {
         id: u64,
         /// The other end.
         peer: Peer,
+        /// It is told what the frames are.
+        is_described: bool,
     },
+    /// A peer that is sent the stream asks for something.
+    Request(Request),
     /// A connection has ended.
     Disconnected {
         /// Its number.
@@ -38,6 +48,44 @@ pub enum Event {
     Warning(Arc<Error>),
     /// Something went wrong, and the endpoint does not go on.
     Failed(Arc<Error>),
+}
+
+/// What a peer asks for that is sent a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// A frame that can be decoded alone.
+    Keyframe {
+        /// The stream's headers as well.
+        all_headers: bool,
+    },
+    /// Another rate.
+    Qos(Qos),
+    /// What a key or the mouse does: text that has been checked.
+    Navigation(String),
+}
+
+impl Request {
+    pub(super) fn new(upstream: Upstream<'_>) -> Option<Self> {
+        Some(match upstream {
+            Upstream::Keyframe { all_headers } => Self::Keyframe { all_headers },
+            Upstream::Qos(qos) => Self::Qos(qos),
+            Upstream::Navigation(text) => Self::Navigation(text.as_str().into()),
+            Upstream::Other => return None,
+        })
+    }
+
+    /// As a record has it.
+    pub fn record(&self) -> Option<Upstream<'_>> {
+        Some(match self {
+            Self::Keyframe { all_headers } => Upstream::Keyframe {
+                all_headers: *all_headers,
+            },
+            Self::Qos(qos) => Upstream::Qos(*qos),
+            Self::Navigation(text) => {
+                Upstream::Navigation(StructureText::new(text.as_bytes(), text.len()).ok()?)
+            }
+        })
+    }
 }
 
 /// Who is told. Called from a thread of its own, which nothing else waits for.

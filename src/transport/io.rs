@@ -14,9 +14,10 @@ use std::{
 use mio::{Events, Interest, Poll, Token, event::Event as Readiness, unix::SourceFd};
 
 use super::{
+    ear::{Ear, Heard},
     endpoint::Endpoint,
     event::{Event, Observer},
-    link::{Link, Reading, Writing},
+    link::{Hearing, Link, Reading, Writing},
     locked::Locked,
     reason::{Reason, sending_ended},
     state::{Future, State},
@@ -25,7 +26,7 @@ use super::{
     user::User,
 };
 use crate::{
-    fanout::{Payload, TICK},
+    fanout::{Metadata, Payload, TICK},
     net::{Arrival, Arrivals, Connection, Error, Established},
 };
 
@@ -50,6 +51,11 @@ const MAX_ASKED: usize = 16;
 
 /// Clients accepted before others have their turn.
 const ACCEPTS_AT_ONCE: usize = 16;
+
+/// A peer that wants records says so as soon as it can: within a round trip and this, which it takes to get to it.
+/// Others wait in vain, but no longer than that.
+const GREETING: Duration = Duration::from_millis(20);
+const MAX_GREETING: Duration = Duration::from_millis(500);
 
 /// Reads from a client that is not listened to, before others have their turn.
 const DISCARDS_AT_ONCE: usize = 16;
@@ -170,27 +176,39 @@ impl<P: Payload> Io<P> {
         }
     }
 
-    /// What a peer sends when nobody wants it.
+    /// What a peer sends when nobody reads it. It may ask for something.
     fn discard(&mut self, key: usize) {
-        let link = self.endpoint.lock().links.get(key).map(|link| {
+        let link = self.endpoint.lock().links.get_mut(key).map(|link| {
             let is_discarded = link.reading == Reading::Discarded;
-            (is_discarded, link.connection.clone())
+            let ear = if is_discarded { link.take_ear() } else { None };
+            (is_discarded, link.connection.clone(), ear)
         });
-        let Some((true, connection)) = link else {
+        let Some((true, connection, mut ear)) = link else {
             return;
         };
         let mut talks = false;
         let mut end = None;
         for _ in 0..DISCARDS_AT_ONCE {
-            match connection.discard() {
-                Ok(n) if n > 0 => talks = true,
+            let received = match &mut ear {
+                Some(ear) => connection.receive(&mut [ear.read_slice()]),
+                None => connection.discard(),
+            };
+            match received {
+                Ok(n) if n > 0 => {
+                    talks = true;
+                    ear = ear.and_then(|ear| self.listen(key, ear, n));
+                }
                 result => {
                     end = Some(result);
                     break;
                 }
             }
         }
-        let mut state = self.endpoint.lock();
+        let endpoint = self.endpoint.clone();
+        let mut state = endpoint.lock();
+        if let (Some(ear), Some(link)) = (ear, state.links.get_mut(key)) {
+            link.hearing = Hearing::Listening(Some(ear));
+        }
         let client = state.links.get(key).and_then(Link::client);
         if let Some(client) = client.filter(|_| talks) {
             state.fanout.peer_talks(client);
@@ -198,6 +216,8 @@ impl<P: Payload> Io<P> {
         match end {
             None => self.talkative.push(key),
             Some(Ok(_)) => {
+                endpoint.end_greeting(&mut state, key);
+                let client = state.links.get(key).and_then(Link::client);
                 if let Some(client) = client {
                     state.fanout.peer_ended(client);
                 }
@@ -206,6 +226,44 @@ impl<P: Payload> Io<P> {
             Some(Err(source)) => {
                 let peer = connection.peer();
                 state.end_writing(key, Reason::Failed, Some(Error::Send { peer, source }));
+            }
+        }
+    }
+
+    /// So many bytes have come of a peer that is listened to. Returns what goes on listening.
+    fn listen(&mut self, key: usize, mut ear: Box<Ear>, bytes: usize) -> Option<Box<Ear>> {
+        ear.advance(bytes);
+        let endpoint = self.endpoint.clone();
+        loop {
+            let heard = ear.next(Instant::now());
+            if heard == Heard::Nothing {
+                return Some(ear);
+            }
+            let mut state = endpoint.lock();
+            let Some(peer) = state.links.get(key).map(|link| link.connection.peer()) else {
+                return None;
+            };
+            let error = match heard {
+                Heard::Nothing => None,
+                Heard::Hello => {
+                    endpoint.understand(&mut state, key);
+                    None
+                }
+                Heard::Request(request) => {
+                    state.ask_writer(request);
+                    None
+                }
+                Heard::Noise => {
+                    endpoint.end_greeting(&mut state, key);
+                    return None;
+                }
+                Heard::Bad(source) => Some(Error::Header { peer, source }),
+                Heard::Flood => Some(Error::Flood { peer }),
+            };
+            if let Some(error) = error {
+                endpoint.totals.protocol_errors.add(1);
+                state.end_writing(key, Reason::Failed, Some(error));
+                return None;
             }
         }
     }
@@ -306,7 +364,8 @@ impl<P: Payload> Io<P> {
     fn has_room(&self) -> bool {
         let state = self.endpoint.lock();
         let max = state.fanout.flow().max_clients;
-        state.is_exclusive() || max.is_none_or(|max| state.fanout.num_clients() < max)
+        let clients = state.fanout.num_clients() + state.greetings().count();
+        state.is_exclusive() || max.is_none_or(|max| clients < max)
     }
 
     /// Where the peer seems to come anew, the connection that it has may be none any more: it lost power, or
@@ -343,34 +402,47 @@ impl<P: Payload> Io<P> {
         };
         endpoint.totals.connections.add(1);
         let mut state = endpoint.lock();
-        let (id, peer) = (state.next_id(), connection.peer());
+        let id = state.next_id();
         let reading = match state.reader {
             User::Absent | User::Gone => Reading::Discarded,
             User::Awaited | User::Admitted | User::Active(_) => Reading::Unclaimed,
         };
+        let metadata = state.fanout.flow().metadata;
         let writing = match state.writer {
-            User::Active(_) => {
-                let (client, lost) = state.fanout.join(endpoint.first_turns(), Instant::now());
-                endpoint.totals.dropped.add(lost);
-                Writing::Claimed(client)
+            User::Active(_) if metadata == Metadata::OnRequest => {
+                let rtt = connection.rtt().unwrap_or_default();
+                let greeting = (GREETING + 2 * rtt).min(MAX_GREETING);
+                Writing::Greeting(Instant::now() + greeting)
             }
             User::Gone => Writing::Done(Default::default()),
-            User::Absent | User::Awaited | User::Admitted => Writing::Unclaimed,
+            User::Active(_) | User::Absent | User::Awaited | User::Admitted => Writing::Unclaimed,
         };
-        let link = Link::new(id, connection, reading, writing);
-        link.apply(state.fanout.flow());
+        let mut link = Link::new(id, connection, reading, writing);
+        if metadata != Metadata::Off {
+            link.hearing = Hearing::Listening(None);
+        }
         let key = state.links.insert(link);
+        if state.writer.is_active() && writing == Writing::Unclaimed {
+            endpoint.claim(&mut state, key, 0);
+        }
         state.wake_reader();
         self.watch(&mut state, key);
+        let hello = state.reader_hello.clone();
+        endpoint.speak(&mut state, key, &hello);
         endpoint.send_over(&mut state, key);
+        endpoint.note_needs(&state);
         endpoint.notify(&state);
-        self.tell(&mut state, Event::Connected { id, peer });
+        if !matches!(writing, Writing::Greeting(_)) {
+            state.tell_of_link(key);
+        }
+        self.tell_newcomers(&mut state);
     }
 
     /// Asks the system to tell of a link: for sending, and for discarding as soon as nobody reads.
     fn watch(&self, state: &mut State<P>, key: usize) {
-        let is_sent_over = !state.writer.is_absent();
-        let Some(link) = state.links.get_mut(key).filter(|_| is_sent_over) else {
+        let has_writer = !state.writer.is_absent();
+        let is_sent_over = |link: &&mut Link| has_writer || link.client().is_some();
+        let Some(link) = state.links.get_mut(key).filter(is_sent_over) else {
             return;
         };
         let interest = match link.reading {
@@ -401,6 +473,10 @@ impl<P: Payload> Io<P> {
             self.inspected = now;
             inspect(&mut state, now);
         }
+        let is_over = |(key, until)| (until <= now).then_some(key);
+        for key in state.greetings().filter_map(is_over).collect::<Vec<_>>() {
+            endpoint.end_greeting(&mut state, key);
+        }
         if state.burst.is_ticking() && state.burst.tick(now) {
             endpoint.send_waiting(&mut state);
         }
@@ -419,6 +495,7 @@ impl<P: Payload> Io<P> {
         {
             self.watch(&mut state, key);
         }
+        endpoint.note_needs(&state);
         drop(state);
         self.take_leave();
     }
@@ -493,6 +570,9 @@ impl<P: Payload> Io<P> {
             if state.burst.is_ticking() {
                 no_later(TICK);
             }
+        }
+        if let Some(until) = state.greetings().map(|(_, until)| until).min() {
+            no_later(until.saturating_duration_since(now));
         }
         if let Some(at) = self.arrivals.deadline() {
             no_later(at.saturating_duration_since(now));

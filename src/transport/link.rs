@@ -1,8 +1,8 @@
 //! One connection, and who uses it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use super::{event::Event, reason::Reason, stats::ClientStats};
+use super::{ear::Ear, event::Event, reason::Reason, stats::ClientStats};
 use crate::{
     fanout::Counts,
     net::{Connection, Error, was_of_use},
@@ -18,6 +18,9 @@ pub(super) struct Link {
     pub watched: Option<mio::Interest>,
     /// What sending has ended with, for the reader to find as well.
     pub fault: Option<Arc<Error>>,
+    pub hearing: Hearing,
+    /// The peer has said that it understands records.
+    pub understands: bool,
     end: Option<End>,
 }
 
@@ -34,11 +37,21 @@ pub(super) enum Reading {
     Done,
 }
 
+/// What the peer says of records.
+pub(super) enum Hearing {
+    /// Nothing that is listened to here.
+    Deaf,
+    /// What it asks for, or nothing yet.
+    Listening(Option<Box<Ear>>),
+}
+
 /// What the peer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writing {
     /// Nothing yet.
     Unclaimed,
+    /// The same until then, or until the peer has said whether it understands records.
+    Greeting(Instant),
     /// What this client of the stream is.
     Claimed(usize),
     /// Nothing any more, after this.
@@ -60,6 +73,8 @@ impl Link {
             writing,
             watched: None,
             fault: None,
+            hearing: Hearing::Deaf,
+            understands: false,
             end: None,
         }
     }
@@ -68,7 +83,15 @@ impl Link {
     pub fn client(&self) -> Option<usize> {
         match self.writing {
             Writing::Claimed(client) => Some(client),
-            Writing::Unclaimed | Writing::Done(_) => None,
+            Writing::Unclaimed | Writing::Greeting(_) | Writing::Done(_) => None,
+        }
+    }
+
+    /// What listens to the peer, to be put back.
+    pub fn take_ear(&mut self) -> Option<Box<Ear>> {
+        match std::mem::replace(&mut self.hearing, Hearing::Deaf) {
+            Hearing::Deaf => None,
+            Hearing::Listening(ear) => Some(ear.unwrap_or_else(|| Box::new(Ear::new()))),
         }
     }
 

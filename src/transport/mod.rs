@@ -10,6 +10,7 @@
 //! connection from the endpoint and reads it on the caller's thread. A sink and a source that share one
 //! connection share one endpoint.
 
+mod ear;
 mod endpoint;
 mod event;
 mod io;
@@ -41,7 +42,7 @@ use crate::{
 
 pub use self::{
     endpoint::{Endpoint, SendError},
-    event::{Event, Observer},
+    event::{Event, Observer, Request},
     reason::Reason,
     receive::{FrameMemory, Interrupt, Received, Receiver},
     stats::ClientStats,

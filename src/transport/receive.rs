@@ -13,14 +13,18 @@ use std::{
 use mio::{Events, Interest, Poll, Token, Waker, unix::SourceFd};
 
 use super::{
+    ear::{Allowance, RequestLimits},
     endpoint::{Endpoint, Offer},
-    event::Observer,
+    event::{Observer, Request},
     reason::Reason,
 };
 use crate::{
     fanout::Payload,
     net::{Connection, Error},
-    wire::{Decoder, HeaderError, HeaderFormat, Step, Truncated},
+    wire::{
+        Decoder, HeaderError, HeaderFormat, Step, Truncated,
+        record::{Buffer, Record},
+    },
 };
 
 const WAKE: Token = Token(0);
@@ -65,6 +69,8 @@ pub trait FrameMemory {
 pub enum Received<F> {
     /// A whole frame.
     Frame(F),
+    /// A record, which [`record`](Receiver::record) has.
+    Record,
     /// The connection has ended, in good order or because of a fault.
     Ended {
         /// The fault.
@@ -108,6 +114,7 @@ pub struct Receiver<P: Payload, M: FrameMemory> {
     interrupt: Arc<Interrupt>,
     format: HeaderFormat,
     preamble: usize,
+    understands_records: bool,
     max_frame_size: u64,
     timeout: Option<Duration>,
     current: Option<Current<M::Frame>>,
@@ -128,17 +135,35 @@ struct Current<F> {
     expected: usize,
     /// The last header came without any of its payload.
     header_came_alone: bool,
+    /// When the last bytes came.
+    came: Instant,
+    /// What is said of the next frame, and when.
+    announcement: Option<(Buffer, Instant)>,
+    /// The same of the last one.
+    announced: Option<(Buffer, Instant)>,
+    requests: RequestLimits,
+}
+
+/// What was read.
+enum Read<F> {
+    Frame(F),
+    Record,
+    /// Not all of either.
+    Part,
 }
 
 /// Why a connection is not read any further.
 enum Ending {
     EndOfStream,
+    /// Before the stream was over, of which it would have told.
+    Cut,
     Truncated(Truncated),
     Header(HeaderError),
     Lost(io::Error),
     /// This side gave it up, and has said why.
     Abandoned,
     Silent(Duration),
+    Flood,
     OutOfMemory(usize),
 }
 
@@ -164,6 +189,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             }),
             format,
             preamble: 0,
+            understands_records: false,
             max_frame_size,
             timeout,
             current: None,
@@ -175,10 +201,37 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         self.preamble = len;
     }
 
-    /// Tells the endpoint that somebody receives.
-    pub fn attach(&self, observer: Arc<dyn Observer>) {
+    /// Hands out the records between the frames, which are bad headers otherwise. The header is to be one of 8 decimal
+    /// digits.
+    pub fn with_records(mut self) -> Self {
+        self.understands_records = true;
+        self
+    }
+
+    /// Tells the endpoint that somebody receives. Each peer is told `hello` first.
+    pub fn attach(&self, observer: Arc<dyn Observer>, hello: Vec<u8>) {
         let waker = self.interrupt.waker.clone();
-        self.endpoint.attach_reader(observer, waker);
+        self.endpoint.attach_reader(observer, waker, hello);
+    }
+
+    /// The record that has come last, and when.
+    pub fn record(&self) -> Option<(Record<'_>, Instant)> {
+        let current = self.current.as_ref()?;
+        let record = current.decoder.record()?.ok()?;
+        Some((record, current.came))
+    }
+
+    /// What was said of the last frame, and when.
+    pub fn announced(&self) -> Option<(Buffer, Instant)> {
+        self.current.as_ref()?.announced
+    }
+
+    /// Ends the connection because of what it has brought.
+    pub fn refuse(&mut self, error: HeaderError) -> Received<M::Frame> {
+        match self.current {
+            Some(_) => self.end(Ending::Header(error)),
+            None => Received::Interrupted,
+        }
     }
 
     /// What interrupts it.
@@ -204,8 +257,13 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                 }
             };
             match current.read(&mut self.memory) {
-                Ok(Some(frame)) => return Received::Frame(self.counted(frame)),
-                Ok(None) => match self.wait_for_bytes() {
+                Ok(Read::Frame(frame)) => return Received::Frame(self.counted(frame)),
+                Ok(Read::Record) => match self.attend() {
+                    Ok(false) => (),
+                    Ok(true) => return Received::Record,
+                    Err(ending) => return self.end(ending),
+                },
+                Ok(Read::Part) => match self.wait_for_bytes() {
                     Ok(true) => (),
                     Ok(false) => return Received::Interrupted,
                     Err(ending) => return self.end(ending),
@@ -218,6 +276,34 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// The length of the next frame, where it was read along with the last one.
     pub fn frame_ahead(&self) -> Option<usize> {
         self.current.as_ref()?.decoder.frame_ahead()
+    }
+
+    /// Deals with a record. Says whether it is one for the caller.
+    fn attend(&mut self) -> Result<bool, Ending> {
+        let Some(current) = &mut self.current else {
+            return Ok(false);
+        };
+        match current.decoder.record() {
+            None => Ok(false),
+            Some(Err(error)) => Err(Ending::Header(error.into())),
+            Some(Ok(Record::Buffer(buffer))) => {
+                current.announcement = Some((buffer, current.came));
+                Ok(false)
+            }
+            Some(Ok(Record::Upstream(upstream))) => {
+                match (current.requests.allow(current.came), Request::new(upstream)) {
+                    (Allowance::Flood, _) => return Err(Ending::Flood),
+                    (Allowance::Yes, Some(request)) => self.endpoint.pass_request(request),
+                    _ => (),
+                }
+                Ok(false)
+            }
+            Some(Ok(Record::Hello(_))) => {
+                self.endpoint.peer_understands(&current.connection);
+                Ok(true)
+            }
+            Some(Ok(_)) => Ok(true),
+        }
     }
 
     fn counted(&self, mut frame: M::Frame) -> M::Frame {
@@ -241,7 +327,10 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                             .registry()
                             .register(&mut SourceFd(&fd), SOCKET, INTEREST);
                     let decoder = Decoder::new(self.format, self.max_frame_size, READ_AHEAD);
-                    let decoder = decoder.with_preamble(self.preamble);
+                    let mut decoder = decoder.with_preamble(self.preamble);
+                    if self.understands_records {
+                        decoder = decoder.with_records();
+                    }
                     self.current = Some(Current::new(connection, decoder));
                     return registered.map_err(|error| self.end(Ending::Lost(error)));
                 }
@@ -315,7 +404,10 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
 
     /// The one who sends takes from the socket the error without which the end looks like a good one.
     fn with_hindsight(&self, ending: Ending, connection: &Connection) -> Ending {
-        if !matches!(ending, Ending::EndOfStream | Ending::Truncated(_)) {
+        if !matches!(
+            ending,
+            Ending::EndOfStream | Ending::Cut | Ending::Truncated(_)
+        ) {
             return ending;
         }
         self.endpoint.await_sender();
@@ -338,7 +430,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         self.memory.forget();
         let totals = self.endpoint.totals();
         match ending {
-            Ending::Header(_) => totals.protocol_errors.add(1),
+            Ending::Header(_) | Ending::Flood => totals.protocol_errors.add(1),
             _ => match current.decoder.finish() {
                 // No frame has begun.
                 Ok(()) | Err(Truncated::Preamble { .. }) => (),
@@ -374,22 +466,31 @@ impl<F> Current<F> {
             reads_on: !TELLS_OF_URGENT_DATA,
             expected: 1,
             header_came_alone: false,
+            came: Instant::now(),
+            announcement: None,
+            announced: None,
+            requests: RequestLimits::default(),
         }
     }
 
-    /// Reads to the end of the frame; `None` when that has not come yet.
-    fn read<M: FrameMemory<Frame = F>>(&mut self, memory: &mut M) -> Result<Option<F>, Ending> {
+    /// Reads to the end of the next frame or record.
+    fn read<M: FrameMemory<Frame = F>>(&mut self, memory: &mut M) -> Result<Read<F>, Ending> {
         loop {
             let payload = self.frame.as_mut().map_or(&mut [][..], M::bytes);
             match self.decoder.next(payload).map_err(Ending::Header)? {
                 Step::Head(len) => {
+                    // Of a frame that nothing is said of, what was said of the one before does not hold.
+                    self.announced = self.announcement.take();
                     let frame = memory.allocate(len).ok_or(Ending::OutOfMemory(len))?;
                     self.frame = Some(frame);
                     self.header_came_alone = false;
                 }
-                Step::Frame => return Ok(self.frame.take()),
-                Step::Record(kind) => unreachable!("{kind} without records"),
-                Step::More if self.is_drained && !self.reads_on => return Ok(None),
+                Step::Frame => match self.frame.take() {
+                    Some(frame) => return Ok(Read::Frame(frame)),
+                    None => unreachable!("its memory is there until it is complete"),
+                },
+                Step::Record(_) => return Ok(Read::Record),
+                Step::More if self.is_drained && !self.reads_on => return Ok(Read::Part),
                 Step::More => {
                     let mut slices = self.decoder.read_slices(payload);
                     let room: usize = slices.iter().map(|slice| slice.len()).sum();
@@ -397,15 +498,15 @@ impl<F> Current<F> {
                         Ok(0) | Err(_) if self.connection.is_abandoned() => {
                             return Err(Ending::Abandoned);
                         }
-                        Ok(0) => {
-                            let cut = self.decoder.finish().err();
-                            return Err(cut.map_or(Ending::EndOfStream, Ending::Truncated));
-                        }
+                        Ok(0) => return Err(self.end_of_stream()),
                         Ok(n) => {
+                            self.came = Instant::now();
                             self.decoder.advance(n);
                             self.is_drained = n < room;
                         }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            return Ok(Read::Part);
+                        }
                         Err(error) => return Err(Ending::Lost(error)),
                     }
                 }
@@ -415,6 +516,14 @@ impl<F> Current<F> {
 }
 
 impl<F> Current<F> {
+    fn end_of_stream(&self) -> Ending {
+        match self.decoder.finish() {
+            Err(cut) => Ending::Truncated(cut),
+            Ok(()) if self.decoder.lacks_end() => Ending::Cut,
+            Ok(()) => Ending::EndOfStream,
+        }
+    }
+
     /// A peer that writes header and payload apart may hold back each until the one before is acknowledged.
     fn acknowledge_header(&mut self) {
         let is_at_start = self.decoder.is_outside_payload() && self.decoder.missing() > 0;
@@ -451,6 +560,8 @@ impl Ending {
         let (reason, fault) = match self {
             Self::EndOfStream | Self::Abandoned => return (None, None),
             Self::Truncated(cut) => (Reason::Failed, Error::Truncated { peer, cut }),
+            Self::Cut => (Reason::Failed, Error::Cut { peer }),
+            Self::Flood => (Reason::Failed, Error::Flood { peer }),
             Self::Header(source) => (Reason::Failed, Error::Header { peer, source }),
             Self::Lost(source) => {
                 let cut = decoder.finish().err();
@@ -511,8 +622,8 @@ mod tests {
         let mut frames = Vec::new();
         loop {
             match current.read(&mut OnHeap) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => current.is_drained = false,
+                Ok(Read::Frame(frame)) => frames.push(frame),
+                Ok(Read::Part | Read::Record) => current.is_drained = false,
                 Err(ending) => {
                     let (reason, fault) = ending.explain(&connection, &current.decoder);
                     return (frames, reason, fault);

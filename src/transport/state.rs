@@ -6,14 +6,14 @@ use mio::Waker;
 use slab::Slab;
 
 use super::{
-    event::{Event, Observer},
+    event::{Event, Observer, Request},
     link::{Link, Reading, Writing},
     reason::Reason,
     user::User,
 };
 use crate::{
     fanout::{Audience, Burst, Counts, Fanout, Payload},
-    net::{Error, Nature, Totals},
+    net::{Connection, Error, Nature, Totals},
 };
 
 pub(super) struct State<P> {
@@ -24,6 +24,8 @@ pub(super) struct State<P> {
     pub reader: User,
     pub writer: User,
     pub reader_waker: Option<Arc<Waker>>,
+    /// What each peer is told first on the reader's behalf.
+    pub reader_hello: Vec<u8>,
     /// What those who have just come are to be told before anything else.
     pub untold: Vec<(Event, Arc<dyn Observer>)>,
     /// When a connection has ended, the next one is made or awaited.
@@ -74,6 +76,7 @@ impl<P: Payload> State<P> {
             reader,
             writer,
             reader_waker: None,
+            reader_hello: Vec::new(),
             untold: Vec::new(),
             last_id: 0,
             interrupted: false,
@@ -97,6 +100,47 @@ impl<P: Payload> State<P> {
 
     pub fn link_mut(&mut self) -> Option<&mut Link> {
         self.links.iter_mut().next().map(|(_, link)| link)
+    }
+
+    pub fn key_of(&self, connection: &Arc<Connection>) -> Option<usize> {
+        let mut links = self.links.iter();
+        let found = links.find(|(_, link)| Arc::ptr_eq(&link.connection, connection));
+        found.map(|(key, _)| key)
+    }
+
+    /// Links whose peers may ask for records before they are sent anything, and until when.
+    pub fn greetings(&self) -> impl Iterator<Item = (usize, Instant)> {
+        self.links
+            .iter()
+            .filter_map(|(key, link)| match link.writing {
+                Writing::Greeting(until) => Some((key, until)),
+                _ => None,
+            })
+    }
+
+    /// Remembers to tell everybody that the link is there.
+    pub fn tell_of_link(&mut self, key: usize) {
+        if let Some(event) = self.links.get(key).map(|link| self.connected(link)) {
+            let observers = self.observers().into_iter();
+            self.untold
+                .extend(observers.map(|observer| (event.clone(), observer)));
+        }
+    }
+
+    /// Remembers to pass on what a peer asks for.
+    pub fn ask_writer(&mut self, request: Request) {
+        if let Some(observer) = self.writer.observer().cloned() {
+            self.untold.push((Event::Request(request), observer));
+        }
+    }
+
+    fn connected(&self, link: &Link) -> Event {
+        let client = link.client();
+        Event::Connected {
+            id: link.id,
+            peer: link.connection.peer(),
+            is_described: client.is_some_and(|client| self.fanout.is_described(client)),
+        }
     }
 
     /// Whether a link is awaited, where there is one at a time.
@@ -129,10 +173,10 @@ impl<P: Payload> State<P> {
     pub fn welcome(&mut self, observer: &Arc<dyn Observer>) {
         let event = match (&self.future, self.link()) {
             (Future::Failed(error), _) => Event::Failed(error.clone()),
-            (_, Some(link)) => Event::Connected {
-                id: link.id,
-                peer: link.connection.peer(),
-            },
+            // Of the others all are told at once.
+            (_, Some(link)) if !matches!(link.writing, Writing::Greeting(_)) => {
+                self.connected(link)
+            }
             _ => return,
         };
         self.untold.push((event, observer.clone()));
@@ -312,7 +356,7 @@ impl<P: Payload> State<P> {
     /// What was sent over a link.
     pub fn counts(&self, link: &Link) -> Counts {
         match link.writing {
-            Writing::Unclaimed => Counts::default(),
+            Writing::Unclaimed | Writing::Greeting(_) => Counts::default(),
             Writing::Claimed(client) => self.fanout.counts(client),
             Writing::Done(counts) => counts,
         }
@@ -326,7 +370,7 @@ mod tests {
     use super::*;
     use crate::{
         fanout::{Flow, Frame},
-        net::{Connection, Peer, Script},
+        net::{Peer, Script},
         wire::HeaderFormat,
     };
 
@@ -349,10 +393,12 @@ mod tests {
     fn frame() -> Frame<()> {
         Frame {
             header: HeaderFormat::default().encode(0).unwrap(),
+            lead: None,
             payload: (),
             len: 0,
             keyframe: true,
             repeats_header: false,
+            is_note: false,
             time: None,
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use smallvec::SmallVec;
 
 use crate::{
-    fanout::{BATCH_CHUNKS, Fanout, Frame, Payload},
+    fanout::{BATCH_CHUNKS, Fanout, Part, Payload},
     net::{Connection, Totals},
 };
 
@@ -28,10 +28,15 @@ pub(super) fn write_waiting<P: Payload>(
         let is_edge = edge.is_some();
         let written = match edge {
             Some(bytes) => write_bytes(connection, bytes),
-            None => match fanout.unsent(client) {
-                Some((frames, before)) => write(connection, frames, before),
-                None => return Ok(any),
-            },
+            None => {
+                if fanout.is_undescribed(client) {
+                    fanout.describe_to(client, Instant::now());
+                }
+                match fanout.unsent(client) {
+                    Some((parts, before)) => write(connection, parts, before),
+                    None => return Ok(any),
+                }
+            }
         };
         match written {
             Ok(Written { bytes, is_short }) => {
@@ -69,23 +74,27 @@ fn write_bytes(connection: &Connection, bytes: &[u8]) -> io::Result<Written> {
     })
 }
 
-/// Writes as much of these frames as fits one call, but for the bytes of the first that were written before.
+/// Writes as much of these as fits one call, but for the bytes of the first that were written before.
 /// `WouldBlock` when the kernel takes nothing.
 fn write<'a, P: Payload>(
     connection: &Connection,
-    frames: impl Iterator<Item = &'a Frame<P>>,
+    parts: impl Iterator<Item = Part<'a, P>>,
     before: usize,
 ) -> io::Result<Written> {
     let mut chunks = SmallVec::<[P::Chunk<'_>; BATCH_CHUNKS + 16]>::new();
     let mut headers = SmallVec::<[(&[u8], usize); BATCH_CHUNKS]>::new();
     let mut bytes = 0;
-    for frame in frames {
+    for part in parts {
         let others = chunks.len();
-        for chunk in frame.payload.chunks() {
+        for chunk in part
+            .frame
+            .into_iter()
+            .flat_map(|frame| frame.payload.chunks())
+        {
             chunks.push(chunk?);
         }
-        headers.push((&frame.header, chunks.len() - others));
-        bytes += frame.wire_len();
+        headers.push((part.head, chunks.len() - others));
+        bytes += part.wire_len;
         if headers.len() == BATCH_CHUNKS || chunks.len() >= BATCH_CHUNKS || bytes >= BATCH_BYTES {
             break;
         }
@@ -113,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        fanout::{Audience, Flow},
+        fanout::{Audience, Flow, Frame},
         net::{Answer, Script},
         wire::HeaderFormat,
     };
@@ -145,10 +154,12 @@ mod tests {
             let len = pieces.iter().map(|piece| piece.len()).sum();
             let frame = Frame {
                 header: HeaderFormat::default().encode(len as u64).unwrap(),
+                lead: None,
                 payload: Pieces(pieces.to_vec()),
                 len,
                 keyframe: true,
                 repeats_header: false,
+                is_note: false,
                 time: None,
             };
             fanout.push(frame, Instant::now());

@@ -353,7 +353,7 @@ impl VideoSocketSink {
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
         endpoint.set_edges(settings.common.preamble.bytes(), &eos_frame);
-        endpoint.attach_writer(reporter, settings.flow(false));
+        endpoint.attach_writer(reporter, settings.flow(false), Vec::new());
         Ok(())
     }
 

@@ -92,7 +92,7 @@ impl Observer for Reporter {
             return;
         };
         match event {
-            Event::Connected { id, peer } => {
+            Event::Connected { id, peer, .. } => {
                 gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
                 self.progress.complete(&obj, peer);
                 messages::post_connected(&obj, *peer);
@@ -126,6 +126,7 @@ impl Observer for Reporter {
                 obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
                 obj.notify("num-clients");
             }
+            Event::Request(_) => (),
             Event::Warning(error) => self.faults.post_warning(&obj, error, here!()),
             Event::Waiting(waiting) => self.progress.wait(&obj, waiting),
             Event::Failed(error) => {

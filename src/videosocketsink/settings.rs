@@ -122,6 +122,7 @@ impl SinkSettings {
             timeout: self.common.idle_timeout(),
             lockstep: self.lockstep,
             max_clients: count(self.max_clients),
+            metadata: fanout::Metadata::Off,
         }
     }
 }

@@ -76,9 +76,11 @@ impl Stream {
         })?;
         Ok(Frame {
             header,
+            lead: None,
             len,
             keyframe: !flags.contains(gst::BufferFlags::DELTA_UNIT),
             repeats_header,
+            is_note: false,
             time: time.map(Into::into),
             payload,
         })

@@ -231,7 +231,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         });
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
-        receiver.attach(reporter);
+        receiver.attach(reporter, Vec::new());
         *lock(&self.receiver) = Some(receiver);
         gst::info!(CAT, imp = self, "Started");
         Ok(())
@@ -391,6 +391,7 @@ impl VideoSocketSrc {
                 }
                 Ok(Some(self.finish_buffer(frame.into_buffer())))
             }
+            Received::Record => Ok(None),
             Received::Ended { fault, goes_on } => {
                 self.connection_ended(fault, goes_on)?;
                 Ok(None)

@@ -94,6 +94,8 @@ impl Observer for Reporter {
                 let received = (stats.frames_received, stats.bytes_received);
                 messages::post_disconnected(&obj, *peer, (*reason).into(), received);
             }
+            // The sender's.
+            Event::Request(_) => (),
             Event::Warning(error) => self.faults.post_warning(&obj, error, here!()),
             Event::Waiting(waiting) => self.progress.wait(&obj, waiting),
             Event::Failed(error) => {

@@ -358,6 +358,11 @@ enum Bytes {
 }
 
 impl Header {
+    /// None at all: of what is no frame.
+    pub fn none() -> Self {
+        Self::zeros(0)
+    }
+
     fn zeros(len: usize) -> Self {
         Self(if len <= INLINE_LEN {
             Bytes::Inline {

@@ -40,6 +40,19 @@ impl Decoder {
         Some(Record::parse(records.last?, &records.payload))
     }
 
+    /// Whether the peer has said that it sends records.
+    pub fn has_greeted(&self) -> bool {
+        let records = self.records.as_ref();
+        records.is_some_and(|records| records.sequence.has_greeted())
+    }
+
+    /// Whether the stream is one that says when it is over, and has not.
+    pub fn lacks_end(&self) -> bool {
+        let records = self.records.as_ref();
+        records
+            .is_some_and(|Records { sequence, .. }| sequence.is_described() && !sequence.is_over())
+    }
+
     pub(super) fn expects_frame(&self) -> bool {
         let records = self.records.as_ref();
         records.is_some_and(|records| records.sequence.expects_frame())

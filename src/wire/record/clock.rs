@@ -1,7 +1,9 @@
 //! Records of times: the sender's clock, the segment, gaps, probes.
 
+use std::time::Duration;
+
 use super::{
-    RecordError,
+    RecordError, RecordHead,
     bytes::{Fields, Put},
 };
 
@@ -25,8 +27,24 @@ pub struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
+    /// Where the time is that the clock shows, in a whole record.
+    const NOW: std::ops::Range<usize> = RecordHead::LEN..RecordHead::LEN + 8;
+
     const PACED: u16 = 1 << 0;
     const UNIX_SYNCHRONISED: u16 = 1 << 1;
+
+    /// Makes a whole record, as [`encode`](super::Record::encode) writes it, one of so much later.
+    pub fn advance(record: &mut [u8], by: Duration) {
+        if let Some(now) = record.get_mut(Self::NOW)
+            && let Ok(bytes) = <[u8; 8]>::try_from(&*now)
+        {
+            let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+            let later = u64::from_be_bytes(bytes)
+                .saturating_add(by)
+                .min(u64::MAX - 1);
+            now.copy_from_slice(&later.to_be_bytes());
+        }
+    }
 
     pub(super) fn put(&self, out: &mut impl Put) {
         out.put_unsigned(Some(self.now));

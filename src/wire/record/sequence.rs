@@ -6,6 +6,7 @@ use super::{MAX_META_BYTES, MAX_METAS, RecordError, RecordHead, RecordKind, chec
 #[derive(Clone, Debug, Default)]
 pub(in crate::wire) struct Sequence {
     has_greeted: bool,
+    is_described: bool,
     place: Place,
     metas: usize,
     meta_bytes: usize,
@@ -35,6 +36,10 @@ impl Sequence {
         };
         check_len(kind, head.len)?;
         self.has_greeted = true;
+        self.is_described |= matches!(
+            kind,
+            RecordKind::Clock | RecordKind::StreamStart | RecordKind::Caps | RecordKind::Buffer
+        );
         self.place = match (self.place, kind) {
             (Place::BeforeFrame, RecordKind::Meta) => self.meta(head.len)?,
             (Place::BeforeFrame, _) => return Err(RecordError::BeforeFrame { kind }),
@@ -51,6 +56,16 @@ impl Sequence {
         self.place = Place::Between;
         self.metas = 0;
         self.meta_bytes = 0;
+    }
+
+    /// Whether it has begun with a hello.
+    pub fn has_greeted(&self) -> bool {
+        self.has_greeted
+    }
+
+    /// It has said what it is, so it says when it is over.
+    pub fn is_described(&self) -> bool {
+        self.is_described
     }
 
     /// Nothing may follow.
