@@ -13,6 +13,11 @@ mod fault;
 mod frames;
 mod lock;
 mod messages;
+#[cfg(not(fuzzing))]
+#[allow(dead_code, unused_imports)] // Until the elements use it.
+mod metadata;
+#[cfg(fuzzing)]
+pub mod metadata;
 mod net;
 mod progress;
 mod recurring;

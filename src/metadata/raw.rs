@@ -1,0 +1,16 @@
+//! Raw frames say nothing of themselves.
+
+use gst_audio::AudioInfo;
+use gst_video::VideoInfo;
+
+/// The media type of raw frames of which nobody can tell from these fixed caps what they are.
+pub fn unknown(caps: &gst::CapsRef) -> Option<&'static str> {
+    let name = caps.structure(0)?.name();
+    if name == "video/x-raw" {
+        VideoInfo::from_caps(caps).is_err().then_some("video/x-raw")
+    } else if name == "audio/x-raw" {
+        AudioInfo::from_caps(caps).is_err().then_some("audio/x-raw")
+    } else {
+        None
+    }
+}
