@@ -51,6 +51,8 @@ mod imp;
 mod raw;
 mod reporter;
 mod settings;
+#[allow(dead_code)]
+mod timing;
 mod unlocking;
 
 static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {

@@ -1,0 +1,429 @@
+//! From the times of the sender to those of this pipeline.
+//!
+//! A frame of a live sender is shown as long after its time at the sender as the shortest way through the network
+//! takes. What a longer way takes more the latency evens out. A sender that is not live (a file) waits for its
+//! receiver, so that arrivals say nothing: the first frame is shown at once, and the others as long after it as at
+//! the sender. Without a clock record the time of a frame is that of its arrival.
+//!
+//! Times are nanoseconds. Those of clocks come as arguments.
+
+use std::mem;
+
+use crate::wire::record::{Buffer, BufferFlags, Clock};
+
+mod offset;
+#[cfg(test)]
+mod tests;
+
+use offset::Offset;
+
+const MILLISECOND: i64 = 1_000_000;
+const SECOND: i64 = 1000 * MILLISECOND;
+
+/// A clock that both have is read later by the receiver than by the sender, but for the error of its synchronisation.
+const CLOCK_ERROR: i64 = MILLISECOND;
+
+/// And by less than this.
+const LONGEST_WAY: i64 = 10 * SECOND;
+
+/// A time that is moved by more is a discontinuity.
+const JUMP: i64 = 2 * MILLISECOND;
+
+/// Frames are not held back behind one that is shown later than this.
+const LONGEST_LEAD: i64 = 10 * SECOND;
+
+/// The jitter is a mean over about so many frames.
+const JITTER_FRAMES: i64 = 16;
+
+/// Turns the times of frames into times of this pipeline, over all connections.
+#[derive(Debug, Default)]
+pub struct Timing {
+    latency: i64,
+    /// By the last clock record of this connection.
+    sender: Option<Sender>,
+    /// Of the sender's clock, also on the last connection.
+    clock_id: String,
+    clocks: Clocks,
+    offset: Offset,
+    /// What to add to running times of a sender that is not live.
+    anchor: Option<i64>,
+    last: Option<Last>,
+    last_sequence: Option<u16>,
+    last_way: Option<i64>,
+    is_discontinuous: bool,
+    late: u64,
+    jitter: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sender {
+    base_time: i64,
+    latency: i64,
+    unix_offset: Option<i64>,
+    is_paced: bool,
+}
+
+/// How the clocks of sender and receiver are related.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Clocks {
+    #[default]
+    Different,
+    Same,
+    /// They have the same id, and do not show the same.
+    Apart,
+}
+
+/// This pipeline, now.
+#[derive(Clone, Copy, Debug)]
+struct Here {
+    base_time: i64,
+    running_time: i64,
+    /// A frame of an earlier time is late.
+    floor: i64,
+}
+
+/// The last frame that had a time.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    running_time: i64,
+    time: Moved,
+    dts: Option<Moved>,
+}
+
+/// A time at the sender, and what became of it.
+#[derive(Clone, Copy, Debug)]
+struct Moved {
+    from: i64,
+    to: i64,
+}
+
+/// The times of a frame in this pipeline, as running times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timed {
+    pub pts: Option<u64>,
+    pub dts: Option<u64>,
+    /// Something is missing before it, or the times jump. What the sender flags is not among that.
+    pub is_discontinuous: bool,
+}
+
+/// What to tell the user.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimingStats {
+    /// What to add to times of the sender's clock, the shortest way included.
+    pub offset: i64,
+    /// How much this clock gains on the sender's, in parts per million.
+    pub drift: f64,
+    /// Frames that took longer than the latency allows for.
+    pub late: u64,
+    /// How much the ways of successive frames differ.
+    pub jitter: u64,
+    /// Both have the same clock.
+    pub is_exact: bool,
+}
+
+impl Timing {
+    /// Frames may be held for so long.
+    pub fn new(latency: u64) -> Self {
+        Self {
+            latency: time(latency),
+            ..Self::default()
+        }
+    }
+
+    pub fn set_latency(&mut self, latency: u64) {
+        self.latency = time(latency);
+    }
+
+    /// What comes next comes on another connection.
+    pub fn connected(&mut self) {
+        self.sender = None;
+        self.clocks = Clocks::Different;
+        self.last_sequence = None;
+        self.last_way = None;
+        if let Some(last) = &mut self.last {
+            last.time.from = i64::MIN;
+            last.dts = None;
+        }
+        self.anchor_anew();
+    }
+
+    /// This pipeline has another clock from now on.
+    pub fn clock_changed(&mut self) {
+        self.clocks = Clocks::Different;
+        self.offset.forget_drift();
+        self.anchor_anew();
+    }
+
+    fn anchor_anew(&mut self) {
+        self.offset.forget_offset();
+        self.anchor = None;
+        self.is_discontinuous = true;
+    }
+
+    /// A clock record was read at a time of this pipeline's clock, whose id is this, if it is one that others may
+    /// have. Says whether times are anchored anew.
+    pub fn clock(&mut self, clock: &Clock<'_>, read_at: u64, own_id: Option<&str>) -> bool {
+        if self.clock_id != clock.id {
+            self.clock_id = clock.id.to_owned();
+            self.offset.forget_drift();
+        }
+        let was_paced = self.sender.is_some_and(|sender| sender.is_paced);
+        if was_paced != clock.is_paced {
+            self.anchor_anew();
+        }
+        self.sender = Some(Sender::new(clock));
+        let way = time(read_at).saturating_sub(time(clock.now));
+        let relation = self.relation(clock.id, own_id, way);
+        let was_same = mem::replace(&mut self.clocks, relation) == Clocks::Same;
+        let is_other = was_same != (relation == Clocks::Same);
+        self.is_discontinuous |= is_other;
+        self.sample(clock.now, read_at) || is_other
+    }
+
+    fn relation(&self, id: &str, own_id: Option<&str>, way: i64) -> Clocks {
+        if id.is_empty() || own_id != Some(id) {
+            Clocks::Different
+        } else if self.clocks == Clocks::Apart || way < -CLOCK_ERROR {
+            Clocks::Apart
+        } else if way < LONGEST_WAY {
+            Clocks::Same
+        } else if self.clocks == Clocks::Same {
+            // It has waited here.
+            Clocks::Same
+        } else {
+            Clocks::Different
+        }
+    }
+
+    /// Says whether times are anchored anew.
+    fn sample(&mut self, sent_at: u64, read_at: u64) -> bool {
+        if !self.sender.is_some_and(|sender| sender.is_paced) {
+            return false;
+        }
+        let is_anew = self.offset.sample(time(sent_at), time(read_at));
+        let is_felt = is_anew && self.clocks != Clocks::Same;
+        self.is_discontinuous |= is_felt;
+        is_felt
+    }
+
+    /// Whether both clocks have the same id, but one shows what the other cannot.
+    pub fn are_clocks_apart(&self) -> bool {
+        self.clocks == Clocks::Apart
+    }
+
+    /// The times of a frame whose record was read at a time of this pipeline's clock, and that is handed on now.
+    pub fn frame(&mut self, buffer: &Buffer, read_at: u64, now: u64, base_time: u64) -> Timed {
+        if let Some(sent_at) = buffer.clock {
+            self.sample(sent_at, read_at);
+            self.update_jitter(time(read_at).saturating_sub(time(sent_at)));
+        }
+        let here = self.here(now, base_time);
+        self.is_discontinuous |= self.follows_gap(buffer);
+        let (pts, dts) = match self.sender {
+            None => self.arrival_times(here),
+            Some(_) => self.sender_times(buffer, here),
+        };
+        Timed {
+            pts: pts.map(to_unsigned),
+            dts: dts.map(to_unsigned),
+            is_discontinuous: mem::take(&mut self.is_discontinuous),
+        }
+    }
+
+    fn here(&mut self, now: u64, base_time: u64) -> Here {
+        let base_time = time(base_time);
+        let running_time = time(now).saturating_sub(base_time);
+        if self
+            .last
+            .is_some_and(|last| running_time < last.running_time)
+        {
+            // The pipeline began again.
+            self.last = None;
+            self.is_discontinuous |= self.anchor.take().is_some();
+        }
+        Here {
+            base_time,
+            running_time,
+            floor: running_time.saturating_sub(self.latency),
+        }
+    }
+
+    fn follows_gap(&mut self, buffer: &Buffer) -> bool {
+        let follows = self
+            .last_sequence
+            .is_none_or(|last| buffer.sequence == last.wrapping_add(1));
+        // A header that a joiner gets is not of the stream's count.
+        let is_extra = buffer.flags.contains(BufferFlags::HEADER)
+            && buffer.pts.or(buffer.dts).is_none()
+            && (self.last_sequence.is_none() || !follows);
+        if !is_extra {
+            self.last_sequence = Some(buffer.sequence);
+        }
+        !follows && !is_extra
+    }
+
+    fn update_jitter(&mut self, way: i64) {
+        if let Some(last) = self.last_way.replace(way) {
+            let change = way.saturating_sub(last).saturating_abs();
+            self.jitter += change.saturating_sub(self.jitter) / JITTER_FRAMES;
+        }
+    }
+
+    fn arrival_times(&mut self, here: Here) -> (Option<i64>, Option<i64>) {
+        // Later than all that is known of the sender.
+        let shift = here.running_time.saturating_sub(i64::MAX);
+        let times = self.move_times(Some(i64::MAX), Some(i64::MAX), shift, here);
+        if let Some(last) = &mut self.last {
+            (last.time.from, last.dts) = (i64::MIN, None);
+        }
+        times
+    }
+
+    fn sender_times(&mut self, buffer: &Buffer, here: Here) -> (Option<i64>, Option<i64>) {
+        let Some(wanted) = buffer.pts.or(buffer.dts) else {
+            return (None, None);
+        };
+        let first = buffer.dts.map_or(wanted, |dts| dts.min(wanted));
+        let shift = self.shift(here.base_time);
+        let is_late = shift.is_some_and(|shift| wanted.saturating_add(shift) < here.floor);
+        self.late += u64::from(is_late);
+        let shift = match shift {
+            Some(shift) if !is_late => shift,
+            _ if self.is_paced() => here.floor.saturating_sub(wanted),
+            _ => self.set_anchor(first, shift, here),
+        };
+        self.move_times(buffer.pts, buffer.dts, shift, here)
+    }
+
+    fn is_paced(&self) -> bool {
+        self.sender.is_some_and(|sender| sender.is_paced)
+    }
+
+    /// What to add to a running time of the sender, unless nothing is known of it.
+    fn shift(&self, base_time: i64) -> Option<i64> {
+        let sender = self.sender?;
+        let offset = match self.anchor {
+            Some(anchor) => return Some(anchor),
+            None if self.clocks == Clocks::Same => 0,
+            None if sender.is_paced => self.offset.get()?,
+            None => return None,
+        };
+        let added = sender.base_time.saturating_add(sender.latency);
+        Some(added.saturating_add(offset).saturating_sub(base_time))
+    }
+
+    /// From now on this time of the sender is now, or when what came before has been shown.
+    fn set_anchor(&mut self, first: i64, before: Option<i64>, here: Here) -> i64 {
+        let last = self.last.map(|last| last.time.to);
+        let begin = last.filter(|last| here.leads_to(*last));
+        let begin = begin.unwrap_or(i64::MIN).max(here.running_time);
+        let anchor = begin.saturating_sub(first);
+        self.is_discontinuous |= before.is_some_and(|before| anchor.saturating_sub(before) > JUMP);
+        self.anchor = Some(anchor);
+        anchor
+    }
+
+    /// Adds this, and more where a time would go back that did not at the sender.
+    fn move_times(
+        &mut self,
+        pts: Option<i64>,
+        dts: Option<i64>,
+        shift: i64,
+        here: Here,
+    ) -> (Option<i64>, Option<i64>) {
+        let Some(from) = pts.or(dts) else {
+            return (None, None);
+        };
+        let last = self.last.filter(|last| here.leads_to(last.time.to));
+        self.is_discontinuous |= self.last.is_some() && last.is_none();
+        let time = Moved::new(from, shift, last.map(|last| last.time));
+        let shift = time.to.saturating_sub(from);
+        let last_dts = last.and_then(|last| last.dts);
+        let dts = dts.map(|dts| Moved::new(dts, shift, last_dts));
+        self.last = Some(Last {
+            running_time: here.running_time,
+            time,
+            dts,
+        });
+        (pts.map(|_| time.to), dts.map(|dts| dts.to))
+    }
+
+    /// The running time of a gap.
+    pub fn gap(&mut self, time: i64, now: u64, base_time: u64) -> Option<u64> {
+        let here = self.here(now, base_time);
+        let shift = match self.shift(here.base_time) {
+            Some(shift) => shift,
+            None if self.sender.is_some() && !self.is_paced() => self.set_anchor(time, None, here),
+            None => return Some(to_unsigned(here.running_time)),
+        };
+        Some(to_unsigned(time.saturating_add(shift).max(here.floor)))
+    }
+
+    /// The running time of the sender at a running time of this pipeline.
+    pub fn to_sender(&self, running_time: u64, base_time: u64) -> Option<u64> {
+        let shift = self.shift(time(base_time))?;
+        u64::try_from(time(running_time).saturating_sub(shift)).ok()
+    }
+
+    /// When the frame was made, since 1970.
+    pub fn unix_time(&self, buffer: &Buffer) -> Option<u64> {
+        let sender = self.sender?;
+        let on_clock = sender.base_time.checked_add(buffer.pts?)?;
+        u64::try_from(on_clock.checked_add(sender.unix_offset?)?).ok()
+    }
+
+    pub fn stats(&self) -> TimingStats {
+        let is_exact = self.clocks == Clocks::Same;
+        let offset = self.offset.get().filter(|_| !is_exact);
+        TimingStats {
+            offset: offset.unwrap_or(0),
+            drift: if is_exact {
+                0.0
+            } else {
+                self.offset.drift() * 1e6
+            },
+            late: self.late,
+            jitter: to_unsigned(self.jitter),
+            is_exact,
+        }
+    }
+}
+
+impl Sender {
+    fn new(clock: &Clock<'_>) -> Self {
+        Self {
+            base_time: time(clock.base_time),
+            latency: time(clock.latency),
+            unix_offset: clock.unix_offset,
+            is_paced: clock.is_paced,
+        }
+    }
+}
+
+impl Here {
+    /// Whether what is shown now may wait for what is shown then.
+    fn leads_to(&self, then: i64) -> bool {
+        then.saturating_sub(self.running_time) <= LONGEST_LEAD
+    }
+}
+
+impl Moved {
+    fn new(from: i64, shift: i64, last: Option<Self>) -> Self {
+        let to = from.saturating_add(shift);
+        let earliest = last.filter(|last| from >= last.from).map(|last| last.to);
+        Self {
+            from,
+            to: earliest.map_or(to, |earliest| to.max(earliest)),
+        }
+    }
+}
+
+/// Nobody lives long enough for the largest.
+fn time(nanoseconds: u64) -> i64 {
+    i64::try_from(nanoseconds).unwrap_or(i64::MAX)
+}
+
+/// Nothing is before the start.
+fn to_unsigned(time: i64) -> u64 {
+    u64::try_from(time).unwrap_or(0)
+}

@@ -1,0 +1,452 @@
+//! A sender, a network and a receiver, simulated: their times are in nanoseconds since the beginning of it all.
+
+use super::*;
+
+const MICROSECOND: i64 = 1000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+
+/// What the clocks showed at the beginning.
+const SENDER_BEGIN: i64 = 8_000 * SECOND;
+const RECEIVER_BEGIN: i64 = 123 * SECOND;
+
+/// When the pipelines began to play.
+const SENDER_BASE: i64 = SENDER_BEGIN - 7 * SECOND;
+const RECEIVER_BASE: i64 = RECEIVER_BEGIN - 2 * SECOND;
+
+/// What the way takes without jitter.
+const WAY: i64 = 20 * MILLISECOND;
+
+const FRAME: i64 = SECOND / 30;
+
+/// More than the jitter.
+const LATENCY: i64 = 200 * MILLISECOND;
+
+/// So long the estimate may take to settle.
+const SETTLED: i64 = 4 * SECOND;
+
+/// Numbers that look like random ones, and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    /// From 0 up to this.
+    fn roll(&mut self, below: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) % below.max(1) as u64) as i64
+    }
+}
+
+struct Simulation {
+    /// How much faster the receiver's clock is, in parts per million.
+    drift: i64,
+    jitter: i64,
+    frame: i64,
+    seed: u64,
+    /// Something that takes the bytes so much longer, from one time to another.
+    congestion: (i64, i64, i64),
+    /// From a time on, the receiver's clock shows so much more. Nothing is sent while it stands still.
+    step: (i64, i64),
+    /// When the connection is made.
+    from: i64,
+    to: i64,
+    is_paced: bool,
+    id: &'static str,
+    own_id: &'static str,
+    latency: i64,
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        Self {
+            drift: 0,
+            jitter: 50 * MILLISECOND,
+            frame: FRAME,
+            seed: 1,
+            congestion: (0, 0, 0),
+            step: (HOUR * 2, 0),
+            from: 0,
+            to: MINUTE,
+            is_paced: true,
+            id: "",
+            own_id: "",
+            latency: LATENCY,
+        }
+    }
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    made: i64,
+    pts: i64,
+    is_discontinuous: bool,
+    /// As it would be over the shortest way, with clocks that are known.
+    ideal: i64,
+    /// The running time at which it was handed on.
+    handed_on: i64,
+}
+
+impl Shown {
+    fn error(&self) -> i64 {
+        self.pts - self.ideal
+    }
+}
+
+impl Simulation {
+    fn receiver_clock(&self, at: i64) -> i64 {
+        let step = if at >= self.step.0 { self.step.1 } else { 0 };
+        RECEIVER_BEGIN + at + (i128::from(at) * i128::from(self.drift) / 1_000_000) as i64 + step
+    }
+
+    fn clock(&self, at: i64) -> Clock<'static> {
+        Clock {
+            now: (SENDER_BEGIN + at) as u64,
+            base_time: SENDER_BASE as u64,
+            unix_offset: None,
+            latency: 0,
+            is_paced: self.is_paced,
+            is_unix_synchronised: false,
+            id: self.id,
+        }
+    }
+
+    fn run(&self) -> (Vec<Shown>, Timing) {
+        let mut timing = Timing::new(self.latency as u64);
+        (self.run_with(&mut timing), timing)
+    }
+
+    fn run_with(&self, timing: &mut Timing) -> Vec<Shown> {
+        timing.connected();
+        let mut dice = Dice(self.seed);
+        let mut last_arrival = 0;
+        let mut next_clock = self.from;
+        let mut shown = Vec::new();
+        for number in (self.from + self.frame - 1) / self.frame..self.to / self.frame {
+            let made = number * self.frame;
+            if (self.step.0 + self.step.1..self.step.0).contains(&made) {
+                continue;
+            }
+            let arrival = self.arrival(made, &mut dice).max(last_arrival);
+            last_arrival = arrival;
+            let read_at = self.receiver_clock(arrival) as u64;
+            if made >= next_clock {
+                timing.clock(&self.clock(made), read_at, Some(self.own_id));
+                next_clock = made + SECOND;
+            }
+            let buffer = Buffer {
+                sequence: shown.len() as u16,
+                pts: Some(SENDER_BEGIN + made - SENDER_BASE),
+                clock: Some((SENDER_BEGIN + made) as u64),
+                ..Buffer::default()
+            };
+            let timed = timing.frame(&buffer, read_at, read_at, RECEIVER_BASE as u64);
+            shown.push(Shown {
+                made,
+                pts: timed.pts.unwrap() as i64,
+                is_discontinuous: timed.is_discontinuous,
+                ideal: self.receiver_clock(made) + WAY - RECEIVER_BASE,
+                handed_on: read_at as i64 - RECEIVER_BASE,
+            });
+        }
+        shown
+    }
+
+    fn arrival(&self, made: i64, dice: &mut Dice) -> i64 {
+        let (from, to, longer) = self.congestion;
+        let longer = if (from..to).contains(&made) {
+            longer
+        } else {
+            0
+        };
+        made + WAY + dice.roll(self.jitter) + longer
+    }
+}
+
+/// The largest change of the time between two frames.
+fn largest_jump(shown: &[Shown]) -> i64 {
+    let change = |two: &[Shown]| (two[1].pts - two[0].pts) - (two[1].made - two[0].made);
+    let jumps = shown.windows(2).map(|two| change(two).abs());
+    jumps.max().unwrap()
+}
+
+fn largest_error(shown: &[Shown]) -> i64 {
+    let errors = shown.iter().map(|frame| frame.error().abs());
+    errors.max().unwrap()
+}
+
+fn after(shown: &[Shown], time: i64) -> &[Shown] {
+    &shown[shown.partition_point(|frame| frame.made < time)..]
+}
+
+/// When there was a discontinuity, but for the first.
+fn discontinuities(shown: &[Shown]) -> Vec<i64> {
+    assert!(shown[0].is_discontinuous);
+    let later = shown[1..].iter().filter(|frame| frame.is_discontinuous);
+    later.map(|frame| frame.made).collect()
+}
+
+#[test]
+fn an_hour_of_drift_is_followed_without_a_jump() {
+    for drift in [-500, -50, 0, 50, 500] {
+        let simulation = Simulation {
+            drift,
+            to: HOUR,
+            ..Simulation::default()
+        };
+        let (shown, timing) = simulation.run();
+        let jump = largest_jump(after(&shown, SETTLED));
+        let start = largest_error(after(&shown, SETTLED));
+        let error = largest_error(after(&shown, MINUTE));
+        let stats = timing.stats();
+        println!("{drift} ppm: jump {jump}, error {start} at the start, {error} later, {stats:?}");
+        assert!(jump < 100 * MICROSECOND, "{drift}: {jump}");
+        assert!(start < 5 * MILLISECOND, "{drift}: {start}");
+        assert!(error < 3 * MILLISECOND, "{drift}: {error}");
+        assert!((stats.drift - drift as f64).abs() < 10.0, "{stats:?}");
+        assert_eq!(stats.late, 0);
+        assert!(discontinuities(&shown).is_empty());
+    }
+}
+
+#[test]
+fn congestion_is_not_drift() {
+    for drift in [-500, 0, 500] {
+        let calm = Simulation {
+            drift,
+            ..Simulation::default()
+        };
+        let congested = Simulation {
+            congestion: (30 * SECOND, 36 * SECOND, 400 * MILLISECOND),
+            drift,
+            ..Simulation::default()
+        };
+        let ((calm, _), (shown, timing)) = (calm.run(), congested.run());
+        let both = shown.iter().zip(&calm);
+        let shifts = both.map(|(shown, calm)| (shown.made, (shown.pts - calm.pts).abs()));
+        // In the congestion frames are late.
+        let end = 36_400 * MILLISECOND;
+        let shift = shifts
+            .filter(|(made, _)| *made > end)
+            .map(|(_, shift)| shift);
+        let shift = shift.max().unwrap();
+        let jump = largest_jump(after(&shown, end));
+        println!(
+            "{drift} ppm: shift {shift}, jump {jump}, {:?}",
+            timing.stats()
+        );
+        assert!(shift < 5 * MILLISECOND, "{drift}: {shift}");
+        assert!(jump < 2 * MILLISECOND, "{drift}: {jump}");
+        assert!(discontinuities(&shown).is_empty());
+        // All that were sent in it, and some that waited behind them.
+        assert!(
+            (180..195).contains(&timing.stats().late),
+            "{:?}",
+            timing.stats()
+        );
+    }
+}
+
+#[test]
+fn two_connections_agree() {
+    for drift in [-500, 0, 500] {
+        let early = Simulation {
+            drift,
+            ..Simulation::default()
+        };
+        let late = Simulation {
+            drift,
+            seed: 2,
+            from: 20 * SECOND,
+            ..Simulation::default()
+        };
+        let ((early, _), (late, _)) = (early.run(), late.run());
+        let from = 20 * SECOND + SETTLED;
+        let both = after(&early, from).iter().zip(after(&late, from));
+        let difference = both.map(|(early, late)| (early.pts - late.pts).abs());
+        let difference = difference.max().unwrap();
+        println!("{drift} ppm: {difference}");
+        assert!(difference < 2_500 * MICROSECOND, "{drift}: {difference}");
+    }
+}
+
+#[test]
+fn a_clock_that_steps_is_followed() {
+    // A receiver, or a sender, was suspended: its clock stood still.
+    for (step, within) in [
+        (-MINUTE, 100 * MILLISECOND),
+        (-200 * MILLISECOND, 100 * MILLISECOND),
+        (MINUTE, 3 * SECOND),
+    ] {
+        let at = 2 * MINUTE;
+        let simulation = Simulation {
+            step: (at, step),
+            to: 3 * MINUTE,
+            ..Simulation::default()
+        };
+        let (shown, _) = simulation.run();
+        let times = discontinuities(&shown);
+        println!("{step}: {times:?}");
+        assert!(!times.is_empty(), "{step}");
+        for time in times {
+            assert!(
+                (at - 70 * MILLISECOND..at + within).contains(&time),
+                "{step}: {time}"
+            );
+        }
+        let error = largest_error(after(&shown, at + within + SETTLED));
+        assert!(error < 5 * MILLISECOND, "{step}: {error}");
+        // And until then no frame is held for long.
+        let held = after(&shown, at).iter();
+        let held = held.map(|frame| frame.pts - frame.handed_on).max().unwrap();
+        assert!(held < 100 * MILLISECOND, "{step}: {held}");
+    }
+}
+
+#[test]
+fn another_connection_is_anchored_anew() {
+    let mut timing = Timing::new(LATENCY as u64);
+    let before = Simulation {
+        drift: 500,
+        ..Simulation::default()
+    };
+    before.run_with(&mut timing);
+    let drift = timing.stats().drift;
+    assert!((drift - 500.0).abs() < 50.0, "{drift}");
+    // The sender's clock has begun anew as well.
+    let restarted = Simulation {
+        from: MINUTE,
+        to: 2 * MINUTE,
+        step: (0, 3 * HOUR),
+        ..before
+    };
+    let shown = restarted.run_with(&mut timing);
+    assert!(discontinuities(&shown).is_empty());
+    let error = largest_error(after(&shown, MINUTE + 2 * SECOND));
+    assert!(error < 2 * MILLISECOND, "{error}");
+}
+
+#[test]
+fn the_drift_of_one_clock_is_not_that_of_another() {
+    let mut timing = Timing::new(LATENCY as u64);
+    let simulation = Simulation {
+        drift: 500,
+        ..Simulation::default()
+    };
+    simulation.run_with(&mut timing);
+    timing.connected();
+    timing.clock(&simulation.clock(MINUTE), 0, None);
+    assert!(timing.stats().drift > 400.0);
+    let other = Clock {
+        id: "another",
+        ..simulation.clock(MINUTE)
+    };
+    timing.clock(&other, 0, None);
+    assert_eq!(timing.stats().drift, 0.0);
+}
+
+#[test]
+fn no_frame_is_later_than_the_latency_allows() {
+    for latency in [0, 10 * MILLISECOND, 30 * MILLISECOND] {
+        let (shown, timing) = Simulation {
+            latency,
+            ..Simulation::default()
+        }
+        .run();
+        let late = shown
+            .iter()
+            .filter(|frame| frame.ideal < frame.handed_on - latency);
+        let (late, counted) = (late.count() as u64, timing.stats().late);
+        println!("{latency}: {late} {counted}");
+        assert!(
+            late.abs_diff(counted) * 20 < shown.len() as u64,
+            "{late}, {counted}"
+        );
+        for frame in &shown {
+            assert!(frame.pts >= frame.handed_on - latency, "{frame:?}");
+        }
+        for two in shown.windows(2) {
+            assert!(two[0].pts <= two[1].pts, "{two:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_clock_is_exact() {
+    let (shown, timing) = Simulation {
+        id: "GstPtpClock 0",
+        own_id: "GstPtpClock 0",
+        ..Simulation::default()
+    }
+    .run();
+    assert!(
+        !timing.stats().is_exact,
+        "the clocks of the simulation differ"
+    );
+    assert!(timing.are_clocks_apart());
+    assert!(largest_error(after(&shown, SETTLED)) < 2 * MILLISECOND);
+
+    let clock = clock_of("GstPtpClock 0");
+    let (base, own_base) = (clock.base_time as i64, 100 * SECOND);
+    let mut timing = Timing::new(LATENCY as u64);
+    let mut dice = Dice(7);
+    for number in 0..3000 {
+        let made = base + number * FRAME;
+        let read_at = made + MILLISECOND + dice.roll(50 * MILLISECOND);
+        if number % 30 == 0 {
+            let clock = Clock {
+                now: made as u64,
+                ..clock
+            };
+            timing.clock(&clock, read_at as u64, Some("GstPtpClock 0"));
+        }
+        let timed = frame_at(
+            &mut timing,
+            number as u16,
+            number * FRAME,
+            made,
+            read_at,
+            own_base,
+        );
+        let due = base + number * FRAME + clock.latency as i64;
+        assert_eq!(timed.pts, Some((due - own_base) as u64));
+    }
+    let stats = timing.stats();
+    assert!(
+        stats.is_exact && stats.late == 0 && stats.offset == 0,
+        "{stats:?}"
+    );
+    let jitter = stats.jitter as i64 / MILLISECOND;
+    assert!((10..25).contains(&jitter), "{jitter}");
+}
+
+fn clock_of(id: &str) -> Clock<'_> {
+    Clock {
+        now: 1_000 * SECOND as u64,
+        base_time: 1_000 * SECOND as u64,
+        unix_offset: Some(5 * HOUR),
+        latency: 40 * MILLISECOND as u64,
+        is_paced: true,
+        is_unix_synchronised: false,
+        id,
+    }
+}
+
+fn frame_at(
+    timing: &mut Timing,
+    sequence: u16,
+    pts: i64,
+    sent_at: i64,
+    now: i64,
+    base: i64,
+) -> Timed {
+    let buffer = Buffer {
+        sequence,
+        pts: Some(pts),
+        clock: Some(sent_at as u64),
+        ..Buffer::default()
+    };
+    timing.frame(&buffer, now as u64, now as u64, base as u64)
+}
