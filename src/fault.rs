@@ -76,18 +76,11 @@ impl Faults {
     }
 }
 
-/// Posts the error that ends the stream.
-pub fn post_error(
-    element: &impl IsA<gst::Element>,
-    error: &Error,
-    direction: Direction,
-    place: Place,
-) {
+fn post_error(element: &impl IsA<gst::Element>, error: &Error, direction: Direction, place: Place) {
     element.post_error_message(message(error, direction, place));
 }
 
-/// Posts what the stream survives.
-pub fn post_warning(
+fn post_warning(
     element: &impl IsA<gst::Element>,
     error: &Error,
     direction: Direction,

@@ -397,8 +397,7 @@ impl VideoSocketSrc {
                 Ok(None)
             }
             Received::Failed(error) => {
-                let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
-                if let Some(reporter) = reporter {
+                if let Some(reporter) = self.reporter() {
                     reporter.fail(&error, here!());
                 }
                 Err(STREAM_OVER)
@@ -513,7 +512,9 @@ impl VideoSocketSrc {
         match fault {
             fault if goes_on => self.go_on(fault),
             Some(fault) => {
-                fault::post_error(&*self.obj(), &fault, Direction::Receiving, here!());
+                if let Some(reporter) = self.reporter() {
+                    reporter.fail(&fault, here!());
+                }
                 return Err(STREAM_OVER);
             }
             None => return Err(gst::FlowError::Eos),
@@ -531,10 +532,13 @@ impl VideoSocketSrc {
         let received = self
             .endpoint()
             .map_or(0, |endpoint| endpoint.totals().received.frames.get());
-        let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
-        if let Some(reporter) = reporter {
+        if let Some(reporter) = self.reporter() {
             reporter.go_on(fault, received, here!());
         }
+    }
+
+    fn reporter(&self) -> Option<Arc<Reporter>> {
+        lock(&self.run).as_ref().map(|run| run.reporter.clone())
     }
 
     fn endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
