@@ -19,8 +19,13 @@ pub use received::ReceivedBuffers;
 pub struct SentBuffer(gst::Buffer);
 
 /// A memory cannot be mapped for reading.
-#[derive(Debug)]
-pub struct Unreadable;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It never can, where it is.
+    Foreign,
+    /// Somebody writes to it.
+    Written,
+}
 
 impl TryFrom<gst::Buffer> for SentBuffer {
     type Error = Unreadable;
@@ -28,13 +33,12 @@ impl TryFrom<gst::Buffer> for SentBuffer {
     /// Fails while the stream can still be told, rather than a client.
     fn try_from(buffer: gst::Buffer) -> Result<Self, Unreadable> {
         let mut memories = buffer.iter_memories();
-        let is_readable = |memory: &gst::MemoryRef| {
-            memory.allocator() == SYSTEM_MEMORY.as_ref() || memory.map_readable().is_ok()
-        };
-        if memories.all(is_readable) {
-            Ok(Self(buffer))
-        } else {
-            Err(Unreadable)
+        match memories.find(|memory| memory.map_readable().is_err()) {
+            None => Ok(Self(buffer)),
+            Some(memory) if memory.allocator() == SYSTEM_MEMORY.as_ref() => {
+                Err(Unreadable::Written)
+            }
+            Some(_) => Err(Unreadable::Foreign),
         }
     }
 }
@@ -69,6 +73,6 @@ impl AsRef<[u8]> for Chunk<'_> {
     }
 }
 
-/// Where memory comes from that can always be mapped.
+/// Where memory comes from that can be mapped unless somebody writes to it.
 static SYSTEM_MEMORY: Lazy<Option<gst::Allocator>> =
     Lazy::new(|| gst::Allocator::find(Some("SystemMemory")));

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
     fanout::Frame,
-    frames::SentBuffer,
+    frames::{SentBuffer, Unreadable},
     transport::Endpoint,
     wire::{HeaderFormat, LengthError},
 };
@@ -65,13 +65,19 @@ impl Stream {
                 .headers
                 .iter()
                 .any(|header| has_same_bytes(header, &buffer));
-        let payload = SentBuffer::try_from(buffer).map_err(|_| {
+        let payload = SentBuffer::try_from(buffer).map_err(|unreadable| {
+            let reason = match unreadable {
+                Unreadable::Foreign => {
+                    "its memory cannot be mapped for reading; an element that copies it into system memory is \
+                     missing before this one"
+                }
+                Unreadable::Written => {
+                    "its memory is still mapped for writing by whoever filled it"
+                }
+            };
             gst::error_msg!(
                 gst::ResourceError::Read,
-                (
-                    "A buffer of {len} bytes cannot be sent: its memory cannot be mapped for reading; an element \
-                     that copies it into system memory is missing before this one"
-                )
+                ("A buffer of {len} bytes cannot be sent: {reason}")
             )
         })?;
         Ok(Frame {

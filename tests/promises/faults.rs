@@ -139,10 +139,10 @@ impl Unreadable {
         unsafe_code,
         reason = "no library makes memory that cannot be read, or locks it"
     )]
-    fn new() -> Self {
+    fn new(memory: gst::Memory) -> Self {
         let mut unreadable = buffer(b"readable");
         let content = unreadable.get_mut().expect("the only owner");
-        content.append_memory(gst::Memory::from_mut_slice(*b"unread"));
+        content.append_memory(memory);
         let memory = content.peek_memory(1).as_mut_ptr();
         // SAFETY: the memory lives as long as the buffer. Who holds this lock may write to it, and does not; it is given
         // back before the buffer is.
@@ -164,6 +164,14 @@ impl Drop for Unreadable {
 
 #[test]
 fn a_buffer_that_cannot_be_read_is_one_error_and_harms_no_connection() {
+    let foreign = || gst::Memory::from_mut_slice(*b"unread");
+    refuses(foreign, "cannot be mapped for reading");
+    let system = || gst::Memory::with_size(6);
+    refuses(system, "still mapped for writing");
+}
+
+#[track_caller]
+fn refuses(memory: fn() -> gst::Memory, reason: &str) {
     for mode in ["connect", "listen"] {
         let listener = Listener::new();
         let port = if mode == "connect" {
@@ -178,13 +186,13 @@ fn a_buffer_that_cannot_be_read_is_one_error_and_harms_no_connection() {
         };
         await_number(&sink.sink, "num-clients", 1);
         sink.push(b"good");
-        let unreadable = Unreadable::new();
+        let unreadable = Unreadable::new(memory());
         let refused = sink.push_buffer(unreadable.0.clone());
         assert_eq!(refused, Err(gst::FlowError::Error));
         let error = sink.expect_error().from(&sink.sink);
         error
             .is(gst::ResourceError::Read)
-            .says(&["14 bytes", "cannot be mapped"]);
+            .says(&["14 bytes", reason]);
         sink.push(b"good");
         assert_eq!(peer.receive_frames(2), [b"good", b"good"]);
         assert_eq!(number(&sink.sink, "num-clients"), 1);
