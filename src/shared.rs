@@ -91,7 +91,7 @@ struct Registry<E> {
 }
 
 enum Entry<E> {
-    /// Somebody opens it, or closes it, which may take a while, and others wait.
+    /// Somebody opens it, or leaves it, which may take a while, and others wait.
     Changing,
     Open(Shared<E>),
 }
@@ -187,7 +187,11 @@ impl<E> Registry<E> {
         let change = Change { registry: self, id };
         let opened = Opened::new(open()?);
         admits(&opened.endpoint);
-        change.succeed(&opened, user);
+        change.succeed(Shared {
+            endpoint: Arc::downgrade(&opened.endpoint),
+            told: opened.told.clone(),
+            users: vec![user],
+        });
         Ok(opened)
     }
 
@@ -199,41 +203,32 @@ impl<E> Registry<E> {
         entries.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One after the other: only the last one's `close` closes the connection, and nobody is to join meanwhile.
     fn leave(&self, id: &str, role: Role, close: impl FnOnce()) {
         let mut entries = self.settled(id);
-        if let Some(Entry::Open(shared)) = entries.get(id)
-            && shared.users.iter().all(|user| user.role == role)
-        {
-            entries.insert(id.into(), Entry::Changing);
+        let Some(Entry::Open(mut shared)) = entries.remove(id) else {
             drop(entries);
-            let _change = Change { registry: self, id };
             return close();
-        }
+        };
+        entries.insert(id.into(), Entry::Changing);
         drop(entries);
+        let change = Change { registry: self, id };
         close();
-        let mut entries = self.settled(id);
-        if let Some(Entry::Open(shared)) = entries.get_mut(id) {
-            shared.users.retain(|user| user.role != role);
-            if shared.users.is_empty() {
-                entries.remove(id);
-            }
+        shared.users.retain(|user| user.role != role);
+        if !shared.users.is_empty() {
+            change.succeed(shared);
         }
     }
 }
 
-/// The right to open or to close a connection, during which its id is taken.
+/// The right to open a connection, or to leave it, during which its id is taken.
 struct Change<'a, E> {
     registry: &'a Registry<E>,
     id: &'a str,
 }
 
 impl<E> Change<'_, E> {
-    fn succeed(&self, opened: &Opened<E>, user: User) {
-        let shared = Shared {
-            endpoint: Arc::downgrade(&opened.endpoint),
-            told: opened.told.clone(),
-            users: vec![user],
-        };
+    fn succeed(&self, shared: Shared<E>) {
         lock(&self.registry.entries).insert(self.id.into(), Entry::Open(shared));
     }
 }
@@ -405,5 +400,30 @@ mod tests {
         });
         let joined = joined.unwrap().recv_timeout(SOON).unwrap();
         assert!(joined.is_ok());
+    }
+
+    #[test]
+    fn who_leaves_after_the_other_is_the_last_however_close_they_are() {
+        let all = Arc::<Tested>::default();
+        let first = join(&all, "slow", Role::Writer).unwrap();
+        join(&all, "slow", Role::Reader).unwrap();
+        let (closes, closed) = mpsc::channel();
+        let mut joined = None;
+        all.leave("slow", Role::Writer, || {
+            let others = all.clone();
+            let close = move |what: &'static str| closes.send(what).unwrap();
+            let close_last = close.clone();
+            thread::spawn(move || others.leave("slow", Role::Reader, || close_last("last")));
+            let results = join_slow(&all);
+            // The one would close it with this one still there, the other join what is about to be closed.
+            assert!(closed.recv_timeout(Duration::from_millis(20)).is_err());
+            assert!(results.try_recv().is_err());
+            joined = Some(results);
+            close("first");
+        });
+        assert_eq!(closed.recv_timeout(SOON), Ok("first"));
+        assert_eq!(closed.recv_timeout(SOON), Ok("last"));
+        drop(first);
+        let _ = joined.unwrap().recv_timeout(SOON).unwrap();
     }
 }
