@@ -480,6 +480,12 @@ impl<P: Payload> Endpoint<P> {
         self.progress.notify_all();
     }
 
+    /// How frames are sent.
+    #[cfg(test)]
+    pub fn flow(&self) -> Flow {
+        *self.lock().fanout.flow()
+    }
+
     /// Ends sending, in mid-stream. Where the reader goes on, a frame begun is still completed.
     pub fn detach_writer(&self) {
         let mut state = self.lock();

@@ -519,9 +519,10 @@ impl VideoSocketSink {
     }
 
     fn update_flow(&self) {
-        let is_live = lock(&self.stream).is_live.unwrap_or(false);
-        let flow = lock(&self.settings).flow(is_live);
+        // What is read must not be older than what another thread puts into force meanwhile.
         if let Some(run) = &*lock(&self.run) {
+            let is_live = lock(&self.stream).is_live.unwrap_or(false);
+            let flow = lock(&self.settings).flow(is_live);
             let at_start = run.settings.flow(is_live);
             run.endpoint.set_flow(Flow {
                 lockstep: at_start.lockstep,
@@ -557,5 +558,37 @@ impl URIHandlerImpl for VideoSocketSink {
 
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
         uri::set(&self.settings, uri, lock(&self.run).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    #[test]
+    fn what_another_thread_sets_meanwhile_is_not_put_back() {
+        gst::init().unwrap();
+        let sink: super::super::VideoSocketSink = glib::Object::builder().build();
+        sink.set_property_from_str("mode", "listen");
+        sink.set_property("port", 0_u32);
+        sink.set_state(gst::State::Paused).unwrap();
+        let endpoint = sink.imp().running_endpoint().unwrap();
+        let run = lock(&sink.imp().run);
+        let (set, is_set) = mpsc::channel();
+        let other = sink.clone();
+        thread::spawn(move || {
+            other.set_property("max-clients", 1_u32);
+            set.send(())
+        });
+        // It waits for whoever is about to change how frames are sent.
+        assert!(is_set.recv_timeout(Duration::from_millis(20)).is_err());
+        lock(&sink.imp().settings).max_size_buffers = 2;
+        drop(run);
+        is_set.recv_timeout(Duration::from_secs(5)).unwrap();
+        let flow = endpoint.flow();
+        assert_eq!((flow.max_clients, flow.limits.frames), (Some(1), Some(2)));
+        sink.set_state(gst::State::Null).unwrap();
     }
 }
