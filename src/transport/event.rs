@@ -46,6 +46,8 @@ pub enum Event {
     Waiting(Waiting),
     /// Something went wrong, and the endpoint goes on.
     Warning(Arc<Error>),
+    /// So many events are not told: those before take long to be, and there have been too many since.
+    PassedOver(u64),
     /// Something went wrong, and the endpoint does not go on.
     Failed(Arc<Error>),
 }

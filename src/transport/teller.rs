@@ -2,8 +2,12 @@
 //!
 //! A handler takes the time that it takes, and may itself wait for a state change. So nothing else is done
 //! here, no socket is kept here, and nobody waits for it for long.
+//!
+//! Where much waits to be told, less is added: no more than [`MANY`] wait, and what is to be told of those who are, or
+//! were told to be, connected.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     io,
     net::SocketAddr,
@@ -13,16 +17,42 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex};
+
 use super::event::{Event, Observer};
 
 /// How long a state change waits for handlers to return.
 const LIMIT: Duration = Duration::from_millis(50);
 
-type Call = Box<dyn FnOnce() + Send>;
+/// When so many calls wait, what can be done without is passed over: a connection that has come and gone, and what is
+/// no more than a warning.
+const MANY: usize = 1024;
+
+type Observers = Vec<Arc<dyn Observer>>;
 
 /// Calls observers, one after the other.
 pub(super) struct Teller {
-    calls: mpsc::Sender<Call>,
+    queue: Arc<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    calls: Mutex<Calls>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Calls {
+    waiting: VecDeque<Call>,
+    /// Events that are passed over, of which nobody has been told yet.
+    passed_over: u64,
+    /// No more come.
+    are_over: bool,
+}
+
+enum Call {
+    Tell(Event, Observers),
+    Ask(Box<dyn FnOnce() + Send>),
 }
 
 /// The calls of a [`Teller`], which are over some time after it is dropped.
@@ -33,27 +63,24 @@ pub(super) struct Telling {
 
 impl Teller {
     pub fn spawn() -> io::Result<(Self, Telling)> {
-        let (calls, queue) = mpsc::channel::<Call>();
+        let queue = Arc::<Queue>::default();
+        let calls = queue.clone();
         let (running, over) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("videosocket-app".into())
             .spawn(move || {
                 let _running = running;
-                for call in queue {
+                while let Some(call) = calls.next() {
                     // A panic says by itself what it is, and takes nothing from the other calls.
-                    let _ = catch_unwind(AssertUnwindSafe(call));
+                    let _ = catch_unwind(AssertUnwindSafe(|| call.make()));
                 }
             })?;
-        Ok((Self { calls }, Telling { thread, over }))
+        Ok((Self { queue }, Telling { thread, over }))
     }
 
     /// Tells those who were there when it happened.
     pub fn tell(&self, event: Event, observers: Vec<Arc<dyn Observer>>) {
-        self.call(move || {
-            for observer in observers {
-                observer.notice(&event);
-            }
-        });
+        self.queue.change(|calls| calls.tell(event, observers));
     }
 
     /// Asks whether a client may join. The answers come in the order of the questions.
@@ -70,8 +97,91 @@ impl Teller {
     }
 
     fn call(&self, call: impl FnOnce() + Send + 'static) {
-        // Its thread is there for as long as this is.
-        let _ = self.calls.send(Box::new(call));
+        let call = Call::Ask(Box::new(call));
+        self.queue.change(|calls| calls.waiting.push_back(call));
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.queue.change(|calls| calls.are_over = true);
+    }
+}
+
+impl Queue {
+    fn change(&self, change: impl FnOnce(&mut Calls)) {
+        change(&mut self.calls.lock());
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next call; none when they are over.
+    fn next(&self) -> Option<Call> {
+        let mut calls = self.calls.lock();
+        while calls.waiting.is_empty() && !calls.are_over {
+            self.changed.wait(&mut calls);
+        }
+        calls.next()
+    }
+}
+
+impl Calls {
+    fn tell(&mut self, event: Event, observers: Observers) {
+        if self.waiting.len() >= MANY && self.passes_over(&event, &observers) {
+            return;
+        }
+        self.waiting.push_back(Call::Tell(event, observers));
+    }
+
+    /// Whether it need not be told, where there is much else. Of a connection the end is told if the beginning has been.
+    fn passes_over(&mut self, event: &Event, observers: &Observers) -> bool {
+        match event {
+            Event::Waiting(_) | Event::Warning(_) => {
+                self.passed_over += 1;
+                true
+            }
+            Event::Disconnected { id, .. } => {
+                let mut calls = self.waiting.iter();
+                let beginning = calls.rposition(|call| call.begins(*id, observers));
+                let is_untold = beginning.and_then(|at| self.waiting.remove(at)).is_some();
+                self.passed_over += if is_untold { 2 } else { 0 };
+                is_untold
+            }
+            Event::Connected { .. } | Event::PassedOver(_) | Event::Failed(_) => false,
+        }
+    }
+
+    fn next(&mut self) -> Option<Call> {
+        if self.passed_over > 0
+            && let Some(Call::Tell(_, observers)) = self.waiting.front()
+        {
+            let event = Event::PassedOver(std::mem::take(&mut self.passed_over));
+            return Some(Call::Tell(event, observers.clone()));
+        }
+        self.waiting.pop_front()
+    }
+}
+
+impl Call {
+    fn make(self) {
+        match self {
+            Self::Tell(event, observers) => {
+                for observer in observers {
+                    observer.notice(&event);
+                }
+            }
+            Self::Ask(ask) => ask(),
+        }
+    }
+
+    /// Whether it tells just these of the beginning of this connection.
+    fn begins(&self, id: u64, those: &Observers) -> bool {
+        match self {
+            Self::Tell(Event::Connected { id: begun, .. }, observers) if *begun == id => {
+                observers.len() == those.len()
+                    && observers.iter().zip(those).all(|(a, b)| Arc::ptr_eq(a, b))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -92,12 +202,19 @@ impl Telling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
+    use crate::{
+        fanout::Counts,
+        net::{Connection, Error, Peer, Script},
+        transport::{
+            Reason,
+            link::{Link, Reading, Writing},
+        },
+    };
 
     /// Is told one thing at a time, each when the test lets it.
     struct Slow {
         told: mpsc::Sender<Event>,
-        go: Mutex<mpsc::Receiver<bool>>,
+        go: std::sync::Mutex<mpsc::Receiver<bool>>,
     }
 
     impl Observer for Slow {
@@ -113,12 +230,12 @@ mod tests {
 
     fn slow() -> (Arc<Slow>, mpsc::Sender<bool>, mpsc::Receiver<Event>) {
         let ((told, events), (let_go, go)) = (mpsc::channel(), mpsc::channel());
-        let go = Mutex::new(go);
+        let go = std::sync::Mutex::new(go);
         (Arc::new(Slow { told, go }), let_go, events)
     }
 
     fn event(text: &str) -> Event {
-        Event::Failed(Arc::new(crate::net::Error::Internal(text.into())))
+        Event::Failed(Arc::new(Error::Internal(text.into())))
     }
 
     #[test]
@@ -138,6 +255,79 @@ mod tests {
             told[0].contains("one") && told[1].contains("two"),
             "{told:?}"
         );
+    }
+
+    fn connected(id: u64) -> Event {
+        let peer = Peer::default();
+        Event::Connected { id, peer }
+    }
+
+    fn disconnected(id: u64) -> Event {
+        let connection = Arc::new(Connection::scripted(Script::default()));
+        let link = Link::new(id, connection, Reading::Done, Writing::Unclaimed);
+        link.disconnected(Counts::default(), Reason::ClosedByPeer, None, true, true)
+    }
+
+    fn warning() -> Event {
+        Event::Warning(Arc::new(Error::Internal("a warning".into())))
+    }
+
+    #[test]
+    fn no_more_waits_than_is_of_use() {
+        let (observer, let_go, events) = slow();
+        let observers: Observers = vec![observer];
+        let mut calls = Calls::default();
+        calls.tell(connected(1), observers.clone());
+        // It has been told.
+        calls.next().expect("a call");
+        for id in 2..=100_000 {
+            calls.tell(connected(id), observers.clone());
+            calls.tell(warning(), observers.clone());
+            if id % 1_000 != 0 {
+                calls.tell(disconnected(id), observers.clone());
+            }
+        }
+        calls.tell(disconnected(1), observers.clone());
+        assert!(calls.waiting.len() <= MANY + 102, "{}", calls.waiting.len());
+        drop(let_go);
+        drop(observers);
+        let mut made = 0;
+        while let Some(call) = calls.next() {
+            made += 1;
+            call.make();
+        }
+        drop(calls);
+        let (mut open, mut passed_over) = (vec![1], 0);
+        for event in events.iter() {
+            match event {
+                Event::Connected { id, .. } => open.push(id),
+                Event::Disconnected { id, .. } => {
+                    let at = open.iter().position(|&open| open == id);
+                    open.swap_remove(at.expect("one that was connected"));
+                }
+                Event::PassedOver(count) => passed_over += count,
+                _ => (),
+            }
+        }
+        open.sort_unstable();
+        assert_eq!(open, (1..=100).map(|k| k * 1_000).collect::<Vec<_>>());
+        let told = 3 * 100_000 - 2 - 100;
+        // One of them tells how many are not.
+        assert_eq!(made - 1 + passed_over, told);
+    }
+
+    #[test]
+    fn the_end_of_a_connection_is_told_to_those_who_were_told_of_it() {
+        let (first, ..) = slow();
+        let (second, ..) = slow();
+        let mut calls = Calls::default();
+        for id in 0..MANY as u64 {
+            calls.tell(connected(id), vec![first.clone()]);
+        }
+        calls.tell(disconnected(7), vec![first.clone(), second]);
+        assert_eq!((calls.waiting.len(), calls.passed_over), (MANY + 1, 0));
+        calls.tell(disconnected(8), vec![first]);
+        assert_eq!((calls.waiting.len(), calls.passed_over), (MANY, 2));
     }
 
     #[test]

@@ -31,7 +31,9 @@
 //! | `client-connecting` | `address`: `GSocketAddress` | a client wants to join: return false to refuse it |
 //! | `disconnect-client` | `id`: `u64` | an action: removes the client, returns whether there was one of this number |
 //!
-//! The number `id` counts connections from 1. The address is none where it is not known.
+//! The number `id` counts connections from 1. The address is none where it is not known. Where more than a thousand
+//! events wait for a handler, clients that have come and gone meanwhile are passed over, of which the debug log tells:
+//! each `client-added` is followed by its `client-removed`, or both are missing. Messages on the bus keep to the same.
 //!
 //! A frame goes out as it comes. Only where more than 32 frames of less than 64 kB follow one another within 20 µs
 //! each, as from a file or a list, what comes then is sent together, and waits 1.5 ms at most. Between processes

@@ -97,6 +97,11 @@ impl Observer for Reporter {
             // The sender's.
             Event::Request(_) => (),
             Event::Warning(error) => self.faults.post_warning(&obj, error, here!()),
+            Event::PassedOver(count) => gst::warning!(
+                CAT,
+                obj = obj,
+                "{count} events are not told of: the application takes long over those before"
+            ),
             Event::Waiting(waiting) => self.progress.wait(&obj, waiting),
             Event::Failed(error) => {
                 self.progress.fail(&obj, error);
