@@ -164,7 +164,7 @@ fn code(error: &Error, direction: Direction) -> Code {
     use gst::ResourceError::*;
     let sends = direction == Direction::Sending;
     Code::Resource(match error {
-        Error::Header { .. } | Error::Flood { .. } => {
+        Error::Header { .. } | Error::Record { .. } | Error::Flood { .. } => {
             return Code::Stream(gst::StreamError::Decode);
         }
         Error::Unreachable { .. }

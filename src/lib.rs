@@ -14,7 +14,6 @@ mod frames;
 mod lock;
 mod messages;
 #[cfg(not(fuzzing))]
-#[allow(dead_code, unused_imports)] // Until the elements use it.
 mod metadata;
 #[cfg(fuzzing)]
 pub mod metadata;

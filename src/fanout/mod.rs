@@ -102,6 +102,7 @@ impl<P: Payload> Fanout<P> {
             headers: Headers {
                 frames: Arc::default(),
                 version: 0,
+                are_in_band: false,
             },
             edges: Edges::default(),
             queue: Queue::new(),
@@ -163,7 +164,8 @@ impl<P: Payload> Fanout<P> {
             Metadata::Off => false,
             Metadata::On => true,
             Metadata::OnRequest => {
-                self.flow.join == JoinAt::LatestKeyframe
+                self.clients.is_empty()
+                    || self.flow.join == JoinAt::LatestKeyframe
                     || self.awaited.is_some()
                     || self.places().any(Place::is_described)
             }
@@ -173,7 +175,7 @@ impl<P: Payload> Fanout<P> {
     /// The peer understands records, and is told from now on what the frames are.
     pub fn understand(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
-            client.understand(&self.hello);
+            client.understand(&self.hello, &mut self.queue, &self.headers);
         }
     }
 
@@ -247,6 +249,7 @@ impl<P: Payload> Fanout<P> {
         let former = std::mem::replace(&mut self.headers.frames, Arc::new(frames));
         self.queue.spend(former);
         self.headers.version += 1;
+        self.headers.are_in_band = false;
         // The group begins with others.
         self.lose_group()
     }
@@ -300,6 +303,7 @@ impl<P: Payload> Fanout<P> {
             self.period.next(now);
         }
         let (is_keyframe, repeats_header) = (frame.is_place_to_start(), frame.repeats_header);
+        self.headers.are_in_band |= repeats_header;
         if self.audience == Audience::Caller
             && !keeps
             && let Some(place) = self.awaited.replace(Place::joining())
@@ -387,7 +391,7 @@ impl<P: Payload> Fanout<P> {
         }
         let mut client = Client::new(place, self.edges.clone(), turns, now);
         if self.flow.metadata == Metadata::On {
-            client.understand(&self.hello);
+            client.understand(&self.hello, queue, headers);
         }
         client.dropped = lost;
         take_turn(&mut client, queue);

@@ -21,6 +21,8 @@ pub(super) struct Headers<P> {
     pub frames: Arc<Vec<Frame<P>>>,
     /// Grows when they change. The first one is none.
     pub version: u64,
+    /// The stream has had them among its frames.
+    pub are_in_band: bool,
 }
 
 /// A place in the stream.
@@ -193,9 +195,17 @@ impl<P> Place<P> {
     }
 
     /// The peer understands records.
-    pub fn understand(&mut self, hello: &[u8]) {
+    pub fn understand(&mut self, hello: &[u8], queue: &mut Queue<P>, headers: &Headers<P>) {
         let is_begun = self.part_of_frame().is_some();
         self.between.understand(hello, is_begun);
+        if !is_begun
+            && !headers.are_in_band
+            && let Some(owed) = self.owed.take()
+        {
+            // Its description says the same.
+            queue.spend(owed.frames);
+            self.headers = 0;
+        }
     }
 
     /// Whether it is sent records.
@@ -702,6 +712,10 @@ impl<P> Place<P> {
     fn owe(&mut self, queue: &mut Queue<P>, headers: &Headers<P>, now: Instant) {
         // One begun is to be sent to its end.
         if self.owed.as_ref().is_some_and(|owed| owed.offset > 0) {
+            return;
+        }
+        // To others their description says the same.
+        if self.is_described() && !headers.are_in_band {
             return;
         }
         self.headers = headers.version;

@@ -366,6 +366,44 @@ mod tests {
     }
 
     #[test]
+    fn headers_that_the_stream_has_not_had_stand_in_its_description_alone() {
+        for in_band in [false, true] {
+            let mut stream = Stream::of_all();
+            let header = |repeats_header| Frame {
+                repeats_header,
+                ..frame('X')
+            };
+            stream.fanout.set_headers(vec![header(false)]);
+            stream.describe("caps ");
+            let early = stream.join();
+            if in_band {
+                stream.fanout.push(header(true), stream.now);
+            }
+            stream.push("A");
+            let late = stream.join();
+            stream.push("B");
+            let (of_early, of_late) = if in_band { ("x|X", "x|X") } else { ("", "") };
+            assert_eq!(stream.sent(early), format!("hello caps {of_early}a|Ab|B"));
+            assert_eq!(stream.sent(late), format!("hello caps {of_late}b|B"));
+        }
+    }
+
+    #[test]
+    fn headers_that_wait_for_a_peer_are_not_for_one_that_understands() {
+        let mut stream = Stream::of_all();
+        stream.fanout = Fanout::new(Audience::Callee);
+        stream.fanout.begin(Flow {
+            metadata: Metadata::OnRequest,
+            ..Flow::default()
+        });
+        stream.fanout.set_headers(vec![frame('X')]);
+        stream.push("A");
+        let key = stream.join();
+        stream.fanout.understand(key);
+        assert_eq!(stream.sent(key), "a|A");
+    }
+
+    #[test]
     fn the_end_is_told_by_a_record() {
         let mut stream = Stream::new(Metadata::OnRequest, Flow::default());
         stream.fanout.set_edges(b"", b"00000000");

@@ -103,6 +103,14 @@ pub enum Error {
         /// What came.
         source: HeaderError,
     },
+    /// A record whose text makes no sense.
+    #[error("{peer} sent a bad record: {reason}")]
+    Record {
+        /// The other end.
+        peer: Peer,
+        /// Why it makes none.
+        reason: String,
+    },
     /// A stream that says when it is over ended before that.
     #[error("The connection from {peer} ended before the stream was over")]
     Cut {

@@ -154,6 +154,17 @@ impl Common {
         }
     }
 
+    /// Why no records can stand between the frames, if so.
+    pub fn needs_plain(&self) -> Option<&'static str> {
+        if self.header_format() != Ok(HeaderFormat::default()) {
+            Some("a header other than 8 decimal digits")
+        } else if !self.preamble.bytes().is_empty() {
+            Some("a preamble")
+        } else {
+            None
+        }
+    }
+
     /// Whether they make sense together; else a sentence that says what does.
     pub fn check(&self) -> Result<(), String> {
         if let Some((name, reason)) = self.refused.first() {

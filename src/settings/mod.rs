@@ -12,14 +12,14 @@ pub mod uri;
 
 use crate::wire::{MAX_ADJUSTMENT, MAX_DIGITS, MAX_SKIPPED};
 
-use self::{given_socket::GivenSocket, property::wrong_type};
+use self::given_socket::GivenSocket;
 
 pub use self::{
     common::{Common, LengthFormat, Mode, Settings, find, non_zero, set},
     given_socket::Unusable,
     preamble::Preamble,
-    property::{Changeable, Property},
-    read_only::{CLIENTS_BLURB, read_only_properties},
+    property::{Changeable, Property, wrong_type},
+    read_only::{CLIENTS_BLURB, TIMING_BLURB, read_only_properties},
 };
 
 /// Makes the types known that appear in properties of both elements.

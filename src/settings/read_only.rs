@@ -7,6 +7,12 @@ pub const CLIENTS_BLURB: &str = ". And clients, a structure for each with id, ad
      frames-dropped, bytes-queued, and in nanoseconds time-connected, oldest-queued (the age of the oldest \
      frame that waits for it) and rtt";
 
+/// What a source's `stats` have besides.
+pub const TIMING_BLURB: &str = ". And with times of the sender: clock-offset (what to add to its clock, the shortest \
+     way included, in nanoseconds; 0 = both have the same clock, or nothing is known), clock-drift (how much this \
+     clock gains on the sender's, in ppm), frames-late (that took longer than latency allows), jitter (how much the \
+     ways of successive frames differ, in nanoseconds)";
+
 /// Those of both elements.
 pub fn read_only_properties(more_stats: &str) -> [glib::ParamSpec; 2] {
     const STATS: &str = "Counters since the last start, kept after the stop: frames-sent, frames-received, \

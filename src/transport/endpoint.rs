@@ -340,6 +340,13 @@ impl<P: Payload> Endpoint<P> {
         self.wake();
     }
 
+    pub(super) fn end_greetings(&self, state: &mut State<P>) {
+        let keys: Vec<_> = state.greetings().map(|(key, _)| key).collect();
+        for key in keys {
+            self.end_greeting(state, key);
+        }
+    }
+
     /// The peer understands records.
     pub(super) fn understand(&self, state: &mut State<P>, key: usize) {
         let Some(link) = state.links.get_mut(key) else {
@@ -489,6 +496,8 @@ impl<P: Payload> Endpoint<P> {
     /// Ends sending, in mid-stream. Where the reader goes on, a frame begun is still completed.
     pub fn detach_writer(&self) {
         let mut state = self.lock();
+        // What waits for that is sent at least.
+        self.end_greetings(&mut state);
         if !state.reader.is_in_use() {
             return self.close(state);
         }

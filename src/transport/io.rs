@@ -240,9 +240,7 @@ impl<P: Payload> Io<P> {
                 return Some(ear);
             }
             let mut state = endpoint.lock();
-            let Some(peer) = state.links.get(key).map(|link| link.connection.peer()) else {
-                return None;
-            };
+            let peer = state.links.get(key)?.connection.peer();
             let error = match heard {
                 Heard::Nothing => None,
                 Heard::Hello => {
@@ -400,7 +398,6 @@ impl<P: Payload> Io<P> {
             Err(error) if endpoint.lock().was_given => return self.fail(Error::Socket(error)),
             Err(error) => return self.warn(Error::Socket(error)),
         };
-        endpoint.totals.connections.add(1);
         let mut state = endpoint.lock();
         let id = state.next_id();
         let reading = match state.reader {
@@ -513,6 +510,7 @@ impl<P: Payload> Io<P> {
     /// Closes a link with which both directions are done.
     fn end_link(&mut self, state: &mut State<P>, key: usize) {
         let endpoint = self.endpoint.clone();
+        endpoint.end_greeting(state, key);
         state.leave(key);
         let mut link = state.links.remove(key);
         if link.watched.is_some() {
@@ -608,7 +606,9 @@ impl<P: Payload> Io<P> {
 
     /// The end of the thread: what is still open is closed.
     fn close(mut self) {
-        let mut state = self.endpoint.lock();
+        let endpoint = self.endpoint.clone();
+        let mut state = endpoint.lock();
+        endpoint.end_greetings(&mut state);
         self.tell_newcomers(&mut state);
         let observers = state.observers();
         for (_, link) in mem::take(&mut state.links) {

@@ -164,6 +164,8 @@ enum Ending {
     Abandoned,
     Silent(Duration),
     Flood,
+    /// What a record says is of no use, and why.
+    Refused(String),
     OutOfMemory(usize),
 }
 
@@ -227,9 +229,9 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     }
 
     /// Ends the connection because of what it has brought.
-    pub fn refuse(&mut self, error: HeaderError) -> Received<M::Frame> {
+    pub fn refuse(&mut self, reason: String) -> Received<M::Frame> {
         match self.current {
-            Some(_) => self.end(Ending::Header(error)),
+            Some(_) => self.end(Ending::Refused(reason)),
             None => Received::Interrupted,
         }
     }
@@ -430,7 +432,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         self.memory.forget();
         let totals = self.endpoint.totals();
         match ending {
-            Ending::Header(_) | Ending::Flood => totals.protocol_errors.add(1),
+            Ending::Header(_) | Ending::Flood | Ending::Refused(_) => totals.protocol_errors.add(1),
             _ => match current.decoder.finish() {
                 // No frame has begun.
                 Ok(()) | Err(Truncated::Preamble { .. }) => (),
@@ -562,6 +564,7 @@ impl Ending {
             Self::Truncated(cut) => (Reason::Failed, Error::Truncated { peer, cut }),
             Self::Cut => (Reason::Failed, Error::Cut { peer }),
             Self::Flood => (Reason::Failed, Error::Flood { peer }),
+            Self::Refused(reason) => (Reason::Failed, Error::Record { peer, reason }),
             Self::Header(source) => (Reason::Failed, Error::Header { peer, source }),
             Self::Lost(source) => {
                 let cut = decoder.finish().err();

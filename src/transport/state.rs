@@ -118,9 +118,10 @@ impl<P: Payload> State<P> {
             })
     }
 
-    /// Remembers to tell everybody that the link is there.
+    /// Counts a link, and remembers to tell everybody that it is there.
     pub fn tell_of_link(&mut self, key: usize) {
         if let Some(event) = self.links.get(key).map(|link| self.connected(link)) {
+            self.totals.connections.add(1);
             let observers = self.observers().into_iter();
             self.untold
                 .extend(observers.map(|observer| (event.clone(), observer)));
@@ -232,7 +233,9 @@ impl<P: Payload> State<P> {
     /// Whether the stream has come to its end, and whatever its last connections met with is known.
     pub fn is_finished(&self) -> bool {
         let mut links = self.links.iter();
-        self.fanout.is_finished() && !links.any(|(_, link)| link.is_ending())
+        self.fanout.is_finished()
+            && !links.any(|(_, link)| link.is_ending())
+            && self.greetings().next().is_none()
     }
 
     /// Sending over a link comes to its end, and with it the link, unless its reader is to see to that.

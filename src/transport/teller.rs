@@ -135,7 +135,7 @@ impl Calls {
     /// Whether it need not be told, where there is much else. Of a connection the end is told if the beginning has been.
     fn passes_over(&mut self, event: &Event, observers: &Observers) -> bool {
         match event {
-            Event::Waiting(_) | Event::Warning(_) => {
+            Event::Waiting(_) | Event::Warning(_) | Event::Request(_) => {
                 self.passed_over += 1;
                 true
             }
@@ -259,7 +259,11 @@ mod tests {
 
     fn connected(id: u64) -> Event {
         let peer = Peer::default();
-        Event::Connected { id, peer }
+        Event::Connected {
+            id,
+            peer,
+            is_described: false,
+        }
     }
 
     fn disconnected(id: u64) -> Event {

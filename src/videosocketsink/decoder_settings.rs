@@ -45,8 +45,8 @@ pub fn warn_of_loss(sink: &VideoSocketSink, caps: &gst::Caps) {
         gst::element_warning!(
             sink,
             gst::StreamError::Format,
-            ("The caps of this {name} have decoder settings (codec_data), which do not go over the wire: \
-                 {cure}"),
+            ("The caps of this {name} have decoder settings (codec_data), which a client does not get that is not \
+                 told what the frames are: {cure}; or receive with videosocketsrc metadata=request"),
             ["{caps}"]
         );
     }

@@ -16,19 +16,21 @@ use super::{
     CAT, decoder_settings,
     preroll::{preroll, wait_until_playing, without_lock, yield_lock},
     reporter::{Reporter, signals},
-    settings::{Overflow, PROPERTIES, SinkSettings, SyncMethod},
+    settings::{AcceptEvents, Metadata, Overflow, PROPERTIES, SinkSettings, SyncMethod},
     stream::{Stream, stream_headers},
 };
 use crate::{
-    fanout::{Flow, Frame, Sent},
+    fanout::{self, Flow, Frame, Sent},
     fault::{Direction, Place, here},
     frames::SentBuffer,
     lock::lock,
-    messages::{self, RemoveReason},
+    messages::{self, AGENT, RemoveReason},
+    metadata::restore,
     net::Error,
     settings::{self, Changeable, uri},
     shared::{self, OpenError, Opened},
-    transport::{Endpoint, Role, SendError},
+    transport::{Endpoint, Request, Role, SendError},
+    wire::record::{Back, Hello, Record},
 };
 
 /// Keyframes cost bandwidth; clients that come one by one share one.
@@ -57,6 +59,8 @@ pub(super) fn register_types() {
     let flags = gst::PluginAPIFlags::empty();
     Overflow::static_type().mark_as_plugin_api(flags);
     SyncMethod::static_type().mark_as_plugin_api(flags);
+    Metadata::static_type().mark_as_plugin_api(flags);
+    AcceptEvents::static_type().mark_as_plugin_api(flags);
     RemoveReason::static_type().mark_as_plugin_api(flags);
 }
 
@@ -216,7 +220,8 @@ impl BaseSinkImpl for VideoSocketSink {
             return Ok(gst::FlowSuccess::Ok);
         }
         let mut frames = mem::take(&mut stream.frames);
-        let frame = stream.frame(buffer.clone());
+        let needs_records = self.describe_time(&endpoint, &mut stream);
+        let frame = stream.described_frame(buffer.clone(), needs_records);
         drop(stream);
         let result = match frame {
             Ok(frame) => {
@@ -233,8 +238,9 @@ impl BaseSinkImpl for VideoSocketSink {
         let (endpoint, mut stream) = self.stream()?;
         let mut frames = mem::take(&mut stream.frames);
         let mut refused = None;
+        let needs_records = self.describe_time(&endpoint, &mut stream);
         for buffer in list.iter_owned() {
-            match stream.frame(buffer) {
+            match stream.described_frame(buffer, needs_records) {
                 Ok(frame) => frames.push_back(frame),
                 Err(error) => {
                     refused = Some(error);
@@ -255,10 +261,7 @@ impl BaseSinkImpl for VideoSocketSink {
     }
 
     fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
-        let obj = self.obj();
-        if obj.sink_pad().current_caps().as_ref() != Some(caps) {
-            decoder_settings::warn_of_loss(&obj, caps);
-        }
+        let is_other = self.obj().sink_pad().current_caps().as_ref() != Some(caps);
         let headers = stream_headers(caps);
         gst::debug!(
             CAT,
@@ -267,25 +270,28 @@ impl BaseSinkImpl for VideoSocketSink {
             headers.len()
         );
         let mut stream = lock(&self.stream);
-        let frames = headers
-            .iter()
-            .filter_map(|buffer| stream.frame(buffer.clone()).ok())
-            .map(|frame| Frame {
-                repeats_header: false,
-                ..frame
-            })
-            .collect();
+        let frames = stream.header_frames(&headers);
         let former = mem::replace(&mut stream.headers, headers);
         let endpoint = stream.endpoint.clone();
+        if stream.describing.caps(caps)
+            && let Some(endpoint) = &endpoint
+        {
+            self.describe(endpoint, &mut stream);
+        }
+        let warns = is_other && stream.has_plain_client;
         drop(stream);
         drop(former);
         if let Some(endpoint) = endpoint {
             endpoint.set_stream_headers(frames);
         }
+        if warns {
+            decoder_settings::warn_of_loss(&self.obj(), caps);
+        }
         self.parent_set_caps(caps)
     }
 
     fn event(&self, event: gst::Event) -> bool {
+        self.describe_event(&event);
         match event.view() {
             gst::EventView::Segment(segment) => {
                 let segment = segment.segment();
@@ -329,6 +335,12 @@ impl VideoSocketSink {
                      frame for each that the source receives")
             ));
         }
+        if let (Metadata::On, Some(reason)) = (settings.metadata, settings.needs_plain()) {
+            return Err(gst::error_msg!(
+                gst::ResourceError::Settings,
+                ("metadata=on goes with frames behind 8 plain digits, and not with {reason}")
+            ));
+        }
         let refused = |error: OpenError| error.message(Direction::Sending, here!());
         let format = settings.common.header_format();
         let format = format.map_err(OpenError::Settings).map_err(refused)?;
@@ -342,6 +354,8 @@ impl VideoSocketSink {
             endpoint: Some(endpoint.clone()),
             format,
             max_frame_size: settings.common.max_frame_size,
+            has_plain_client: settings.flow(false).metadata == fanout::Metadata::Off,
+            metadata: settings.flow(false).metadata,
             ..Stream::default()
         };
         let reporter = Arc::new(Reporter::new(&obj, &settings.common, told));
@@ -353,7 +367,11 @@ impl VideoSocketSink {
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
         endpoint.set_edges(settings.common.preamble.bytes(), &eos_frame);
-        endpoint.attach_writer(reporter, settings.flow(false), Vec::new());
+        endpoint.attach_writer(
+            reporter,
+            settings.flow(false),
+            hello(settings.accept_events),
+        );
         Ok(())
     }
 
@@ -373,7 +391,7 @@ impl VideoSocketSink {
     }
 
     fn send_ahead(&self, buffer: &gst::Buffer) {
-        let stream = lock(&self.stream);
+        let mut stream = lock(&self.stream);
         let was_sent = stream
             .sent_ahead
             .as_ref()
@@ -382,7 +400,10 @@ impl VideoSocketSink {
             return;
         }
         let endpoint = stream.endpoint.clone();
-        let frame = stream.frame(buffer.clone());
+        let needs_records = endpoint
+            .as_ref()
+            .is_some_and(|endpoint| self.describe_time(endpoint, &mut stream));
+        let frame = stream.described_frame(buffer.clone(), needs_records);
         drop(stream);
         // A buffer that cannot be sent is reported when it is due.
         if let (Some(endpoint), Ok(frame)) = (endpoint, frame)
@@ -420,6 +441,46 @@ impl VideoSocketSink {
         lock(&self.stream).frames = frames;
     }
 
+    /// Tells those who understand what an event changes, or that it came.
+    fn describe_event(&self, event: &gst::Event) {
+        let mut stream = lock(&self.stream);
+        let Some(endpoint) = stream.endpoint.clone() else {
+            return;
+        };
+        if stream.describing.event(event) {
+            self.describe(&endpoint, &mut stream);
+        }
+        let note = stream.note(event);
+        drop(stream);
+        if let Some(note) = note.filter(|_| endpoint.needs_records()) {
+            endpoint.note(note);
+        }
+    }
+
+    /// Tells those who understand what holds from now on.
+    fn describe(&self, endpoint: &Endpoint<SentBuffer>, stream: &mut Stream) {
+        if stream.metadata == fanout::Metadata::Off {
+            return;
+        }
+        let now = Instant::now();
+        let is_paced = stream.is_live == Some(true);
+        stream.describing.update_clock(&self.obj(), is_paced, now);
+        endpoint.describe(stream.describing.description(now));
+    }
+
+    /// Tells them of the clock where that is another. Says whether there is anybody who is told of frames.
+    fn describe_time(&self, endpoint: &Endpoint<SentBuffer>, stream: &mut Stream) -> bool {
+        if !endpoint.needs_records() {
+            return false;
+        }
+        let now = Instant::now();
+        let is_paced = stream.is_live == Some(true);
+        if stream.describing.update_clock(&self.obj(), is_paced, now) {
+            endpoint.describe(stream.describing.description(now));
+        }
+        true
+    }
+
     fn send(
         &self,
         endpoint: &Endpoint<SentBuffer>,
@@ -453,6 +514,46 @@ impl VideoSocketSink {
         }
         if sent.wants_keyframe && lock(&self.settings).request_keyframes {
             self.request_keyframe();
+        }
+    }
+
+    /// There is somebody who is not told what the frames are.
+    pub fn has_plain_client(&self) {
+        let was_there = mem::replace(&mut lock(&self.stream).has_plain_client, true);
+        if !was_there && let Some(caps) = self.obj().sink_pad().current_caps() {
+            decoder_settings::warn_of_loss(&self.obj(), &caps);
+        }
+    }
+
+    /// Passes on upstream what a peer asks for, as far as that is wanted.
+    pub fn take_request(&self, request: &Request) {
+        let accepted = lock(&self.settings).accept_events;
+        let num_clients = || {
+            self.running_endpoint()
+                .map_or(0, |endpoint| endpoint.num_clients())
+        };
+        match request {
+            Request::Keyframe { .. } if accepted.contains(AcceptEvents::KEYFRAME) => {
+                self.request_keyframe();
+            }
+            // It is about the whole stream, so that it is for one alone to say.
+            Request::Qos(_) if accepted.contains(AcceptEvents::QOS) && num_clients() == 1 => {
+                self.pass_on(request);
+            }
+            Request::Navigation(_) if accepted.contains(AcceptEvents::NAVIGATION) => {
+                self.pass_on(request);
+            }
+            _ => gst::debug!(CAT, imp = self, "Passed over: {request:?}"),
+        }
+    }
+
+    fn pass_on(&self, request: &Request) {
+        let record = request.record();
+        match record.map(|record| restore::request(&record)) {
+            Some(Ok(Some(event))) => {
+                let _ = self.obj().sink_pad().push_event(event);
+            }
+            refused => gst::debug!(CAT, imp = self, "Passed over: {refused:?}"),
         }
     }
 
@@ -543,6 +644,23 @@ impl VideoSocketSink {
         stats.set("clients", gst::Array::new(clients));
         stats
     }
+}
+
+/// What peers are told first.
+fn hello(accepted: AcceptEvents) -> Vec<u8> {
+    let hello = Hello {
+        agent: Some(AGENT),
+        back: Back {
+            keyframe: accepted.contains(AcceptEvents::KEYFRAME),
+            qos: accepted.contains(AcceptEvents::QOS),
+            navigation: accepted.contains(AcceptEvents::NAVIGATION),
+        },
+        ..Hello::default()
+    };
+    let mut record = Vec::new();
+    // It has a form: its only text is a constant.
+    let _ = Record::Hello(hello).encode(&mut record);
+    record
 }
 
 impl URIHandlerImpl for VideoSocketSink {

@@ -71,6 +71,7 @@ use gst::{glib, prelude::*};
 use once_cell::sync::Lazy;
 
 mod decoder_settings;
+mod describing;
 mod imp;
 mod preroll;
 mod reporter;

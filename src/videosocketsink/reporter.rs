@@ -92,7 +92,14 @@ impl Observer for Reporter {
             return;
         };
         match event {
-            Event::Connected { id, peer, .. } => {
+            Event::Connected {
+                id,
+                peer,
+                is_described,
+            } => {
+                if !is_described {
+                    obj.imp().has_plain_client();
+                }
                 gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
                 self.progress.complete(&obj, peer);
                 messages::post_connected(&obj, *peer);
@@ -126,7 +133,7 @@ impl Observer for Reporter {
                 obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
                 obj.notify("num-clients");
             }
-            Event::Request(_) => (),
+            Event::Request(request) => obj.imp().take_request(request),
             Event::Warning(error) => self.faults.post_warning(&obj, error, here!()),
             Event::PassedOver(count) => gst::warning!(
                 CAT,

@@ -1,13 +1,13 @@
 //! The sink's own properties.
 
-use gst::glib;
+use gst::{glib, prelude::*};
 use once_cell::sync::Lazy;
 
 use crate::{
     fanout::{self, Flow, JoinAt, Limits},
     settings::{
         Changeable::{Always, InReady},
-        Common, Property, Settings, common_properties, non_zero,
+        Common, Property, Settings, common_properties, non_zero, wrong_type,
     },
     wire::HeaderFormat,
 };
@@ -49,6 +49,33 @@ pub enum SyncMethod {
     LatestKeyframe,
 }
 
+/// Which peers are told what the frames are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVideoSocketSinkMetadata")]
+pub enum Metadata {
+    #[enum_value(name = "None: frames only", nick = "off")]
+    Off,
+    #[default]
+    #[enum_value(
+        name = "Those that ask, as videosocketsrc metadata=request does",
+        nick = "on-request"
+    )]
+    OnRequest,
+    #[enum_value(name = "All: each has to be a videosocketsrc", nick = "on")]
+    On,
+}
+
+/// Which events of peers are sent upstream.
+#[glib::flags(name = "GstVideoSocketAcceptEvents")]
+pub enum AcceptEvents {
+    #[flags_value(name = "Requests of a keyframe", nick = "keyframe")]
+    KEYFRAME = 1 << 0,
+    #[flags_value(name = "Quality of service, while there is one client", nick = "qos")]
+    QOS = 1 << 1,
+    #[flags_value(name = "Navigation: keys and the mouse", nick = "navigation")]
+    NAVIGATION = 1 << 2,
+}
+
 #[derive(Clone, Debug)]
 pub struct SinkSettings {
     pub common: Common,
@@ -61,6 +88,8 @@ pub struct SinkSettings {
     pub sync_method: SyncMethod,
     pub request_keyframes: bool,
     pub max_clients: u32,
+    pub metadata: Metadata,
+    pub accept_events: AcceptEvents,
     pub eos_frame: bool,
 }
 
@@ -77,12 +106,23 @@ impl Default for SinkSettings {
             sync_method: SyncMethod::NextKeyframe,
             request_keyframes: true,
             max_clients: 0,
+            metadata: Metadata::OnRequest,
+            accept_events: AcceptEvents::KEYFRAME,
             eos_frame: false,
         }
     }
 }
 
 impl SinkSettings {
+    /// Why nothing can be said of the frames, if so.
+    pub fn needs_plain(&self) -> Option<&'static str> {
+        if self.lockstep {
+            Some("lockstep=true")
+        } else {
+            self.common.needs_plain()
+        }
+    }
+
     /// The header of the frame of length 0 behind the last one, or nothing; else a sentence that says why there can
     /// be none.
     pub fn eos_frame(&self, format: HeaderFormat) -> Result<Vec<u8>, String> {
@@ -122,7 +162,12 @@ impl SinkSettings {
             timeout: self.common.idle_timeout(),
             lockstep: self.lockstep,
             max_clients: count(self.max_clients),
-            metadata: fanout::Metadata::Off,
+            metadata: match self.metadata {
+                _ if self.needs_plain().is_some() => fanout::Metadata::Off,
+                Metadata::Off => fanout::Metadata::Off,
+                Metadata::OnRequest => fanout::Metadata::OnRequest,
+                Metadata::On => fanout::Metadata::On,
+            },
         }
     }
 }
@@ -131,6 +176,7 @@ pub static PROPERTIES: Lazy<Vec<Property<SinkSettings>>> = Lazy::new(|| {
     let mut properties = common_properties();
     properties.extend(own_properties());
     properties.extend(limits());
+    properties.extend(metadata_properties());
     properties
 });
 
@@ -214,6 +260,36 @@ fn own_properties() -> [Property<SinkSettings>; 8] {
             InReady,
             |s| s.eos_frame,
             |s, eos_frame| s.eos_frame = eos_frame,
+        ),
+    ]
+}
+
+fn metadata_properties() -> [Property<SinkSettings>; 2] {
+    [
+        Property::choice(
+            "metadata",
+            "Which peers are told what the frames are: caps, times, flags, tags, events and the end of the stream, as \
+             records between the frames. Not with lockstep, a preamble, or a header other than 8 decimal digits. \
+             With on-request a peer has 20 ms and two round trips, 500 ms at most, to ask before it gets its first \
+             frame",
+            InReady,
+            |s| s.metadata,
+            |s, metadata| s.metadata = metadata,
+        ),
+        Property::custom(
+            glib::ParamSpecFlags::builder::<AcceptEvents>("accept-events")
+                .blurb(
+                    "Which events of peers that are told what the frames are go upstream: at most 100 a second of each \
+                     peer, and of keyframe requests one a second (none = their requests are passed over)",
+                )
+                .default_value(SinkSettings::default().accept_events)
+                .flags(InReady.flags())
+                .build(),
+            |s: &SinkSettings| s.accept_events.to_value(),
+            |s, value| {
+                s.accept_events = value.get().map_err(wrong_type)?;
+                Ok(())
+            },
         ),
     ]
 }

@@ -2,9 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
+use super::describing::Describing;
 use crate::{
-    fanout::Frame,
+    fanout::{self, Frame, Lead},
     frames::{SentBuffer, Unreadable},
+    metadata::describe,
     transport::Endpoint,
     wire::{HeaderFormat, LengthError},
 };
@@ -15,10 +17,16 @@ pub struct Stream {
     pub endpoint: Option<Arc<Endpoint<SentBuffer>>>,
     pub format: HeaderFormat,
     pub max_frame_size: u64,
+    /// Somebody is, or may be, sent frames alone.
+    pub has_plain_client: bool,
+    /// To whom it is described.
+    pub metadata: fanout::Metadata,
     pub segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     /// Whether upstream is live; asked once.
     pub is_live: Option<bool>,
     pub headers: Vec<gst::Buffer>,
+    /// What is said of it to those who understand.
+    pub describing: Describing,
     /// The buffer that was sent before it was due.
     pub sent_ahead: Option<gst::Buffer>,
     pub keyframe_requested: Option<Instant>,
@@ -28,8 +36,58 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The frame that a buffer becomes; an error where no frame can carry it.
-    pub fn frame(&self, buffer: gst::Buffer) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
+    /// The frame that a buffer becomes, with its records where they are needed; an error where no frame can carry it.
+    pub fn described_frame(
+        &mut self,
+        buffer: gst::Buffer,
+        needs_records: bool,
+    ) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
+        if !needs_records {
+            return self.frame(buffer, None);
+        }
+        let clock = self.describing.due_clock(Instant::now());
+        if let (Some(clock), Some(endpoint)) = (&clock, &self.endpoint) {
+            endpoint.set_clock(clock.clone());
+        }
+        let segment = self.segment.as_ref();
+        let lead = self.describing.lead(&buffer, segment, clock.as_deref());
+        self.frame(buffer, lead)
+    }
+
+    /// What the stream's headers become.
+    pub fn header_frames(&self, headers: &[gst::Buffer]) -> Vec<Frame<SentBuffer>> {
+        let frame = |buffer: &gst::Buffer| {
+            let lead = self.describing.lead_of_header(buffer.size());
+            self.frame(buffer.clone(), lead).ok()
+        };
+        let frames = headers.iter().filter_map(frame);
+        let frames = frames.map(|frame| Frame {
+            repeats_header: false,
+            ..frame
+        });
+        frames.collect()
+    }
+
+    /// What an event is that passes, for those who understand records.
+    pub fn note(&self, event: &gst::Event) -> Option<Frame<SentBuffer>> {
+        let mut record = Vec::new();
+        let has_form = match event.view() {
+            gst::EventView::Gap(gap) => describe::gap(gap, self.segment.as_ref(), &mut record),
+            gst::EventView::CustomDownstream(_) => describe::event(event, &mut record),
+            _ => false,
+        };
+        let nothing = SentBuffer::try_from(gst::Buffer::new())
+            .ok()
+            .filter(|_| has_form)?;
+        Some(Frame::note(record.into(), nothing))
+    }
+
+    /// The frame that a buffer becomes.
+    fn frame(
+        &self,
+        buffer: gst::Buffer,
+        lead: Option<Lead>,
+    ) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
         let len = buffer.size();
         let too_long = || {
             let max = self.max_frame_size.min(self.format.max_payload_len());
@@ -82,7 +140,7 @@ impl Stream {
         })?;
         Ok(Frame {
             header,
-            lead: None,
+            lead,
             len,
             keyframe: !flags.contains(gst::BufferFlags::DELTA_UNIT),
             repeats_header,

@@ -1,6 +1,7 @@
 use std::{
     mem,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use gst::{MappedBuffer, buffer::Writable, glib, prelude::*, subclass::prelude::*};
@@ -11,20 +12,24 @@ use gst_base::{
 use once_cell::sync::Lazy;
 
 use super::{
-    CAT, allocation, batch, caps, raw,
+    CAT, allocation, batch, caps,
+    described::{Described, Effect, Here},
+    raw,
     reporter::Reporter,
-    settings::{PROPERTIES, SrcSettings, ZeroLength},
+    settings::{Metadata, PROPERTIES, SrcSettings, Timestamps, ZeroLength},
     unlocking::Unlocking,
 };
 use crate::{
     fault::{self, Direction, here},
     frames::{Allocation, ReceivedBuffers, SentBuffer},
     lock::lock,
-    messages,
+    messages::{self, AGENT},
+    metadata::RestoreError,
     net::Error,
     settings::{self, uri},
     shared::{self, OpenError, Opened},
     transport::{Endpoint, Interrupt, Received, Receiver, Role},
+    wire::record::{Buffer, Hello, Record},
 };
 
 /// After an error of our own. The base class would post a second one, without a cause, for an error; like
@@ -42,7 +47,9 @@ pub struct VideoSocketSrc {
     receiver: Mutex<Option<FrameReceiver>>,
     unlocking: Unlocking,
     /// What `create` has returned or is to return, until the base class has taken it.
-    undelivered: Mutex<Option<Result<gst::Buffer, gst::FlowError>>>,
+    undelivered: Mutex<Option<Result<Frame, gst::FlowError>>>,
+    /// What the peer has said of its stream.
+    described: Mutex<Described>,
     /// What downstream has asked for since the receiver was last told.
     allocation: Mutex<Option<Allocation>>,
     /// The last endpoint, whose counters outlive it.
@@ -50,6 +57,14 @@ pub struct VideoSocketSrc {
 }
 
 type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
+
+/// What was received.
+#[derive(Clone)]
+struct Frame {
+    buffer: gst::Buffer,
+    /// What was said of it, and when, until it has its times.
+    announced: Option<(Buffer, Instant)>,
+}
 
 /// What is there from start to stop.
 struct Run {
@@ -66,10 +81,18 @@ struct Run {
     untaken_type: Option<String>,
     /// How long the frames are by the caps that the user has set, until one is not.
     frame_size: Option<usize>,
+    /// What is still to be said by a peer that is asked.
+    awaits_description: bool,
+    timestamps: Timestamps,
+    /// Whether the user wants arrival times where there are no others.
+    does_timestamp: bool,
 }
 
 pub(super) fn register_types() {
-    ZeroLength::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    let flags = gst::PluginAPIFlags::empty();
+    ZeroLength::static_type().mark_as_plugin_api(flags);
+    Metadata::static_type().mark_as_plugin_api(flags);
+    Timestamps::static_type().mark_as_plugin_api(flags);
 }
 
 #[glib::object_subclass]
@@ -84,7 +107,9 @@ impl ObjectImpl for VideoSocketSrc {
     fn properties() -> &'static [glib::ParamSpec] {
         static SPECS: Lazy<Vec<glib::ParamSpec>> = Lazy::new(|| {
             let specs = PROPERTIES.iter().map(|property| property.spec.clone());
-            specs.chain(settings::read_only_properties("")).collect()
+            specs
+                .chain(settings::read_only_properties(settings::TIMING_BLURB))
+                .collect()
         });
         &SPECS
     }
@@ -94,6 +119,11 @@ impl ObjectImpl for VideoSocketSrc {
         let mut settings = lock(&self.settings);
         if let Err(reason) = settings::set(&PROPERTIES[id - 1], &mut *settings, value) {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
+        }
+        let latency = settings.latency;
+        drop(settings);
+        if spec.name() == "latency" {
+            self.change_latency(latency);
         }
     }
 
@@ -105,7 +135,7 @@ impl ObjectImpl for VideoSocketSrc {
                     let run = lock(&self.run);
                     run.as_ref().map_or(0, |run| run.port).to_value()
                 }
-                "stats" => messages::stats(self.endpoint().as_deref()).0.into(),
+                "stats" => self.stats().into(),
                 name => unreachable!("{name} is not listed"),
             },
         }
@@ -197,6 +227,13 @@ impl BaseSrcImpl for VideoSocketSrc {
             Some(caps) => raw::check(caps)?,
             None => caps::load_typefinders(),
         }
+        let needs_plain = settings.common.needs_plain();
+        if let (Metadata::Request, Some(reason)) = (settings.metadata, needs_plain) {
+            return Err(gst::error_msg!(
+                gst::ResourceError::Settings,
+                ("metadata=request goes with frames behind 8 plain digits, and not with {reason}")
+            ));
+        }
         let refused = |error: OpenError| error.message(Direction::Receiving, here!());
         let format = settings.common.header_format();
         let format = format.map_err(OpenError::Settings).map_err(refused)?;
@@ -228,10 +265,17 @@ impl BaseSrcImpl for VideoSocketSrc {
                 .caps
                 .as_deref()
                 .and_then(allocation::raw_frame_size),
+            awaits_description: settings.metadata == Metadata::Request,
+            timestamps: settings.timestamps,
+            does_timestamp: obj.does_timestamp(),
         });
+        *lock(&self.described) = Described::new(settings.latency);
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
-        receiver.attach(reporter, Vec::new());
+        if settings.metadata != Metadata::Off && needs_plain.is_none() {
+            receiver = receiver.with_records();
+        }
+        receiver.attach(reporter, hello(settings.metadata));
         *lock(&self.receiver) = Some(receiver);
         gst::info!(CAT, imp = self, "Started");
         Ok(())
@@ -245,6 +289,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         shared::leave(id, Role::Reader, || drop(receiver));
         if let Some(run) = run {
             run.reporter.close();
+            self.obj().set_do_timestamp(run.does_timestamp);
         }
         let undelivered = lock(&self.undelivered).take();
         drop(undelivered);
@@ -273,10 +318,25 @@ impl BaseSrcImpl for VideoSocketSrc {
         match query.view_mut() {
             // Whatever is not taken yet waits with the kernel and the sender, for however long.
             gst::QueryViewMut::Latency(latency) => {
-                latency.set(true, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+                let least = lock(&self.settings).latency;
+                latency.set(true, least, gst::ClockTime::NONE);
                 true
             }
             _ => BaseSrcImplExt::parent_query(self, query),
+        }
+    }
+
+    /// What downstream asks for the peer is asked, if it wants to be.
+    fn event(&self, event: &gst::Event) -> bool {
+        let base_time = self.obj().base_time();
+        let record = lock(&self.described).request(event, base_time, Instant::now());
+        match (record, self.endpoint()) {
+            (Some(record), Some(endpoint)) => {
+                gst::debug!(CAT, imp = self, "Asking the peer: {event:?}");
+                endpoint.request(&record);
+                true
+            }
+            _ => self.parent_event(event),
         }
     }
 
@@ -347,39 +407,53 @@ impl VideoSocketSrc {
 
     /// The next buffer, or the end of the stream.
     fn next(&self, receiver: &mut FrameReceiver) -> Result<gst::Buffer, gst::FlowError> {
-        let undelivered = lock(&self.undelivered).take();
-        let next = undelivered.unwrap_or_else(|| self.receive(receiver));
-        let first = next.inspect_err(|end| {
-            if *end != gst::FlowError::Flushing {
-                self.keep(Err(*end));
+        loop {
+            let undelivered = lock(&self.undelivered).take();
+            let next = undelivered.unwrap_or_else(|| self.receive(receiver));
+            let first = next.inspect_err(|end| {
+                if *end != gst::FlowError::Flushing {
+                    self.keep(Err(*end));
+                }
+            })?;
+            if let Err(flushing) = self.obj().wait_playing() {
+                self.keep(Ok(first));
+                return Err(flushing);
             }
-        })?;
-        if let Err(flushing) = self.obj().wait_playing() {
-            self.keep(Ok(first));
-            return Err(flushing);
+            let mut last = self.push_read_ahead(first, receiver)?;
+            if self.stamp(&mut last) && last.buffer.dts_or_pts().is_none() {
+                self.push_untimed(last.buffer)?;
+                continue;
+            }
+            self.keep(Ok(last.clone()));
+            return Ok(last.buffer);
         }
-        let last = self.push_read_ahead(first, receiver)?;
-        self.keep(Ok(last.clone()));
-        Ok(last)
     }
 
-    fn keep(&self, undelivered: Result<gst::Buffer, gst::FlowError>) {
+    /// A frame that is to have no times, as a header of the stream, for which the base class would make some up.
+    fn push_untimed(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
+        self.ensure_segment();
+        self.obj().src_pad().push(buffer).map(drop)
+    }
+
+    fn keep(&self, undelivered: Result<Frame, gst::FlowError>) {
         *lock(&self.undelivered) = Some(undelivered);
     }
 
-    fn receive(&self, receiver: &mut FrameReceiver) -> Result<gst::Buffer, gst::FlowError> {
+    fn receive(&self, receiver: &mut FrameReceiver) -> Result<Frame, gst::FlowError> {
         loop {
-            if let Some(buffer) = self.take(receiver.next())? {
-                return Ok(buffer);
+            let received = receiver.next();
+            if let Some(frame) = self.take(received, receiver)? {
+                return Ok(frame);
             }
         }
     }
 
-    /// The buffer that comes of what was received, if one does.
+    /// The frame that comes of what was received, if one does.
     fn take(
         &self,
         received: Received<MappedBuffer<Writable>>,
-    ) -> Result<Option<gst::Buffer>, gst::FlowError> {
+        receiver: &mut FrameReceiver,
+    ) -> Result<Option<Frame>, gst::FlowError> {
         match received {
             Received::Frame(frame) => {
                 if frame.is_empty() {
@@ -389,9 +463,24 @@ impl VideoSocketSrc {
                         ZeroLength::Eos => return Err(gst::FlowError::Eos),
                     }
                 }
-                Ok(Some(self.finish_buffer(frame.into_buffer())))
+                let announced = receiver.announced();
+                if announced.is_none() && self.is_premature() {
+                    return Ok(None);
+                }
+                self.ask_again();
+                let buffer = frame.into_buffer();
+                match announced {
+                    None => Ok(Some(Frame {
+                        buffer: self.finish_buffer(buffer),
+                        announced: None,
+                    })),
+                    Some((record, _)) => match self.finish_described(buffer, &record) {
+                        Ok(buffer) => Ok(Some(Frame { buffer, announced })),
+                        Err(error) => self.refuse(error, receiver),
+                    },
+                }
             }
-            Received::Record => Ok(None),
+            Received::Record => self.take_record(receiver),
             Received::Ended { fault, goes_on } => {
                 self.connection_ended(fault, goes_on)?;
                 Ok(None)
@@ -411,9 +500,9 @@ impl VideoSocketSrc {
     /// The base class is not to push a list: one that a flush meets there loses a reference too many.
     fn push_read_ahead(
         &self,
-        first: gst::Buffer,
+        first: Frame,
         receiver: &mut FrameReceiver,
-    ) -> Result<gst::Buffer, gst::FlowError> {
+    ) -> Result<Frame, gst::FlowError> {
         if receiver.frame_ahead().is_none() || self.is_untyped() || !self.pushes_lists() {
             return Ok(first);
         }
@@ -443,11 +532,7 @@ impl VideoSocketSrc {
             && batch::is_seen(pad)
     }
 
-    fn read_ahead(
-        &self,
-        first: gst::Buffer,
-        receiver: &mut FrameReceiver,
-    ) -> (gst::BufferList, gst::Buffer) {
+    fn read_ahead(&self, first: Frame, receiver: &mut FrameReceiver) -> (gst::BufferList, Frame) {
         let obj = self.obj();
         // As the base class does for a buffer.
         let mut time = obj.current_running_time().filter(|_| obj.does_timestamp());
@@ -457,19 +542,177 @@ impl VideoSocketSrc {
         // What an empty frame means is for the next call to say.
         while receiver.frame_ahead().is_some_and(|len| len > 0) {
             // An end is told of here, and met with by the next call as well.
-            let Ok(Some(next)) = self.take(receiver.next()) else {
+            let received = receiver.next();
+            let Ok(Some(next)) = self.take(received, receiver) else {
                 break;
             };
             let mut before = mem::replace(&mut last, next);
-            if let Some(before) = before.get_mut() {
+            if !self.stamp(&mut before)
+                && let Some(before) = before.buffer.get_mut()
+            {
                 before.set_pts(time);
                 before.set_dts(time);
             }
-            buffers.add(before);
+            buffers.add(before.buffer);
             // Parsers take a time that they had before for none, and make up a later one.
             time = time.map(|time| time + gst::ClockTime::NSECOND);
         }
         (list, last)
+    }
+
+    /// Does what a record says.
+    fn take_record(&self, receiver: &mut FrameReceiver) -> Result<Option<Frame>, gst::FlowError> {
+        let Some((record, came)) = receiver.record() else {
+            return Ok(None);
+        };
+        gst::log!(CAT, imp = self, "Received {record:?}");
+        let obj = self.obj();
+        let (clock, base_time) = (obj.clock(), obj.base_time());
+        let here = clock.as_ref().zip(base_time);
+        let here = here.map(|(clock, base_time)| Here { clock, base_time });
+        let mut described = lock(&self.described);
+        let effect = described.take(&record, came, here.as_ref());
+        let is_hello = matches!(record, Record::Hello(_));
+        drop(described);
+        if is_hello && let Some(run) = &mut *lock(&self.run) {
+            run.awaits_description = false;
+        }
+        match effect {
+            Ok(Effect::None) => (),
+            Ok(Effect::Caps(caps)) => self.take_caps(&caps)?,
+            Ok(Effect::Event(event)) => self.push_event(event),
+            Ok(Effect::Segment(segment)) => {
+                // Refused only where it is none.
+                let _ = obj.new_segment(segment.upcast_ref());
+            }
+            Err(error) => return self.refuse(error, receiver),
+        }
+        Ok(None)
+    }
+
+    /// The peer has sent what GStreamer cannot be given.
+    fn refuse(
+        &self,
+        error: RestoreError,
+        receiver: &mut FrameReceiver,
+    ) -> Result<Option<Frame>, gst::FlowError> {
+        let received = receiver.refuse(error.to_string());
+        self.take(received, receiver)
+    }
+
+    /// The frames are of this type from now on.
+    fn take_caps(&self, caps: &gst::Caps) -> Result<(), gst::FlowError> {
+        let obj = self.obj();
+        let pad = obj.src_pad();
+        let wanted = lock(&self.settings).caps.clone();
+        if let Some(run) = &mut *lock(&self.run) {
+            run.is_untyped = false;
+            run.frame_size = None;
+        }
+        if let Some(wanted) = wanted.filter(|wanted| !caps.is_subset(wanted)) {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::Negotiation,
+                ("The peer sends {caps}, and the caps property allows {wanted} only")
+            );
+            return Err(STREAM_OVER);
+        }
+        if pad.current_caps().as_ref() == Some(caps) {
+            return Ok(());
+        }
+        gst::info!(CAT, imp = self, "The frames are {caps}");
+        if obj.set_caps(caps).is_err() && !pad.pad_flags().contains(gst::PadFlags::FLUSHING) {
+            let name = caps.structure(0).map(|caps| caps.name().to_string());
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::WrongType,
+                (
+                    "The frames are {}, which downstream does not take: put a decoder or a converter in between, for \
+                     example decodebin3 or videoconvert",
+                    name.unwrap_or_default()
+                ),
+                ["{caps}"]
+            );
+            return Err(STREAM_OVER);
+        }
+        pad.mark_reconfigure();
+        Ok(())
+    }
+
+    /// Sends an event downstream. Most need the segment before them, which the base class sends with the first buffer.
+    fn push_event(&self, event: gst::Event) {
+        if event.type_() != gst::EventType::StreamStart {
+            self.ensure_segment();
+        }
+        self.obj().src_pad().push_event(event);
+    }
+
+    fn ensure_segment(&self) {
+        let obj = self.obj();
+        let pad = obj.src_pad();
+        if pad.sticky_event::<gst::event::Segment>(0).is_none() {
+            pad.push_event(gst::event::Segment::new(&obj.segment()));
+        }
+    }
+
+    /// A frame that came before the peer had said what its frames are, which it is asked.
+    fn is_premature(&self) -> bool {
+        let mut run = lock(&self.run);
+        let Some(run) = run.as_mut().filter(|run| run.awaits_description) else {
+            return false;
+        };
+        if lock(&self.described).is_premature(Instant::now()) {
+            return true;
+        }
+        run.awaits_description = false;
+        gst::element_imp_warning!(
+            self,
+            gst::StreamError::Format,
+            ("The peer does not say what its frames are, although metadata=request asks it to: it is no \
+                 videosocketsink, or has metadata=off, lockstep=true or another header")
+        );
+        false
+    }
+
+    /// Asks the peer for a keyframe that was asked for too early.
+    fn ask_again(&self) {
+        let record = lock(&self.described).due_keyframe(Instant::now());
+        if let Some((record, endpoint)) = record.zip(self.endpoint()) {
+            endpoint.request(&record);
+        }
+    }
+
+    /// Gives a frame its times, if they are the sender's. The base class gives it others.
+    fn stamp(&self, frame: &mut Frame) -> bool {
+        let obj = self.obj();
+        let (timestamps, does_timestamp) = match &*lock(&self.run) {
+            Some(run) => (run.timestamps, run.does_timestamp),
+            None => return false,
+        };
+        let announced = frame.announced.take();
+        let announced = announced.filter(|_| timestamps != Timestamps::Arrival);
+        let here = obj.clock().zip(obj.base_time());
+        let (Some((record, came)), Some((clock, base_time))) = (announced, here) else {
+            obj.set_do_timestamp(does_timestamp);
+            return false;
+        };
+        let here = Here {
+            clock: &clock,
+            base_time,
+        };
+        let buffer = frame.buffer.make_mut();
+        lock(&self.described).stamp(buffer, &record, came, &here);
+        obj.set_do_timestamp(false);
+        true
+    }
+
+    fn finish_described(
+        &self,
+        mut buffer: gst::Buffer,
+        record: &Buffer,
+    ) -> Result<gst::Buffer, RestoreError> {
+        lock(&self.described).restore(buffer.make_mut(), record)?;
+        Ok(self.finish_buffer(buffer))
     }
 
     fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
@@ -519,10 +762,12 @@ impl VideoSocketSrc {
             }
             None => return Err(gst::FlowError::Eos),
         }
+        lock(&self.described).connected();
         let caps = lock(&self.settings).caps.clone();
         if let Some(run) = &mut *lock(&self.run) {
             run.is_discontinuous = true;
             run.is_untyped = caps.is_none();
+            run.awaits_description = lock(&self.settings).metadata == Metadata::Request;
             run.frame_size = caps.as_deref().and_then(allocation::raw_frame_size);
         }
         Ok(())
@@ -541,9 +786,41 @@ impl VideoSocketSrc {
         lock(&self.run).as_ref().map(|run| run.reporter.clone())
     }
 
+    fn change_latency(&self, latency: gst::ClockTime) {
+        lock(&self.described).set_latency(latency);
+        let obj = self.obj();
+        let message = gst::message::Latency::builder().src(&*obj).build();
+        // Refused only while the element is being disposed of.
+        let _ = obj.post_message(message);
+    }
+
+    fn stats(&self) -> gst::Structure {
+        let (mut stats, _) = messages::stats(self.endpoint().as_deref());
+        let timing = lock(&self.described).stats();
+        stats.set("clock-offset", timing.offset);
+        stats.set("clock-drift", timing.drift);
+        stats.set("frames-late", timing.late);
+        stats.set("jitter", timing.jitter);
+        stats
+    }
+
     fn endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
         lock(&self.endpoint).clone()
     }
+}
+
+/// What peers are told first: nothing, unless they are asked something.
+fn hello(metadata: Metadata) -> Vec<u8> {
+    let mut record = Vec::new();
+    if metadata == Metadata::Request {
+        let hello = Hello {
+            agent: Some(AGENT),
+            ..Hello::default()
+        };
+        // It has a form: its only text is a constant.
+        let _ = Record::Hello(hello).encode(&mut record);
+    }
+    record
 }
 
 impl URIHandlerImpl for VideoSocketSrc {

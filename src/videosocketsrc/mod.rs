@@ -47,11 +47,11 @@ use once_cell::sync::Lazy;
 mod allocation;
 mod batch;
 mod caps;
+mod described;
 mod imp;
 mod raw;
 mod reporter;
 mod settings;
-#[allow(dead_code)]
 mod timing;
 mod unlocking;
 

@@ -21,12 +21,56 @@ pub enum ZeroLength {
     Eos,
 }
 
+/// Whether the peer is listened to about its frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVideoSocketSrcMetadata")]
+pub enum Metadata {
+    /// No.
+    #[enum_value(name = "Frames only: a record is a bad header", nick = "off")]
+    Off,
+    /// Yes.
+    #[default]
+    #[enum_value(name = "Where the peer says what they are", nick = "auto")]
+    Auto,
+    /// Yes, and it is asked.
+    #[enum_value(
+        name = "The peer, a videosocketsink, is asked what they are",
+        nick = "request"
+    )]
+    Request,
+}
+
+/// Which times frames have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstVideoSocketTimestamps")]
+pub enum Timestamps {
+    /// The sender's where there are any.
+    #[default]
+    #[enum_value(
+        name = "The sender's, where the stream has them, else those of arrival",
+        nick = "auto"
+    )]
+    Auto,
+    /// When they came.
+    #[enum_value(name = "Those of arrival", nick = "arrival")]
+    Arrival,
+    /// The sender's.
+    #[enum_value(
+        name = "The sender's; where the stream has none, those of arrival with a warning",
+        nick = "sender"
+    )]
+    Sender,
+}
+
 /// The settings of a source.
 #[derive(Clone, Debug, Default)]
 pub struct SrcSettings {
     pub common: Common,
     pub caps: Option<gst::Caps>,
     pub zero_length: ZeroLength,
+    pub metadata: Metadata,
+    pub timestamps: Timestamps,
+    pub latency: gst::ClockTime,
 }
 
 /// All of them.
@@ -61,6 +105,31 @@ pub static PROPERTIES: Lazy<Vec<Property<SrcSettings>>> = Lazy::new(|| {
             Changeable::Always,
             |s: &SrcSettings| s.zero_length,
             |s, zero_length| s.zero_length = zero_length,
+        ),
+        Property::choice(
+            "metadata",
+            "Whether the peer may say, in records between the frames, what they are: caps, times, flags, tags, events \
+             and the end of the stream; request asks for it. Not with a preamble or a header other than 8 decimal \
+             digits, and with lockstep the peer says nothing",
+            Changeable::InReady,
+            |s: &SrcSettings| s.metadata,
+            |s, metadata| s.metadata = metadata,
+        ),
+        Property::choice(
+            "timestamps",
+            "Which times frames have: those of the sender, moved to this pipeline's clock, or the running times at \
+             which their last bytes came",
+            Changeable::InReady,
+            |s: &SrcSettings| s.timestamps,
+            |s, timestamps| s.timestamps = timestamps,
+        ),
+        Property::time(
+            "latency",
+            "With times of the sender: how much longer than the shortest way a frame may take without being late, in \
+             nanoseconds; elements that synchronise hold frames for as long (0 = frames are shown as they come)",
+            Changeable::Always,
+            |s: &SrcSettings| s.latency,
+            |s, latency| s.latency = latency,
         ),
     ]);
     properties

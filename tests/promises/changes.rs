@@ -21,7 +21,7 @@ fn each_of_these_is_tested_here() {
         "max-size-time",
     ];
     assert_eq!(changeable("videosocketsink"), sink);
-    assert_eq!(changeable("videosocketsrc"), ["zero-length"]);
+    assert_eq!(changeable("videosocketsrc"), ["zero-length", "latency"]);
 }
 
 /// The element's own properties that may be changed while it plays.

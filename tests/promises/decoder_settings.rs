@@ -8,7 +8,7 @@ fn caps(text: &str) -> gst::Caps {
 }
 
 fn sink(caps: &gst::Caps) -> Sender {
-    let sink = Sender::new("mode=listen port=0");
+    let sink = Sender::new("mode=listen port=0 metadata=off");
     sink.start_with_caps(caps);
     sink
 }
@@ -87,7 +87,8 @@ fn the_cures_cure() {
             "aacparse ! audio/mpeg,stream-format=adts",
         ),
     ] {
-        let sink = "videosocketsink name=sink mode=listen port=0 wait-for-connection=false";
+        let sink =
+            "videosocketsink name=sink mode=listen port=0 wait-for-connection=false metadata=off";
         let stream = Pipeline::launch(&format!("{encoder} ! {sink}"));
         stream.play();
         stream.expect_warning().says(&[cure]);
@@ -96,4 +97,17 @@ fn the_cures_cure() {
         stream.expect_eos();
         stream.expect_no_warning();
     }
+}
+
+#[test]
+fn only_a_client_that_is_not_told_of_them_lacks_them() {
+    let caps = caps("video/x-h264,stream-format=avc,alignment=au,codec_data=(buffer)0142c01e");
+    let sink = Sender::new("mode=listen port=0");
+    sink.start_with_caps(&caps);
+    let _told = Receiver::playing(&format!("port={} metadata=request", sink.port()));
+    await_number(&sink.sink, "num-clients", 1);
+    sink.expect_no_warning();
+    let _plain = Peer::connect(sink.port());
+    sink.expect_warning()
+        .says(&["codec_data", "metadata=request"]);
 }

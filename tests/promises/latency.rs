@@ -47,3 +47,13 @@ fn a_viewer_with_a_synchronised_sink_has_its_deadline_and_no_warning() {
         viewer.expect_no_warning();
     }
 }
+
+#[test]
+fn what_the_user_grants_is_in_the_answer_and_a_change_of_it_is_told() {
+    let source = Receiver::playing("mode=listen port=0 latency=40000000");
+    let granted = |milliseconds| (true, gst::ClockTime::from_mseconds(milliseconds), None);
+    assert_eq!(latency(&source.source), granted(40));
+    source.source.set_property("latency", 70_000_000u64);
+    source.expect_latency_message();
+    assert_eq!(latency(&source.source), granted(70));
+}

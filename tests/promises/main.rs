@@ -16,6 +16,7 @@ mod bad_headers;
 mod batches;
 mod changes;
 mod decoder_settings;
+mod described;
 mod edges;
 mod faults;
 mod flow;

@@ -317,6 +317,10 @@ const EXPLAINED: &[(&str, &[&str])] = &[
         "max-size-time",
         &["in nanoseconds", "(0 = no limit by time)"],
     ),
+    (
+        "latency",
+        &["in nanoseconds", "(0 = frames are shown as they come)"],
+    ),
     ("max-clients", &["more clients", "(0 = no limit)"]),
     ("num-clients", &["How many clients"]),
 ];

@@ -192,6 +192,15 @@ impl Pipeline {
         })
     }
 
+    /// An element has another latency.
+    #[track_caller]
+    pub fn expect_latency_message(&self) {
+        self.wait("latency", |message| match message.view() {
+            gst::MessageView::Latency(_) => Some(()),
+            _ => None,
+        });
+    }
+
     /// How many frames are lost by the next QoS message.
     #[track_caller]
     pub fn expect_drops(&self) -> u64 {

@@ -1,0 +1,373 @@
+//! What the peer has said of its stream, and what is asked of the peer.
+
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst_video::VideoInfo;
+use once_cell::sync::Lazy;
+
+use super::{
+    CAT,
+    timing::{Timing, TimingStats},
+};
+use crate::{
+    metadata::{RestoreError, clock, describe, restore},
+    wire::record::{Back, Buffer, Clock, Meta, Record, RecordKind, Scope},
+};
+
+/// Requests of the same kind closer than this are one.
+const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
+const QOS_INTERVAL: Duration = Duration::from_millis(100);
+const NAVIGATION_INTERVAL: Duration = Duration::from_millis(16);
+
+/// A peer that is asked what its frames are has this long to begin to say so. What comes before that is not of the
+/// stream that it describes.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many different things are remembered.
+const MAX_SAID: usize = 64;
+
+static UNIX_TIME: Lazy<gst::Caps> = Lazy::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
+
+/// The stream of one element, over all connections.
+#[derive(Default)]
+pub struct Described {
+    timing: Timing,
+    /// What the peer takes, once it has greeted.
+    back: Option<Back>,
+    /// Since when the peer is asked, and has not.
+    asked: Option<Instant>,
+    /// The clock as it was told, and when, until this side has one to compare it with.
+    told_clock: Option<(ToldClock, Instant)>,
+    own_clock: Option<(gst::Clock, Option<String>)>,
+    video: Option<VideoInfo>,
+    /// Those of the next frame.
+    metas: Vec<(String, Vec<u8>)>,
+    stream_id: Option<String>,
+    /// What was said last of what is said again to each who comes, each with its letter and its beginning.
+    said: Vec<(RecordKind, String, String)>,
+    keyframe: Asked,
+    qos: Asked,
+    navigation: Asked,
+}
+
+/// A clock record that has been kept.
+struct ToldClock {
+    now: u64,
+    base_time: u64,
+    unix_offset: Option<i64>,
+    latency: u64,
+    is_paced: bool,
+    is_unix_synchronised: bool,
+    id: String,
+}
+
+/// When something was asked for.
+#[derive(Default)]
+struct Asked {
+    at: Option<Instant>,
+    /// Again since, which was too early.
+    is_due: bool,
+}
+
+/// What is to be done because of a record.
+pub enum Effect {
+    /// Nothing for now.
+    None,
+    /// The frames are of this type.
+    Caps(gst::Caps),
+    /// Send this downstream.
+    Event(gst::Event),
+    /// The frames are of another segment.
+    Segment(gst::FormattedSegment<gst::ClockTime>),
+}
+
+/// The pipeline's time.
+pub struct Here<'a> {
+    pub clock: &'a gst::Clock,
+    pub base_time: gst::ClockTime,
+}
+
+impl Described {
+    pub fn new(latency: gst::ClockTime) -> Self {
+        Self {
+            timing: Timing::new(latency.nseconds()),
+            ..Self::default()
+        }
+    }
+
+    pub fn set_latency(&mut self, latency: gst::ClockTime) {
+        self.timing.set_latency(latency.nseconds());
+    }
+
+    /// What comes next comes on another connection.
+    pub fn connected(&mut self) {
+        self.timing.connected();
+        self.back = None;
+        self.asked = None;
+        self.told_clock = None;
+        self.metas.clear();
+    }
+
+    /// Whether a frame that came without a word has to be thrown away, since the peer is still to say what its frames
+    /// are. It is waited for no longer once that is false.
+    pub fn is_premature(&mut self, now: Instant) -> bool {
+        let asked = *self.asked.get_or_insert(now);
+        self.back.is_none() && now.saturating_duration_since(asked) < PATIENCE
+    }
+
+    /// Takes note of a record that came then.
+    pub fn take(
+        &mut self,
+        record: &Record<'_>,
+        came: Instant,
+        here: Option<&Here<'_>>,
+    ) -> Result<Effect, RestoreError> {
+        match record {
+            Record::Hello(hello) => {
+                // Of two, the one of a sender says what it takes.
+                let back = self.back.get_or_insert(hello.back);
+                back.keyframe |= hello.back.keyframe;
+                back.qos |= hello.back.qos;
+                back.navigation |= hello.back.navigation;
+            }
+            Record::Clock(clock) => {
+                self.told_clock = Some((ToldClock::new(clock), came));
+                if let Some(here) = here {
+                    self.settle_clock(here);
+                }
+            }
+            Record::StreamStart(start) => {
+                if self.stream_id.as_deref() != Some(start.id) {
+                    self.said.clear();
+                    self.stream_id = Some(start.id.into());
+                    return Ok(Effect::Event(restore::stream_start(start)));
+                }
+            }
+            Record::Caps(text) => {
+                let caps = restore::caps(*text)?;
+                self.video = raw_video(&caps);
+                return Ok(Effect::Caps(caps));
+            }
+            Record::Tags(tags) => {
+                let scope = match tags.scope {
+                    Scope::Stream => "stream",
+                    Scope::Global => "global",
+                };
+                if self.was_said(RecordKind::Tags, scope, &tags.text) {
+                    return Ok(Effect::None);
+                }
+                let list = restore::tags(tags)?;
+                if list.n_tags() > 0 {
+                    return Ok(Effect::Event(gst::event::Tag::new(list)));
+                }
+            }
+            Record::Segment(segment) => {
+                if !self.was_said(RecordKind::Segment, "", &format!("{segment:?}")) {
+                    return Ok(Effect::Segment(restore::segment(segment)?));
+                }
+            }
+            Record::Gap(gap) => {
+                if let Some(here) = here {
+                    let time = self
+                        .timing
+                        .gap(gap.time, here.now(), here.base_time.nseconds());
+                    let time = time.map(gst::ClockTime::from_nseconds);
+                    let duration = gap.duration.map(gst::ClockTime::from_nseconds);
+                    let event =
+                        time.map(|time| gst::event::Gap::builder(time).duration(duration).build());
+                    return Ok(event.map_or(Effect::None, Effect::Event));
+                }
+            }
+            Record::Event(event) => {
+                let name = event.text.split(',').next().unwrap_or_default();
+                if event.is_sticky && self.was_said(RecordKind::Event, name, &event.text) {
+                    return Ok(Effect::None);
+                }
+                return Ok(restore::event(event)?.map_or(Effect::None, Effect::Event));
+            }
+            Record::Meta(meta) => self.metas.push((meta.name.into(), meta.data.to_vec())),
+            Record::Buffer(_) | Record::End | Record::Upstream(_) | Record::Probe(_) => (),
+        }
+        Ok(Effect::None)
+    }
+
+    /// Whether this was said last of that. More than some is not remembered.
+    fn was_said(&mut self, kind: RecordKind, of: &str, text: &str) -> bool {
+        let mut said = self.said.iter();
+        let before = said.position(|(other, name, _)| *other == kind && name == of);
+        let Some(at) = before else {
+            if self.said.len() < MAX_SAID {
+                self.said.push((kind, of.into(), text.into()));
+            }
+            return false;
+        };
+        let last = std::mem::replace(&mut self.said[at].2, text.into());
+        last == text
+    }
+
+    /// Gives a frame what was said of it, but for its times.
+    pub fn restore(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        record: &Buffer,
+    ) -> Result<(), RestoreError> {
+        restore::buffer(buffer, record);
+        for (name, data) in self.metas.drain(..) {
+            let (name, data) = (name.as_str(), data.as_slice());
+            restore::meta(buffer, &Meta { name, data }, self.video.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Gives a frame its times, which is handed on now.
+    pub fn stamp(
+        &mut self,
+        buffer: &mut gst::BufferRef,
+        record: &Buffer,
+        came: Instant,
+        here: &Here<'_>,
+    ) {
+        self.settle_clock(here);
+        let now = here.now();
+        let timed = self
+            .timing
+            .frame(record, here.at(came, now), now, here.base_time.nseconds());
+        buffer.set_pts(timed.pts.map(gst::ClockTime::from_nseconds));
+        buffer.set_dts(timed.dts.map(gst::ClockTime::from_nseconds));
+        if timed.is_discontinuous {
+            buffer.set_flags(gst::BufferFlags::DISCONT);
+        }
+        if let Some(time) = self.timing.unix_time(record) {
+            let time = gst::ClockTime::from_nseconds(time);
+            gst::ReferenceTimestampMeta::add(buffer, &UNIX_TIME, time, gst::ClockTime::NONE);
+        }
+    }
+
+    /// Compares the sender's clock, as it was told last, with this side's.
+    fn settle_clock(&mut self, here: &Here<'_>) {
+        if self
+            .own_clock
+            .as_ref()
+            .is_none_or(|(own, _)| own != here.clock)
+        {
+            if self.own_clock.is_some() {
+                self.timing.clock_changed();
+            }
+            self.own_clock = Some((here.clock.clone(), clock::id(here.clock)));
+        }
+        let id = self.own_clock.as_ref().and_then(|(_, id)| id.as_deref());
+        if let Some((told, came)) = self.told_clock.take() {
+            let were_apart = self.timing.are_clocks_apart();
+            self.timing
+                .clock(&told.record(), here.at(came, here.now()), id);
+            if self.timing.are_clocks_apart() && !were_apart {
+                gst::warning!(
+                    CAT,
+                    "The sender's clock is said to be this side's, {id:?}, and shows another time: it is followed"
+                );
+            }
+        }
+    }
+
+    pub fn stats(&self) -> TimingStats {
+        self.timing.stats()
+    }
+
+    /// What of an upstream event goes to the peer, as a record.
+    pub fn request(
+        &mut self,
+        event: &gst::EventRef,
+        base_time: Option<gst::ClockTime>,
+        now: Instant,
+    ) -> Option<Vec<u8>> {
+        let back = self.back?;
+        let (is_taken, asked, interval) = match event.type_() {
+            gst::EventType::Qos => (back.qos, &mut self.qos, QOS_INTERVAL),
+            gst::EventType::Navigation => {
+                (back.navigation, &mut self.navigation, NAVIGATION_INTERVAL)
+            }
+            _ => (back.keyframe, &mut self.keyframe, KEYFRAME_INTERVAL),
+        };
+        let timing = &self.timing;
+        let to_sender = |time: gst::ClockTime| {
+            let time = timing.to_sender(time.nseconds(), base_time?.nseconds())?;
+            Some(gst::ClockTime::from_nseconds(time))
+        };
+        let mut record = Vec::new();
+        let asks = is_taken && describe::upstream(event, to_sender, &mut record);
+        (asks && asked.ask(interval, now)).then_some(record)
+    }
+
+    /// A keyframe that was asked for too early, as a record.
+    pub fn due_keyframe(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if !self.keyframe.is_due || !self.keyframe.ask(KEYFRAME_INTERVAL, now) {
+            return None;
+        }
+        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
+            .all_headers(true)
+            .build();
+        let mut record = Vec::new();
+        describe::upstream(&event, Some, &mut record).then_some(record)
+    }
+}
+
+fn raw_video(caps: &gst::Caps) -> Option<VideoInfo> {
+    // Of others it complains.
+    if caps.structure(0)?.name() != "video/x-raw" {
+        return None;
+    }
+    VideoInfo::from_caps(caps).ok()
+}
+
+impl Asked {
+    /// Whether it is time to ask.
+    fn ask(&mut self, interval: Duration, now: Instant) -> bool {
+        let is_early = self
+            .at
+            .is_some_and(|at| now.saturating_duration_since(at) < interval);
+        self.is_due = is_early;
+        if !is_early {
+            self.at = Some(now);
+        }
+        !is_early
+    }
+}
+
+impl Here<'_> {
+    fn now(&self) -> u64 {
+        self.clock.time().nseconds()
+    }
+
+    /// What the clock showed then, that shows `now`.
+    fn at(&self, then: Instant, now: u64) -> u64 {
+        let since = then.elapsed().as_nanos();
+        now.saturating_sub(u64::try_from(since).unwrap_or(u64::MAX))
+    }
+}
+
+impl ToldClock {
+    fn new(clock: &Clock<'_>) -> Self {
+        Self {
+            now: clock.now,
+            base_time: clock.base_time,
+            unix_offset: clock.unix_offset,
+            latency: clock.latency,
+            is_paced: clock.is_paced,
+            is_unix_synchronised: clock.is_unix_synchronised,
+            id: clock.id.into(),
+        }
+    }
+
+    fn record(&self) -> Clock<'_> {
+        Clock {
+            now: self.now,
+            base_time: self.base_time,
+            unix_offset: self.unix_offset,
+            latency: self.latency,
+            is_paced: self.is_paced,
+            is_unix_synchronised: self.is_unix_synchronised,
+            id: &self.id,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Between two pipelines the stream says what it is: caps, times, flags, events and its end come out as they went in.
+
+use crate::support::*;
+use gst::prelude::*;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+
+/// What passes a pad, in its order.
+#[derive(Clone, Default)]
+struct Record(Arc<Mutex<Vec<Item>>>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Item {
+    Start(String),
+    Caps(gst::Caps),
+    Tags(String),
+    Gap(gst::ClockTime, Option<gst::ClockTime>),
+    Event(String),
+    Frame(Frame),
+    End,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Frame {
+    len: usize,
+    checksum: u64,
+    pts: Option<gst::ClockTime>,
+    dts: Option<gst::ClockTime>,
+    duration: Option<gst::ClockTime>,
+    flags: gst::BufferFlags,
+    offsets: (u64, u64),
+    strides: Vec<i32>,
+}
+
+impl Frame {
+    fn of(buffer: &gst::BufferRef) -> Self {
+        // What memory it is in, and whether a connection began with it, is the receiver's own business.
+        let own = gst::BufferFlags::TAG_MEMORY | gst::BufferFlags::DISCONT;
+        let meta = buffer.meta::<gst_video::VideoMeta>();
+        let mut checksum = DefaultHasher::new();
+        buffer.map_readable().unwrap().hash(&mut checksum);
+        Self {
+            len: buffer.size(),
+            checksum: checksum.finish(),
+            pts: buffer.pts(),
+            dts: buffer.dts(),
+            duration: buffer.duration(),
+            flags: buffer.flags() & !own,
+            offsets: (buffer.offset(), buffer.offset_end()),
+            strides: meta.map_or(Vec::new(), |meta| meta.stride().to_vec()),
+        }
+    }
+
+    /// Its times from another zero.
+    fn since(&self, zero: gst::ClockTime) -> Self {
+        Self {
+            pts: self.pts.map(|pts| pts - zero),
+            dts: self.dts.map(|dts| dts - zero),
+            ..self.clone()
+        }
+    }
+
+    fn time(&self) -> Option<gst::ClockTime> {
+        [self.pts, self.dts].into_iter().flatten().min()
+    }
+}
+
+impl Record {
+    fn of(pad: &gst::Pad) -> Self {
+        let record = Self::default();
+        let kept = record.clone();
+        let mask = gst::PadProbeType::BUFFER
+            | gst::PadProbeType::BUFFER_LIST
+            | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(mask, move |_, info| {
+            kept.0.lock().unwrap().extend(items(info));
+            gst::PadProbeReturn::Ok
+        });
+        record
+    }
+
+    fn frames(&self) -> Vec<Frame> {
+        let items = self.0.lock().unwrap();
+        let frames = items.iter().filter_map(|item| match item {
+            Item::Frame(frame) => Some(frame.clone()),
+            _ => None,
+        });
+        frames.collect()
+    }
+
+    /// All of it, with the times of frames and gaps since the first frame, and frames without what only raw video has.
+    fn items(&self) -> Vec<Item> {
+        let first = self.frames().iter().find_map(Frame::time);
+        let zero = first.unwrap_or_default();
+        let items = self.0.lock().unwrap();
+        let items = items.iter().map(|item| match item {
+            Item::Frame(frame) => Item::Frame(frame.since(zero)),
+            Item::Gap(time, duration) => Item::Gap(*time - zero, *duration),
+            item => item.clone(),
+        });
+        // Of tags the newest hold.
+        let mut kept = Vec::<Item>::new();
+        for item in items {
+            if matches!((kept.last(), &item), (Some(Item::Tags(_)), Item::Tags(_))) {
+                kept.pop();
+            }
+            kept.push(item);
+        }
+        kept
+    }
+}
+
+fn items(info: &gst::PadProbeInfo) -> Vec<Item> {
+    match &info.data {
+        Some(gst::PadProbeData::Buffer(buffer)) => vec![Item::Frame(Frame::of(buffer))],
+        Some(gst::PadProbeData::BufferList(list)) => list
+            .iter()
+            .map(|buffer| Item::Frame(Frame::of(buffer)))
+            .collect(),
+        Some(gst::PadProbeData::Event(event)) => item(event).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn item(event: &gst::Event) -> Option<Item> {
+    Some(match event.view() {
+        gst::EventView::StreamStart(start) => Item::Start(start.stream_id().into()),
+        gst::EventView::Caps(caps) => Item::Caps(caps.caps_owned()),
+        gst::EventView::Tag(tag) => Item::Tags(tag.tag().to_string()),
+        gst::EventView::Gap(gap) => {
+            let (time, duration) = gap.get();
+            Item::Gap(time, duration)
+        }
+        gst::EventView::CustomDownstream(_) | gst::EventView::CustomDownstreamSticky(_) => {
+            Item::Event(event.structure()?.to_string())
+        }
+        gst::EventView::Eos(_) => Item::End,
+        _ => return None,
+    })
+}
+
+/// A source that sees what comes in its pipeline as it is.
+struct Viewer {
+    pipeline: Pipeline,
+    record: Record,
+}
+
+impl Viewer {
+    fn new(properties: &str) -> Self {
+        let source = format!("videosocketsrc name=source host=127.0.0.1 {properties}");
+        // Of allocations it says that it takes any layout.
+        let pipeline = Pipeline::launch(&format!("{source} ! fakesink name=fakesink sync=false"));
+        let pad = pipeline.element("source").static_pad("src").unwrap();
+        let record = Record::of(&pad);
+        Self { pipeline, record }
+    }
+
+    fn port(&self) -> u64 {
+        number(&self.pipeline.element("source"), "current-port")
+    }
+}
+
+/// In which the metadata comes about, at either end.
+const WAYS: [(&str, &str); 2] = [
+    ("metadata=on", ""),
+    ("metadata=on-request", "metadata=request"),
+];
+
+/// Sends a stream in each way, and checks that what comes out is what went in.
+#[track_caller]
+fn comes_out_as_it_went_in(stream: &str) {
+    for (of_sink, of_source) in WAYS {
+        for listens in ["sink", "source"] {
+            let (sent, received) = if listens == "sink" {
+                let sender = Pipeline::launch(&format!(
+                    "{stream} ! videosocketsink name=sink host=127.0.0.1 mode=listen port=0 sync=false {of_sink}"
+                ));
+                let sent = Record::of(&sender.element("sink").static_pad("sink").unwrap());
+                sender.play();
+                let port = number(&sender.element("sink"), "current-port");
+                let viewer = Viewer::new(&format!("port={port} {of_source}"));
+                viewer.pipeline.play();
+                sender.expect_eos();
+                viewer.pipeline.expect_eos();
+                (sent, viewer.record)
+            } else {
+                let viewer = Viewer::new(&format!("mode=listen port=0 {of_source}"));
+                viewer.pipeline.play();
+                let sender = Pipeline::launch(&format!(
+                    "{stream} ! videosocketsink name=sink host=127.0.0.1 port={} sync=false {of_sink}",
+                    viewer.port()
+                ));
+                let sent = Record::of(&sender.element("sink").static_pad("sink").unwrap());
+                sender.play();
+                sender.expect_eos();
+                viewer.pipeline.expect_eos();
+                (sent, viewer.record)
+            };
+            assert_same(&sent.items(), &received.items());
+        }
+    }
+}
+
+/// But for the source's own beginning.
+#[track_caller]
+fn assert_same(sent: &[Item], received: &[Item]) {
+    let received = &received[1..];
+    for (n, (sent, received)) in sent.iter().zip(received).enumerate() {
+        assert_eq!(received, sent, "item {n}");
+    }
+    assert_eq!(received.len(), sent.len());
+}
+
+#[test]
+fn raw_video() {
+    for format in ["I420", "RGBA", "NV12"] {
+        comes_out_as_it_went_in(&format!(
+            "videotestsrc num-buffers=10 ! video/x-raw,format={format},width=322,height=242,framerate=25/1"
+        ));
+    }
+}
+
+#[test]
+fn raw_audio() {
+    comes_out_as_it_went_in("audiotestsrc num-buffers=50 ! audio/x-raw,rate=48000,channels=2");
+}
+
+#[test]
+fn h264_in_either_form() {
+    for form in ["avc", "byte-stream"] {
+        comes_out_as_it_went_in(&format!(
+            "videotestsrc num-buffers=20 ! video/x-raw,width=160,height=120 ! x264enc key-int-max=10 bframes=2 ! \
+             h264parse ! video/x-h264,stream-format={form},alignment=au"
+        ));
+    }
+}
+
+#[test]
+fn vp8_and_opus() {
+    comes_out_as_it_went_in(
+        "videotestsrc num-buffers=10 ! video/x-raw,width=160,height=120 ! vp8enc deadline=1",
+    );
+    comes_out_as_it_went_in("audiotestsrc num-buffers=20 ! audioconvert ! audioresample ! opusenc");
+}
