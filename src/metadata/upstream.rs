@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use gst::{event, glib};
+use gst::event;
 use gst_video::UpstreamForceKeyUnitEvent;
 
 use super::{
