@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::{Shutdown, SocketAddr},
     os::fd::{AsRawFd, RawFd},
-    sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -34,6 +34,10 @@ const MAX_RETRANSMISSION_PAUSE: Duration = Duration::from_secs(4);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_LIMIT: u32 = 16 * 1024;
 
+/// For this long a round-trip time is not asked for anew: where there are many clients that takes a while, and each
+/// is looked at once a second in any case.
+const RTT_LASTS: Duration = Duration::from_millis(1_500);
+
 /// What has come until the end is more than that only where the peer floods.
 const READS_IN_LEAVING: usize = 256;
 
@@ -46,6 +50,7 @@ pub struct Connection {
     /// An error that one direction took from the socket; to the other it would look like a clean end.
     failure: AtomicI32,
     is_abandoned: AtomicBool,
+    rtt: LastRtt,
     pub received: Traffic,
 }
 
@@ -74,6 +79,7 @@ impl Connection {
             opened: Instant::now(),
             failure: AtomicI32::new(failure),
             is_abandoned: AtomicBool::new(false),
+            rtt: LastRtt::default(),
             received: Traffic::default(),
         })
     }
@@ -87,6 +93,7 @@ impl Connection {
             opened: Instant::now(),
             failure: AtomicI32::new(0),
             is_abandoned: AtomicBool::new(false),
+            rtt: LastRtt::default(),
             received: Traffic::default(),
         }
     }
@@ -233,13 +240,16 @@ impl Connection {
         }
     }
 
-    /// Smoothed round-trip time.
+    /// Smoothed round-trip time, as it was a moment ago.
     pub fn rtt(&self) -> Option<Duration> {
-        self.tcp_info().map(|info| info.rtt)
+        let last = self.rtt.get(self.age());
+        last.or_else(|| self.tcp_info().map(|info| info.rtt))
     }
 
     fn tcp_info(&self) -> Option<sys::TcpInfo> {
-        sys::tcp_info(self.stream.socket()?).ok()
+        let info = sys::tcp_info(self.stream.socket()?).ok()?;
+        self.rtt.set(info.rtt, self.age());
+        Some(info)
     }
 
     fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
@@ -257,6 +267,27 @@ impl Connection {
 impl AsRawFd for Connection {
     fn as_raw_fd(&self) -> RawFd {
         self.stream.socket().map_or(-1, AsRawFd::as_raw_fd)
+    }
+}
+
+/// A round-trip time, and how old the connection was then.
+#[derive(Debug, Default)]
+struct LastRtt {
+    nanos: AtomicU64,
+    /// 0 where it has not been asked for.
+    age: AtomicU64,
+}
+
+impl LastRtt {
+    fn set(&self, rtt: Duration, age: Duration) {
+        self.nanos.store(rtt.as_nanos() as u64, Relaxed);
+        self.age.store(age.as_nanos().max(1) as u64, Relaxed);
+    }
+
+    fn get(&self, age: Duration) -> Option<Duration> {
+        let asked = self.age.load(Relaxed);
+        let lasts = asked > 0 && age.saturating_sub(Duration::from_nanos(asked)) < RTT_LASTS;
+        lasts.then(|| Duration::from_nanos(self.nanos.load(Relaxed)))
     }
 }
 
@@ -386,6 +417,20 @@ mod tests {
             assert_eq!(stays_on_host(local, peer), is_within, "{local:?}, {peer:?}");
         }
         assert!(!stays_on_host(None, None));
+    }
+
+    #[test]
+    fn a_round_trip_time_is_asked_for_anew_after_a_while() {
+        let last = LastRtt::default();
+        assert_eq!(last.get(Duration::ZERO), None);
+        let (age, rtt) = (Duration::ZERO, Duration::from_micros(30));
+        last.set(rtt, age);
+        assert_eq!(last.get(age), Some(rtt));
+        assert_eq!(last.get(age + RTT_LASTS), Some(rtt));
+        assert_eq!(last.get(age + RTT_LASTS + Duration::from_nanos(1)), None);
+        last.set(2 * rtt, age + RTT_LASTS);
+        assert_eq!(last.get(age + 2 * RTT_LASTS), None);
+        assert_eq!(last.get(age + RTT_LASTS), Some(2 * rtt));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub const TIMING_BLURB: &str = ". And with times of the sender: clock-offset (wh
 pub fn read_only_properties(more_stats: &str) -> [glib::ParamSpec; 2] {
     const STATS: &str = "Counters since the last start, kept after the stop: frames-sent, frames-received, \
         bytes-sent and bytes-received (of payload), connections, frames-dropped (for slow clients), \
-        frames-truncated, protocol-errors. As it is now: bytes-queued, rtt (round-trip time in nanoseconds; \
+        frames-truncated, protocol-errors. As it is now: bytes-queued, rtt (round-trip time in nanoseconds, 1.5 s old at most; \
         0 = unknown)";
     [
         glib::ParamSpecUInt::builder("current-port")
