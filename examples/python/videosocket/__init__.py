@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Frames over a TCP connection, for the other end of videosocketsink and videosocketsrc."""
+
+from __future__ import annotations
+
+import collections.abc
+import socket
+import typing
+
+from ._wire import (
+    HEADER_LEN,
+    HELLO,
+    MAX_FRAME_LEN,
+    Flags,
+    Frame,
+    Stream,
+    frame_bytes,
+    is_record,
+    length_in,
+)
+
+if typing.TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["HELLO", "MAX_FRAME_LEN", "Flags", "Frame", "videosocket"]
+
+_Argument = typing.TypeVar("_Argument")
+_Result = typing.TypeVar("_Result")
+
+
+class videosocket:
+    """A connection that carries frames both ways: 8 digits, then a payload of that many bytes.
+
+    RuntimeError: the connection is broken. ValueError: this is no frame.
+    """
+
+    def __init__(self, sock: socket.socket | None = None) -> None:
+        """Wraps a connected socket. Without one, connect() comes first."""
+        self.sock = typing.cast(socket.socket, sock)
+
+    def connect(self, host: str, port: int) -> None:
+        self.sock = socket.create_connection((host, port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def vsend(self, framestring: ReadableBuffer) -> None:
+        """Sends one frame: bytes, or whatever has some."""
+        self._unbroken(self.sock.sendall, frame_bytes(framestring))
+
+    def vreceive(self) -> bytes:
+        """Returns one frame. EOFError: the peer has ended, and this was between two frames."""
+        start = self._unbroken(self.sock.recv, HEADER_LEN)
+        if not start:
+            raise EOFError("No more frames")
+        header = start + self._receive(HEADER_LEN - len(start))
+        try:
+            length = length_in(header)
+        except ValueError:
+            self.sock.close()
+            raise
+        return self._receive(length)
+
+    def frames(self, ask: bool = False) -> collections.abc.Iterator[Frame]:
+        """Iterates over the frames up to the end of the stream, with what the records say of each.
+
+        ask: asks the peer for records, which it sends if it knows them. Without them
+        the frames are those of vreceive(). With them, a connection that ends without the
+        record for it is lost.
+        """
+        if ask:
+            self._unbroken(self.sock.sendall, HELLO)
+        stream = Stream()
+        while start := self._unbroken(self.sock.recv, HEADER_LEN):
+            try:
+                if stream.ended:
+                    raise ValueError("The stream went on after its end")
+                header = start + self._receive(HEADER_LEN - len(start))
+                if not is_record(header):
+                    yield stream.frame(self._receive(length_in(header)))
+                    continue
+                letter, length = chr(header[0]), int(header[1:])
+                if stream.expects(letter, length):
+                    stream.take(letter, self._receive(length))
+                else:
+                    self._skip(length)
+            except ValueError:
+                self.sock.close()
+                raise
+        if stream.is_open():
+            raise RuntimeError("Socket connection broken")
+
+    def _receive(self, length: int) -> bytes:
+        pieces = []
+        while length:
+            piece = self._unbroken(self.sock.recv, min(length, 65536))
+            if not piece:
+                raise RuntimeError("Socket connection broken")
+            pieces.append(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+    def _skip(self, length: int) -> None:
+        while length:
+            length -= len(self._receive(min(length, 65536)))
+
+    def _unbroken(
+        self, call: collections.abc.Callable[[_Argument], _Result], argument: _Argument
+    ) -> _Result:
+        try:
+            return call(argument)
+        except ConnectionError as error:
+            raise RuntimeError("Socket connection broken") from error
