@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a build, the tests and the demo need and this machine lacks; silent when nothing is missing.
 # Debian and its children: by apt. Elsewhere: prints the command and fails.
-# usage: setup.sh [--peers]     with --peers also, by apt alone, the libraries that tests/headers meets where they are
+# usage: setup.sh [--peers]     with --peers also, by apt alone, the libraries that tests meet where they are
 # shellcheck disable=SC2086 # the lists below are to be split
 set -euf
 
@@ -17,7 +17,7 @@ iproute2"
 SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
 gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2"
 
-PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java"
+PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java python3-opencv"
 
 main() {
     lack=$(missing)

@@ -2,6 +2,7 @@
 //! first: pictures arrive, and nobody warns of anything.
 
 mod document;
+mod opencv;
 mod program;
 #[allow(
     dead_code,
@@ -76,6 +77,11 @@ shown! {
         camera.press_ctrl_c();
         camera.ends();
         viewer.ends();
+    };
+    opencv_by_gstreamer, "OpenCV" => |[reader, writer]: [String; 2]| {
+        if opencv::is_there() {
+            opencv::read_and_write(&reader, &writer);
+        }
     };
     relays, "A relay" => |[jpeg, h264]: [String; 2]| {
         let [camera, viewer] = commands("A Python program on the other end");

@@ -1,5 +1,6 @@
 //! A command of the README as a process, and what it says.
 
+use super::opencv;
 use super::support::PATIENCE;
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -19,6 +20,10 @@ const HARMLESS: &[(&str, &str)] = &[
     (
         "Could not request a keyframe",
         "a connection has no words for hlssink2's requests",
+    ),
+    (
+        "gst_video_info_to_caps: invalid matrix",
+        "videoconvert makes RGB of JPEG's colours",
     ),
     (
         "<giostreamsink",
@@ -55,6 +60,8 @@ impl Program {
             .env("G_DEBUG", "fatal-criticals")
             .env("GST_DEBUG", "2")
             .env("GST_DEBUG_NO_COLOR", "1")
+            .env("OPENCV_LOG_LEVEL", "ERROR")
+            .envs(opencv::environment(command))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -76,7 +83,7 @@ impl Program {
 
     /// Waits until as many lines hold these words.
     #[track_caller]
-    fn says(&self, words: &str, times: usize) {
+    pub fn says(&self, words: &str, times: usize) {
         let count = |lines: &[Line]| {
             lines
                 .iter()
@@ -240,7 +247,11 @@ impl Line {
 
 fn with_options(command: &str) -> String {
     if command.starts_with("import ") {
-        return r#"python3 -u -c "$PROGRAM""#.to_owned();
+        let python = opencv::python_for(command);
+        return format!(r#"{python} -u -c "$PROGRAM""#);
+    }
+    if !command.starts_with("gst-launch-1.0") {
+        return command.to_owned();
     }
     // With it a camera ends with a whole frame; who receives might wait for an end that it has had.
     let last_words = if command.contains("videosocketsrc") {
@@ -257,7 +268,7 @@ fn with_options(command: &str) -> String {
 }
 
 /// Built by cargo along with the library that the tests link.
-fn plugin() -> PathBuf {
+pub fn plugin() -> PathBuf {
     let (prefix, suffix) = (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
     let test = env::current_exe().expect("this program");
     test.with_file_name(format!("{prefix}gstvideosocket{suffix}"))
