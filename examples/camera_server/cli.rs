@@ -50,6 +50,18 @@ pub struct Cli {
     #[arg(long, default_value = "4953")]
     pub port: u16,
 
+    /// Serve a page for browsers as well, at this port; 0 takes a free one
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "8080")]
+    pub web: Option<u16>,
+    /// Address to serve the page at; * is every interface
+    #[arg(
+        long,
+        value_name = "HOST",
+        default_value = "localhost",
+        requires = "web"
+    )]
+    pub web_host: String,
+
     /// Turn away more viewers than this [default: no limit]
     #[arg(
         long,
@@ -107,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn the_page_is_for_this_machine_unless_told_otherwise() {
+        let page = |words| parse(words).map(|cli| (cli.web, cli.web_host)).unwrap();
+        assert_eq!(page("--port 0"), (None, "localhost".into()));
+        assert_eq!(page("--web"), (Some(8080), "localhost".into()));
+        assert_eq!(page("--web 0 --web-host *"), (Some(0), "*".into()));
+    }
+
+    #[test]
     fn what_contradicts_itself_is_refused() {
         for words in [
             "--camera --film a.mp4",
@@ -114,6 +134,7 @@ mod tests {
             "--fps 0",
             "--max-delay 0",
             "--keyframes 1 --encoder x264enc",
+            "--web-host localhost",
         ] {
             assert!(parse(words).is_err(), "{words}");
         }

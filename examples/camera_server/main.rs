@@ -3,6 +3,7 @@
 //! ```text
 //! camera_server --camera                     the first camera found, as JPEG
 //! camera_server --film film.mp4 --codec h264
+//! camera_server --web                        a test picture, also for browsers at http://localhost:8080
 //! ```
 
 #[path = "../common/arguments.rs"]
@@ -13,6 +14,7 @@ mod cli;
 mod pictures;
 mod server;
 mod viewers;
+mod web;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -24,6 +26,8 @@ use gst::glib;
 use board::Board;
 use cli::{Cli, Codec};
 use server::Server;
+use viewers::Viewer;
+use web::Web;
 
 /// The application message that asks for the end.
 const CLOSE: &str = "close";
@@ -50,7 +54,11 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     if server.open().is_err() {
         return Err(first_fault(&server.bus()).into());
     }
-    let mut show = Show::new(&server, cli);
+    let web = cli
+        .web
+        .map(|port| Web::open(cli, port, server.port()))
+        .transpose()?;
+    let mut show = Show::new(&server, web, cli);
     let outcome = show.run();
     let totals = server.totals();
     server.stop();
@@ -68,6 +76,7 @@ fn close_on_ctrl_c(bus: gst::Bus) -> Result<(), ctrlc::Error> {
 /// From the opening of the doors to their closing.
 struct Show<'a> {
     server: &'a Server,
+    web: Option<Web>,
     cli: &'a Cli,
     board: Board,
     stage: Stage,
@@ -85,9 +94,10 @@ enum Stage {
 }
 
 impl<'a> Show<'a> {
-    fn new(server: &'a Server, cli: &'a Cli) -> Self {
+    fn new(server: &'a Server, web: Option<Web>, cli: &'a Cli) -> Self {
         Self {
             server,
+            web,
             cli,
             board: Board::new(),
             stage: Stage::Preparing,
@@ -113,10 +123,7 @@ impl<'a> Show<'a> {
     fn invite(&mut self) {
         let (host, port) = (&self.cli.host, self.server.port());
         self.board.say(&format!("Listening at {host} port {port}"));
-        let host = match host.as_str() {
-            "" | "*" | "0.0.0.0" | "::" => glib::host_name().to_string(),
-            host => host.into(),
-        };
+        let host = reachable(host);
         let show = match self.cli.codec {
             Codec::Jpeg => " ! jpegdec".into(),
             Codec::H264 => format!(" caps={} ! h264parse ! avdec_h264", server::H264),
@@ -125,6 +132,9 @@ impl<'a> Show<'a> {
             "To watch: gst-launch-1.0 videosocketsrc host={host} port={port} reconnect=true{show} ! videoconvert \
              ! autovideosink"
         ));
+        if let Some(web) = &self.web {
+            self.board.say(&format!("In a browser: {}", web.address()));
+        }
     }
 
     fn handle(&mut self, message: &gst::Message) -> Result<(), Box<dyn Error>> {
@@ -154,14 +164,22 @@ impl<'a> Show<'a> {
 
     fn notice(&mut self, news: &gst::StructureRef) {
         let text = |field| news.get::<String>(field).unwrap_or_default();
-        let peer = text("peer");
+        let address = text("peer");
+        let peer = self.name(&address).unwrap_or_else(|| address.clone());
         match news.name().as_str() {
-            "videosocket-connected" => self.board.say(&format!("{peer} has come")),
+            "videosocket-connected" => {
+                self.board.say(&format!("{peer} has come"));
+                self.show_browsers(&self.viewers());
+            }
             "videosocket-disconnected" => {
                 let frames: u64 = news.get("frames").unwrap_or_default();
                 let reason = text("reason");
                 self.board
                     .say(&format!("{peer} is gone after {frames} frames ({reason})"));
+                if let Some(web) = &self.web {
+                    web.forget(&address);
+                }
+                self.show_browsers(&self.viewers());
             }
             _ => (),
         }
@@ -192,14 +210,43 @@ impl<'a> Show<'a> {
         if let Some(since) = self.closing {
             self.over |= since.elapsed() > FAREWELL;
         } else if self.board.time_left().is_zero() {
-            let viewers = self.server.viewers();
+            let viewers = self.viewers();
             self.board.show(&viewers);
+            self.show_browsers(&viewers);
         }
         if self.stage == Stage::Ready && !self.server.viewers().is_empty() {
             self.stage = Stage::Playing;
             self.server.play()?;
         }
         Ok(())
+    }
+
+    fn viewers(&self) -> Vec<Viewer> {
+        let mut viewers = self.server.viewers();
+        for viewer in &mut viewers {
+            if let Some(name) = self.name(viewer.address()) {
+                viewer.is_browser(name);
+            }
+        }
+        viewers
+    }
+
+    fn name(&self, address: &str) -> Option<String> {
+        self.web.as_ref()?.name(address)
+    }
+
+    fn show_browsers(&self, viewers: &[Viewer]) {
+        if let Some(web) = &self.web {
+            web.show(viewers);
+        }
+    }
+}
+
+/// What to call this machine, to reach what listens there.
+fn reachable(host: &str) -> String {
+    match host {
+        "" | "*" | "0.0.0.0" | "::" => glib::host_name().to_string(),
+        host => host.into(),
     }
 }
 

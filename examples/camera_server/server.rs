@@ -92,8 +92,9 @@ impl Server {
             .expect("going to NULL never fails");
     }
 
-    pub fn port(&self) -> u32 {
-        self.sink.property("current-port")
+    pub fn port(&self) -> u16 {
+        let port: u32 = self.sink.property("current-port");
+        port as u16
     }
 
     pub fn viewers(&self) -> Vec<Viewer> {

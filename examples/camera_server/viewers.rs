@@ -23,7 +23,8 @@ pub struct Viewer {
     bytes_queued: u64,
     /// The age of the oldest frame that waits.
     delay: Duration,
-    rtt: Duration,
+    /// Of a browser not known: what is measured ends within this machine.
+    rtt: Option<Duration>,
 }
 
 impl Viewer {
@@ -46,8 +47,17 @@ impl Viewer {
             dropped: count(client, "frames-dropped"),
             bytes_queued: count(client, "bytes-queued"),
             delay: time("oldest-queued"),
-            rtt: time("rtt"),
+            rtt: Some(time("rtt")),
         }
+    }
+
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn is_browser(&mut self, name: String) {
+        self.address = name;
+        self.rtt = None;
     }
 
     /// What stands in the table, below `HEAD`.
@@ -59,8 +69,13 @@ impl Viewer {
             self.dropped.to_string(),
             format!("{:.0}", self.kilobytes_queued()),
             format!("{:.0}", milliseconds(self.delay)),
-            format!("{:.1}", milliseconds(self.rtt)),
+            self.rtt(),
         ]
+    }
+
+    fn rtt(&self) -> String {
+        self.rtt
+            .map_or("-".into(), |rtt| format!("{:.1}", milliseconds(rtt)))
     }
 
     fn kilobytes_queued(&self) -> f64 {
@@ -73,14 +88,14 @@ impl fmt::Display for Viewer {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(
             f,
-            "{} connected {}, {} frames, {} dropped, {:.0} kB queued, delay {:.0} ms, rtt {:.1} ms",
+            "{} connected {}, {} frames, {} dropped, {:.0} kB queued, delay {:.0} ms, rtt {} ms",
             self.address,
             clock(self.connected),
             self.frames,
             self.dropped,
             self.kilobytes_queued(),
             milliseconds(self.delay),
-            milliseconds(self.rtt)
+            self.rtt()
         )
     }
 }

@@ -1,0 +1,162 @@
+//! A browser: what the sink sends it over a connection of its own, and the table, go to it as messages. While it
+//! takes nothing the sink is not read, and drops frames for it alone.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use futures_util::StreamExt;
+use gstvideosocket::wire::HeaderFormat;
+use parking_lot::Mutex;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::bytes::{Buf, Bytes, BytesMut};
+use tokio_util::codec::{Decoder, FramedRead};
+
+/// What waits on the way from the sink is old already.
+const RECEIVE_BUFFER: u32 = 64 * 1024;
+
+/// The sink, as far as browsers are concerned.
+#[derive(Clone)]
+pub struct Sink {
+    addresses: Vec<SocketAddr>,
+    names: Names,
+}
+
+impl Sink {
+    pub fn new(host: &str, port: u16, names: Names) -> io::Result<Self> {
+        let host = match host {
+            "" | "*" | "::" | "0.0.0.0" => "localhost",
+            host => host,
+        };
+        let addresses = (host, port).to_socket_addrs()?.collect();
+        Ok(Self { addresses, names })
+    }
+
+    /// One more connection, for a browser at that address.
+    pub async fn connect(&self, browser: SocketAddr) -> io::Result<TcpStream> {
+        let mut failure = io::ErrorKind::AddrNotAvailable.into();
+        for &address in &self.addresses {
+            match self.connect_to(address, browser).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn connect_to(&self, address: SocketAddr, browser: SocketAddr) -> io::Result<TcpStream> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        let mut own = address;
+        own.set_port(0);
+        socket.bind(own)?;
+        // Before the sink tells of it.
+        let own = socket.local_addr()?.to_string();
+        self.names.insert(&own, browser);
+        let result = socket.connect(address).await;
+        if result.is_err() {
+            self.names.remove(&own);
+        }
+        result
+    }
+}
+
+/// The names of browsers, by the addresses that the sink knows them by.
+#[derive(Clone, Default)]
+pub struct Names(Arc<Mutex<HashMap<String, String>>>);
+
+impl Names {
+    pub fn get(&self, address: &str) -> Option<String> {
+        self.0.lock().get(address).cloned()
+    }
+
+    fn insert(&self, address: &str, browser: SocketAddr) {
+        let name = format!("{browser} (browser)");
+        self.0.lock().insert(address.into(), name);
+    }
+
+    pub fn remove(&self, address: &str) {
+        self.0.lock().remove(address);
+    }
+}
+
+/// Until one of both ends, or the browser takes nothing for too long.
+pub async fn show(
+    mut browser: WebSocket,
+    sink: TcpStream,
+    mut table: watch::Receiver<Utf8Bytes>,
+    patience: Duration,
+) {
+    let mut frames = FramedRead::new(sink, Frames);
+    table.mark_changed();
+    loop {
+        let message = tokio::select! {
+            frame = frames.next() => match frame {
+                Some(Ok(frame)) => Message::Binary(frame),
+                _ => Message::Close(None),
+            },
+            Ok(()) = table.changed() => Message::Text(table.borrow_and_update().clone()),
+            heard = browser.recv() => match heard {
+                Some(Ok(_)) => continue,
+                _ => return,
+            },
+        };
+        let is_last = matches!(message, Message::Close(_));
+        let sent = timeout(patience, browser.send(message)).await;
+        if is_last || !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Cuts the stream into frames.
+struct Frames;
+
+impl Decoder for Frames {
+    type Item = Bytes;
+    type Error = io::Error;
+
+    fn decode(&mut self, stream: &mut BytesMut) -> io::Result<Option<Bytes>> {
+        let header = HeaderFormat::default().decode(stream);
+        let Some(header) = header.map_err(io::Error::other)? else {
+            return Ok(None);
+        };
+        let (start, length) = (header.header_len, header.payload_len as usize);
+        if stream.len() < start + length {
+            stream.reserve(start + length - stream.len());
+            return Ok(None);
+        }
+        stream.advance(start);
+        Ok(Some(stream.split_to(length).freeze()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_cut_out_of_the_stream_however_it_comes() {
+        let bytes = b"00000005hello0000000000000003you";
+        for piece in 1..=bytes.len() {
+            let mut stream = BytesMut::new();
+            let mut frames = Vec::new();
+            for part in bytes.chunks(piece) {
+                stream.extend_from_slice(part);
+                while let Some(frame) = Frames.decode(&mut stream).unwrap() {
+                    frames.push(frame);
+                }
+            }
+            assert_eq!(frames, ["hello", "", "you"], "in pieces of {piece}");
+        }
+    }
+}
