@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
-.PHONY: help setup demo bench bench-serving test test-rust test-python test-on lint install uninstall
+.PHONY: help setup demo bench bench-serving test test-rust test-python test-browser test-on screenshot lint install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,12 @@ test-rust: setup
 
 test-python: setup
 	python3 -m unittest discover -s examples/python
+
+test-browser: ## Run the tests of camera_server's page in Chromium, which apt installs
+	@scripts/test-browser.sh
+
+screenshot: ## Take the picture of that page anew (docs/web.png)
+	@scripts/test-browser.sh tests/browser/screenshot.py docs/web.png
 
 test-on: ## Run every test on another suite of Debian (SUITE=bookworm, trixie, forky; as root)
 	@scripts/test-on.sh "$(SUITE)"

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Installs what a build, the tests and the demo need and this machine lacks; silent when nothing is missing.
 # Debian and its children: by apt. Elsewhere: prints the command and fails.
-# usage: setup.sh [--peers]     with --peers also, by apt alone, the libraries that tests meet where they are
+# usage: setup.sh [--peers] [--browser]     with these also, by apt alone:
+#        --peers      the libraries that tests meet where they are
+#        --browser    what tests/browser needs
 # shellcheck disable=SC2086 # the lists below are to be split
 set -euf
 
@@ -18,6 +20,7 @@ SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel g
 gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2"
 
 PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java python3-opencv"
+BROWSER="chromium chromium-driver python3-selenium fonts-dejavu-core"
 
 main() {
     lack=$(missing)
@@ -28,12 +31,18 @@ main() {
         [ -z "$lack" ] || fail "Still missing after the installation:" $lack
     fi
     has cargo || fail "Rust is missing: install it with rustup (https://rustup.rs), then come back."
-    [ "${1:-}" != --peers ] || install_peers
+    for option; do
+        case "$option" in
+            --peers) install_also $PEERS ;;
+            --browser) install_also $BROWSER ;;
+            *) fail "unknown: $option" ;;
+        esac
+    done
 }
 
-install_peers() {
+install_also() {
     has apt-get || return 0
-    dpkg -s $PEERS >/dev/null 2>&1 || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $PEERS
+    dpkg -s "$@" >/dev/null 2>&1 || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
 missing() {

@@ -35,6 +35,10 @@ const NOT_RUN: &[(&str, &str)] = &[
         "$ cargo run --release --example camera_server",
         "run by tests/examples.rs",
     ),
+    (
+        "cargo run --release --example camera_server -- --web",
+        "run by tests/examples.rs and tests/browser",
+    ),
     ("! rtspclientsink", "wants an RTSP server"),
     ("! flvmux", "wants an RTMP server"),
     ("! whipclientsink", "wants a WHIP server"),
