@@ -256,10 +256,16 @@ fn a_browser_that_stalls_loses_pictures_and_the_other_none() {
 fn a_browser_that_takes_nothing_is_given_up() {
     let (server, page) = serve_page(&["--size", "1280x720", "--timeout", "0.5"]);
     let stalled = page.open_stream(Some(4096));
+    assert!(stalled.is_open_over_there());
     server.line(&format!(
         "{} (browser) is gone after",
         stalled.local_address()
     ));
+    let deadline = Instant::now() + PATIENCE;
+    while stalled.is_open_over_there() {
+        assert!(Instant::now() < deadline, "the server keeps the connection");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -280,6 +286,21 @@ fn a_film_begins_with_the_first_viewer_and_ends_the_server() {
     let sequence_parameters = [0, 0, 0, 1, 0x67];
     let mut beginning = pictures[0].windows(sequence_parameters.len());
     assert!(beginning.any(|bytes| bytes == sequence_parameters));
+    assert!(server.end().success());
+}
+
+#[test]
+fn a_film_begins_with_the_first_browser_too() {
+    let folder = Scratch::new("film-browser");
+    let mut server = serve_film(&folder, &["--web", "0"]);
+    let socket = Page::of(&server).open_stream(None);
+    let messages = std::iter::from_fn(|| Some(socket.receive()));
+    let kinds: Vec<_> = messages
+        .map(|(kind, _)| kind)
+        .take_while(|kind| *kind != WebSocket::CLOSE)
+        .filter(|kind| *kind == WebSocket::BINARY)
+        .collect();
+    assert_eq!(kinds.len(), FILM_LENGTH);
     assert!(server.end().success());
 }
 
@@ -374,16 +395,21 @@ fn serve_film(folder: &Scratch, options: &[&str]) -> Program {
 fn serve_page(options: &[&str]) -> (Program, Page) {
     let words = ["--host", "localhost", "--port", "0", "--web", "0"];
     let server = Program::start("camera_server", &[&words, options].concat());
-    let line = server.line("In a browser: http://");
-    let port = line.trim_end_matches('/').rsplit(':').next();
-    let port: u16 = port.unwrap().parse().expect("the line ends with the port");
-    (server, Page((Ipv4Addr::LOCALHOST, port).into()))
+    let page = Page::of(&server);
+    (server, page)
 }
 
 /// What a browser asks for.
 struct Page(SocketAddr);
 
 impl Page {
+    fn of(server: &Program) -> Self {
+        let line = server.line("In a browser: http://");
+        let port = line.trim_end_matches('/').rsplit(':').next();
+        let port: u16 = port.unwrap().parse().expect("the line ends with the port");
+        Self((Ipv4Addr::LOCALHOST, port).into())
+    }
+
     fn get(&self, path: &str) -> String {
         let mut socket = TcpStream::connect(self.0).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -441,6 +467,23 @@ impl WebSocket {
 
     fn local_address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
+    }
+
+    /// Whether a process has the other end; once closed it may still have bytes for us.
+    fn is_open_over_there(&self) -> bool {
+        let port = |address: SocketAddr| format!(":{:04X}", address.port());
+        let (there, here) = (
+            port(self.0.peer_addr().unwrap()),
+            port(self.local_address()),
+        );
+        let connections = fs::read_to_string("/proc/net/tcp").unwrap();
+        connections.lines().any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let [_, from, to, .., inode] = fields[..10] else {
+                panic!("{line}");
+            };
+            from.ends_with(&there) && to.ends_with(&here) && inode != "0"
+        })
     }
 
     /// Waits for a message for which something holds.

@@ -164,8 +164,8 @@ impl<'a> Show<'a> {
 
     fn notice(&mut self, news: &gst::StructureRef) {
         let text = |field| news.get::<String>(field).unwrap_or_default();
-        let address = text("peer");
-        let peer = self.name(&address).unwrap_or_else(|| address.clone());
+        let peer = text("peer");
+        let peer = self.name(&peer).unwrap_or(peer);
         match news.name().as_str() {
             "videosocket-connected" => {
                 self.board.say(&format!("{peer} has come"));
@@ -176,9 +176,6 @@ impl<'a> Show<'a> {
                 let reason = text("reason");
                 self.board
                     .say(&format!("{peer} is gone after {frames} frames ({reason})"));
-                if let Some(web) = &self.web {
-                    web.forget(&address);
-                }
                 self.show_browsers(&self.viewers());
             }
             _ => (),

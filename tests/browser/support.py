@@ -82,20 +82,21 @@ def table(browser):
 
 @contextlib.contextmanager
 def watch_plainly(server):
-    """A viewer that is no browser, and takes all that comes."""
+    """A viewer that is no browser: its name, and what it receives."""
     with socket.create_connection(("localhost", server.port), PATIENCE) as viewer:
-        reader = threading.Thread(target=take_all, args=(viewer,))
+        received = bytearray()
+        reader = threading.Thread(target=receive_all, args=(viewer, received))
         reader.start()
         try:
-            yield viewer
+            yield address_of(viewer), received
         finally:
             viewer.shutdown(socket.SHUT_RDWR)
             reader.join()
 
 
-def take_all(viewer):
-    while viewer.recv(1 << 20):
-        pass
+def receive_all(viewer, received):
+    while data := viewer.recv(1 << 20):
+        received += data
 
 
 def stall(server):

@@ -13,12 +13,14 @@ use gstvideosocket::wire::HeaderFormat;
 use parking_lot::Mutex;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, FramedRead};
 
 /// What waits on the way from the sink is old already.
 const RECEIVE_BUFFER: u32 = 64 * 1024;
+/// The end of a browser's connection is told a little later, by the browser's name.
+const AFTERLIFE: Duration = Duration::from_secs(2);
 
 /// The sink, as far as browsers are concerned.
 #[derive(Clone)]
@@ -38,18 +40,18 @@ impl Sink {
     }
 
     /// One more connection, for a browser at that address.
-    pub async fn connect(&self, browser: SocketAddr) -> io::Result<TcpStream> {
+    pub async fn connect(&self, browser: SocketAddr) -> io::Result<Place> {
         let mut failure = io::ErrorKind::AddrNotAvailable.into();
         for &address in &self.addresses {
             match self.connect_to(address, browser).await {
-                Ok(stream) => return Ok(stream),
+                Ok(place) => return Ok(place),
                 Err(error) => failure = error,
             }
         }
         Err(failure)
     }
 
-    async fn connect_to(&self, address: SocketAddr, browser: SocketAddr) -> io::Result<TcpStream> {
+    async fn connect_to(&self, address: SocketAddr, browser: SocketAddr) -> io::Result<Place> {
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()?
         } else {
@@ -60,14 +62,18 @@ impl Sink {
         own.set_port(0);
         socket.bind(own)?;
         // Before the sink tells of it.
-        let own = socket.local_addr()?.to_string();
-        self.names.insert(&own, browser);
-        let result = socket.connect(address).await;
-        if result.is_err() {
-            self.names.remove(&own);
-        }
-        result
+        let entry = self.names.enter(socket.local_addr()?, browser);
+        Ok(Place {
+            stream: socket.connect(address).await?,
+            entry,
+        })
     }
+}
+
+/// That of a browser among the sink's viewers.
+pub struct Place {
+    stream: TcpStream,
+    entry: Entry,
 }
 
 /// The names of browsers, by the addresses that the sink knows them by.
@@ -79,25 +85,48 @@ impl Names {
         self.0.lock().get(address).cloned()
     }
 
-    fn insert(&self, address: &str, browser: SocketAddr) {
+    fn enter(&self, address: SocketAddr, browser: SocketAddr) -> Entry {
+        let address = address.to_string();
         let name = format!("{browser} (browser)");
-        self.0.lock().insert(address.into(), name);
-    }
-
-    pub fn remove(&self, address: &str) {
-        self.0.lock().remove(address);
+        self.0.lock().insert(address.clone(), name);
+        Entry {
+            names: self.clone(),
+            address,
+        }
     }
 }
 
-/// Until one of both ends, or the browser takes nothing for too long.
+/// A name, which goes with it.
+struct Entry {
+    names: Names,
+    address: String,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.names.0.lock().remove(&self.address);
+    }
+}
+
 pub async fn show(
-    mut browser: WebSocket,
+    browser: WebSocket,
+    place: Place,
+    table: watch::Receiver<Utf8Bytes>,
+    patience: Duration,
+) {
+    pass_on(place.stream, browser, table, patience).await;
+    sleep(AFTERLIFE).await;
+    drop(place.entry);
+}
+
+/// Until one of both ends, or the browser takes nothing for too long.
+async fn pass_on(
     sink: TcpStream,
+    mut browser: WebSocket,
     mut table: watch::Receiver<Utf8Bytes>,
     patience: Duration,
 ) {
     let mut frames = FramedRead::new(sink, Frames);
-    table.mark_changed();
     loop {
         let message = tokio::select! {
             frame = frames.next() => match frame {

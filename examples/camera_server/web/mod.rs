@@ -102,10 +102,6 @@ impl Web {
         self.names.get(address)
     }
 
-    pub fn forget(&self, address: &str) {
-        self.names.remove(address);
-    }
-
     pub fn show(&self, viewers: &[Viewer]) {
         self.table.send_replace(table(viewers));
     }
@@ -179,10 +175,10 @@ async fn stream(
         return (StatusCode::FORBIDDEN, "this page is from elsewhere\n").into_response();
     }
     match stage.sink.connect(address).await {
-        Ok(frames) => upgrade
+        Ok(place) => upgrade
             .max_message_size(MESSAGE_LIMIT)
             .on_upgrade(move |socket| {
-                browser::show(socket, frames, stage.table.subscribe(), stage.patience)
+                browser::show(socket, place, stage.table.subscribe(), stage.patience)
             }),
         Err(error) => (StatusCode::BAD_GATEWAY, format!("no stream: {error}\n")).into_response(),
     }
