@@ -16,8 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use serde_json::json;
-use socket2::SockRef;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -43,7 +42,7 @@ const FILES: [(&str, &str, &str); 4] = [
 /// Nothing from elsewhere, and nothing that stands within the page itself.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// What waits in the kernel for a browser is old already.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_LIMIT: u32 = 64 * 1024;
 /// A page has nothing to say.
 const MESSAGE_LIMIT: usize = 1024;
@@ -134,12 +133,16 @@ struct Stage {
 }
 
 async fn serve(listener: TcpListener, router: Router) {
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&*stream).set_tcp_notsent_lowat(UNSENT_LIMIT);
-    });
+    let listener = listener.tap_io(|stream| hurry(stream));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let _ = axum::serve(listener, service).await;
+}
+
+/// What waits in the kernel for a browser is old already. Without this everything works as well.
+fn hurry(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_LIMIT);
 }
 
 fn router(stage: Stage) -> Router {
