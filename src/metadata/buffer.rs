@@ -1,6 +1,6 @@
 //! What each frame has: times, flags and offsets.
 
-use gst::{Signed, prelude::*};
+use gst::Signed;
 use gst_video::{VideoBufferFlags, prelude::*};
 
 use super::Segment;

@@ -1,7 +1,7 @@
 //! What the sender says of its stream. Each function appends records, and tells whether it did.
 
 
-use gst::{event, glib, prelude::*};
+use gst::{event, glib};
 
 pub use super::{
     buffer::describe as buffer, metas::describe as metas, upstream::describe as upstream,

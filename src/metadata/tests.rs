@@ -1,6 +1,6 @@
 //! What is described comes back, and what is hostile is refused.
 
-use gst::{ClockTime, event, glib, meta::CustomMeta, prelude::*};
+use gst::{ClockTime, event, glib, meta::CustomMeta};
 use gst_video::{
     DownstreamForceKeyUnitEvent, StillFrameEvent, UpstreamForceKeyUnitEvent, ValidVideoTimeCode,
     VideoAFDMeta, VideoAFDSpec, VideoAFDValue, VideoBarMeta, VideoBufferFlags, VideoCaptionMeta,
