@@ -164,6 +164,8 @@ fn code(error: &Error, direction: Direction) -> Code {
     use gst::ResourceError::*;
     let sends = direction == Direction::Sending;
     Code::Resource(match error {
+        Error::Handshake { fault, .. } if fault.is_about_trust() => NotAuthorized,
+        Error::Credentials(_) => Settings,
         Error::Header { .. } | Error::Record { .. } | Error::Flood { .. } => {
             return Code::Stream(gst::StreamError::Decode);
         }
@@ -171,7 +173,8 @@ fn code(error: &Error, direction: Direction) -> Code {
         | Error::Unresolved { .. }
         | Error::Bind { .. }
         | Error::Socket(_)
-        | Error::Accept(_) => {
+        | Error::Accept(_)
+        | Error::Handshake { .. } => {
             if sends {
                 OpenWrite
             } else {

@@ -6,7 +6,7 @@ use gst::{glib, prelude::*};
 
 use crate::{
     fanout::Payload,
-    net::{Host, Peer, Totals},
+    net::{Certificate, Host, Peer, Totals},
     transport::{ClientStats, Endpoint, Reason},
 };
 
@@ -82,14 +82,28 @@ pub fn announce_listening(element: &impl IsA<gst::Element>, addresses: &[SocketA
     }
 }
 
-/// A connection is there.
-pub fn post_connected(element: &impl IsA<gst::Element>, peer: Peer) {
-    post(
-        element,
-        gst::Structure::builder("videosocket-connected")
-            .field("peer", peer.to_string())
-            .build(),
-    );
+/// A connection is there, to a peer that has shown this certificate.
+pub fn post_connected(
+    element: &impl IsA<gst::Element>,
+    peer: Peer,
+    certificate: Option<&Certificate>,
+) {
+    let message = gst::Structure::builder("videosocket-connected").field("peer", peer.to_string());
+    let message = match certificate {
+        Some(Certificate { subject, sha256 }) => message
+            .field("certificate-subject", subject)
+            .field("certificate-sha256", sha256),
+        None => message,
+    };
+    post(element, message.build());
+}
+
+/// A peer's certificate.
+pub fn certificate(certificate: &Certificate) -> gst::Structure {
+    gst::Structure::builder("application/x-videosocket-certificate")
+        .field("subject", &certificate.subject)
+        .field("sha256", &certificate.sha256)
+        .build()
 }
 
 /// A connection is over, over which the element moved this much.

@@ -19,13 +19,19 @@ use crate::{
 };
 
 /// What both have to agree on: whichever starts first opens the connection.
-const AGREED: [&str; 6] = [
+const AGREED: [&str; 12] = [
     "mode",
     "host",
     "port",
     "connect-timeout",
     "reconnect",
     "qos-dscp",
+    "tls",
+    "tls-certificate-file",
+    "tls-private-key-file",
+    "tls-ca-file",
+    "tls-client-ca-file",
+    "tls-verify",
 ];
 
 /// Why a connection cannot be shared, or not be opened.

@@ -1,6 +1,5 @@
 //! What the sender says of its stream. Each function appends records, and tells whether it did.
 
-
 use gst::{event, glib};
 
 pub use super::{

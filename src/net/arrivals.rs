@@ -17,7 +17,9 @@ use super::{
     connection::Established,
     dial::{Dial, Waiting},
     error::Error,
+    handshakes::Handshakes,
     listen::Listener,
+    tls::Tls,
 };
 
 /// A system without a free descriptor may have one again after this long.
@@ -26,11 +28,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Peers that wait for the one before them, and have been looked at.
 const MAX_WAITING: usize = 16;
 
+/// Handshakes that are begun before others have their turn.
+const BEGUN_AT_ONCE: usize = 16;
+
+/// Of those of handshakes: more than there are sockets that listen.
+const HANDSHAKES: usize = 1 << 10;
+
 /// Makes connections, or takes those that come.
 pub struct Arrivals {
     source: Source,
     /// The first of the tokens that are for sockets of this.
     token: Token,
+    /// Where connections are encrypted.
+    handshakes: Option<Handshakes>,
+    /// Where one comes to nothing, another is made.
+    persists: bool,
 }
 
 enum Source {
@@ -83,7 +95,19 @@ impl Arrivals {
         Self {
             source: Source::Given(Some(socket)),
             token: Token(0),
+            handshakes: None,
+            persists: false,
         }
+    }
+
+    /// Encrypts the connections. `token` is the first that is for sockets of this. A call that comes to nothing is
+    /// made again where this `persists`.
+    pub fn with_tls(mut self, tls: Tls, token: Token, persists: bool) -> Self {
+        self.token = token;
+        let first = Token(token.0 + HANDSHAKES);
+        self.handshakes = Some(Handshakes::new(tls, first));
+        self.persists = persists;
+        self
     }
 
     /// Connections made to a host, one after the other. `token` is for the sockets under way, `waker` for the answer
@@ -106,6 +130,8 @@ impl Arrivals {
         Self {
             source: Source::Calls(Box::new(calls)),
             token,
+            handshakes: None,
+            persists: false,
         }
     }
 
@@ -136,11 +162,18 @@ impl Arrivals {
                 has_failed: false,
             }),
             token,
+            handshakes: None,
+            persists: false,
         })
     }
 
     /// A socket is ready. Says whether it is one of these.
     pub fn is_ready(&mut self, token: Token) -> bool {
+        if let Some(handshakes) = &mut self.handshakes
+            && handshakes.is_ready(token)
+        {
+            return true;
+        }
         let Some(i) = token.0.checked_sub(self.token.0) else {
             return false;
         };
@@ -156,38 +189,74 @@ impl Arrivals {
         }
     }
 
+    /// Goes on with handshakes, whoever else has a turn.
+    pub fn advance(&mut self, registry: &Registry) {
+        if let Some(handshakes) = &mut self.handshakes {
+            handshakes.advance(registry, Instant::now);
+        }
+    }
+
     /// The next connection, or what there is to tell of it; nothing where it is to be waited for.
     pub fn next(&mut self, registry: &Registry, now: Instant) -> Option<Arrival> {
-        match &mut self.source {
-            Source::Given(socket) => socket.take().map(|socket| {
-                Arrival::Established(Established {
-                    address: socket.peer_addr().ok().and_then(|peer| peer.as_socket()),
-                    socket,
-                    failure: 0,
-                })
-            }),
-            Source::Calls(calls) => calls.next(registry, self.token, now),
-            Source::Doors(doors) => {
-                let first = doors.waiting.pop_front().map(Arrival::Established);
-                first.or_else(|| doors.accept(now))
+        let Some(handshakes) = &mut self.handshakes else {
+            return self.source.next(registry, self.token, now);
+        };
+        for _ in 0..BEGUN_AT_ONCE {
+            match handshakes.next_finished() {
+                Some(Ok(established)) => return Some(Arrival::Established(established)),
+                Some(Err(error)) if !self.source.goes_on(self.persists) => {
+                    return Some(Arrival::Failed(error));
+                }
+                Some(Err(error)) => {
+                    if handshakes.is_news(&error, now) {
+                        return Some(Arrival::Warning(error));
+                    }
+                    continue;
+                }
+                None => (),
+            }
+            // At any other place there is one connection after the other.
+            let is_alone = !matches!(self.source, Source::Doors(_));
+            if is_alone && handshakes.len() > 0 || !handshakes.has_room(now) {
+                return None;
+            }
+            match self.source.next(registry, self.token, now) {
+                Some(Arrival::Established(established)) => {
+                    handshakes.begin(registry, established, now);
+                }
+                other => return other,
             }
         }
+        None
     }
 
     /// Looks who comes while another has its turn, and shows their addresses.
     pub fn look_who_waits(
         &mut self,
+        registry: &Registry,
         now: Instant,
         mut show: impl FnMut(Option<SocketAddr>),
     ) -> Option<Error> {
         let Source::Doors(doors) = &mut self.source else {
             return None;
         };
-        while doors.waiting.len() < MAX_WAITING {
+        let mut handshakes = self.handshakes.as_mut();
+        while let Some(failed) = handshakes.as_mut().and_then(|h| h.next_failed()) {
+            if handshakes.as_mut().is_some_and(|h| h.is_news(&failed, now)) {
+                return Some(failed);
+            }
+        }
+        let under_way = |handshakes: &Option<&mut Handshakes>| {
+            handshakes.as_ref().map_or(0, |handshakes| handshakes.len())
+        };
+        while doors.waiting.len() + under_way(&handshakes) < MAX_WAITING {
             match doors.accept(now)? {
                 Arrival::Established(established) => {
                     show(established.address);
-                    doors.waiting.push_back(established);
+                    match &mut handshakes {
+                        Some(handshakes) => handshakes.begin(registry, established, now),
+                        None => doors.waiting.push_back(established),
+                    }
                 }
                 Arrival::Warning(error) | Arrival::Failed(error) => return Some(error),
                 Arrival::Waiting(_) => (),
@@ -205,10 +274,40 @@ impl Arrivals {
 
     /// When to look again at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        match &self.source {
+        let of_source = match &self.source {
             Source::Given(_) => None,
             Source::Calls(calls) => calls.dial.as_ref().and_then(Dial::deadline),
             Source::Doors(doors) => doors.again,
+        };
+        let of_handshakes = self.handshakes.as_ref().and_then(Handshakes::deadline);
+        of_source.into_iter().chain(of_handshakes).min()
+    }
+}
+
+impl Source {
+    fn next(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Arrival> {
+        match self {
+            Self::Given(socket) => socket.take().map(|socket| {
+                let address = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
+                Arrival::Established(Established::plain(socket, address, 0))
+            }),
+            Self::Calls(calls) => calls.next(registry, token, now),
+            Self::Doors(doors) => {
+                let first = doors.waiting.pop_front().map(Arrival::Established);
+                first.or_else(|| doors.accept(now))
+            }
+        }
+    }
+
+    /// A connection has come to nothing. Says whether another may follow.
+    fn goes_on(&mut self, persists: bool) -> bool {
+        match self {
+            Self::Given(_) => false,
+            Self::Calls(calls) => {
+                calls.backoff.ended(false);
+                persists
+            }
+            Self::Doors(_) => true,
         }
     }
 }

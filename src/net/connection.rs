@@ -5,13 +5,21 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::{Shutdown, SocketAddr},
     os::fd::{AsRawFd, RawFd},
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use socket2::{Domain, Socket, TcpKeepalive};
 
-use super::{counters::Traffic, stream::Stream, sys};
+use super::{
+    certificate::Certificate,
+    counters::Traffic,
+    stream::{Sent, Stream},
+    sys,
+};
 
 /// Keepalive finds a peer that is gone after 8 + 3 * 3 = 17 s of silence.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(8);
@@ -46,6 +54,7 @@ const READS_IN_LEAVING: usize = 256;
 pub struct Connection {
     stream: Stream,
     peer: Peer,
+    certificate: Option<Arc<Certificate>>,
     opened: Instant,
     /// An error that one direction took from the socket; to the other it would look like a clean end.
     failure: AtomicI32,
@@ -58,24 +67,18 @@ impl Connection {
     /// Takes a connected socket. It may have been reset already, with frames still to be read.
     pub fn new(established: Established, qos_dscp: Option<u8>) -> io::Result<Self> {
         let Established {
-            socket,
+            stream,
             address,
             failure,
+            certificate,
         } = established;
-        socket.set_nonblocking(true)?;
-        if address.is_some() {
-            // A socket already reset takes no option on some systems, and needs none.
-            let _ = set_options(&socket, qos_dscp);
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            if let Ok(local) = socket.local_addr()
-                && stays_on_host(local.as_socket(), address)
-            {
-                let _ = avoid_bbr(&socket);
-            }
+        if let Some(socket) = stream.socket() {
+            prepare(socket, address, qos_dscp)?;
         }
         Ok(Self {
-            stream: Stream::Plain(socket),
-            peer: Peer(address.map(unmapped)),
+            stream,
+            peer: Peer::from(address),
+            certificate,
             opened: Instant::now(),
             failure: AtomicI32::new(failure),
             is_abandoned: AtomicBool::new(false),
@@ -90,6 +93,7 @@ impl Connection {
         Self {
             stream: Stream::Script(script),
             peer: Peer(None),
+            certificate: None,
             opened: Instant::now(),
             failure: AtomicI32::new(0),
             is_abandoned: AtomicBool::new(false),
@@ -103,13 +107,18 @@ impl Connection {
     pub(crate) fn script(&self) -> &super::script::Script {
         match &self.stream {
             Stream::Script(script) => script,
-            Stream::Plain(_) => panic!("a socket"),
+            Stream::Plain(_) | Stream::Tls(_) => panic!("a socket"),
         }
     }
 
     /// Who is at the other end.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The certificate that it has shown.
+    pub fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.certificate.as_ref()
     }
 
     /// Frames received over it.
@@ -127,8 +136,15 @@ impl Connection {
         let received = retry(|| self.stream.receive(slices));
         match (received, self.failure()) {
             (Ok(0), Some(error)) => Err(error),
+            // With TLS an end that is no good one.
+            (Err(end), Some(error)) if end.kind() == io::ErrorKind::UnexpectedEof => Err(error),
             (received, _) => self.noted(received),
         }
+    }
+
+    /// Whether there is something to receive although nothing more comes.
+    pub fn holds_more(&self) -> bool {
+        self.stream.holds_more()
     }
 
     /// The error that the connection has ended with, as far as one of the directions has met with it.
@@ -149,19 +165,25 @@ impl Connection {
 
     /// Waiting for something to read is to end with this many bytes, no fewer, unless no more can come.
     pub fn expect(&self, bytes: usize) -> io::Result<()> {
+        let bytes = bytes.saturating_sub(self.stream.overhead()).max(1);
         let socket = self.stream.socket();
         socket.map_or(Ok(()), |socket| sys::set_receive_low_water(socket, bytes))
     }
 
     /// Writes what the kernel takes.
-    pub fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<Sent> {
         let sent = retry(|| self.stream.send(slices));
         match self.noted(sent) {
-            Ok(0) if slices.iter().any(|slice| !slice.is_empty()) => {
+            Ok(Sent { bytes: 0, .. }) if slices.iter().any(|slice| !slice.is_empty()) => {
                 Err(io::ErrorKind::WriteZero.into())
             }
             sent => sent,
         }
+    }
+
+    /// Writes what was taken and is not with the kernel yet. Says whether all of it is.
+    pub fn flush(&self) -> io::Result<bool> {
+        self.noted(self.stream.flush())
     }
 
     /// Lets the kernel take little more than it can send, or as much as it has room for.
@@ -216,8 +238,9 @@ impl Connection {
 
     /// How much the peer has not acknowledged, the end of the stream included. 0 where nobody knows.
     pub fn unacknowledged(&self) -> usize {
-        let unacknowledged = self.stream.socket().map(sys::unacknowledged);
-        unacknowledged.and_then(Result::ok).unwrap_or(0)
+        let by_kernel = self.stream.socket().map(sys::unacknowledged);
+        let by_kernel = by_kernel.and_then(Result::ok).unwrap_or(0);
+        self.stream.unacknowledged(by_kernel)
     }
 
     /// Whether data is under way to a peer that has given no sign of life for too long.
@@ -291,22 +314,36 @@ impl LastRtt {
     }
 }
 
-/// A socket that has just been connected.
+/// A connection that has just been made.
 #[derive(Debug)]
 pub struct Established {
-    pub socket: Socket,
+    pub(super) stream: Stream,
     /// The peer's address, asked before a reset could take it away.
     pub address: Option<SocketAddr>,
     /// The error that the connection has already ended with, taken from the socket; 0 for none.
     pub failure: i32,
+    /// Who the peer has shown to be.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 impl Established {
+    /// Over a socket, nobody having shown anything.
+    pub fn plain(socket: Socket, address: Option<SocketAddr>, failure: i32) -> Self {
+        Self {
+            stream: Stream::Plain(socket),
+            address,
+            failure,
+            certificate: None,
+        }
+    }
+
     /// Closes it in good order.
     pub fn refuse(self) {
         // An error leaves it to the system.
-        let _ = self.socket.set_nonblocking(true);
-        take_leave(&Stream::Plain(self.socket));
+        if let Some(socket) = self.stream.socket() {
+            let _ = socket.set_nonblocking(true);
+        }
+        take_leave(&self.stream);
     }
 }
 
@@ -321,6 +358,12 @@ impl Peer {
     }
 }
 
+impl From<Option<SocketAddr>> for Peer {
+    fn from(address: Option<SocketAddr>) -> Self {
+        Self(address.map(unmapped))
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -330,12 +373,32 @@ impl fmt::Display for Peer {
     }
 }
 
-fn take_leave(stream: &Stream) {
+/// Ends a connection that is about to be closed, without waiting.
+pub(super) fn take_leave(stream: &Stream) {
     // Fails where there is nobody to tell any more.
     if stream.shutdown(Shutdown::Write).is_ok() {
+        // What is encrypted and has no room is lost.
+        let _ = stream
+            .socket()
+            .map(|socket| socket.shutdown(Shutdown::Write));
         let mut reads = 0..READS_IN_LEAVING;
         while reads.next().is_some() && retry(|| stream.discard()).is_ok_and(|n| n > 0) {}
     }
+}
+
+fn prepare(socket: &Socket, address: Option<SocketAddr>, qos_dscp: Option<u8>) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    if address.is_some() {
+        // A socket already reset takes no option on some systems, and needs none.
+        let _ = set_options(socket, qos_dscp);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Ok(local) = socket.local_addr()
+            && stays_on_host(local.as_socket(), address)
+        {
+            let _ = avoid_bbr(socket);
+        }
+    }
+    Ok(())
 }
 
 fn set_options(socket: &Socket, qos_dscp: Option<u8>) -> io::Result<()> {
@@ -463,11 +526,7 @@ mod tests {
             peer.connect(&listener.local_addr().unwrap()).unwrap();
             let (socket, address) = listener.accept().unwrap();
             assert!(socket.tcp_congestion().unwrap().starts_with(b"bbr"));
-            let established = Established {
-                socket,
-                address: address.as_socket(),
-                failure: 0,
-            };
+            let established = Established::plain(socket, address.as_socket(), 0);
             let connection = Connection::new(established, None).unwrap();
             let congestion_control = connection
                 .stream

@@ -315,11 +315,7 @@ impl Round {
                     let (socket, address) = self.attempts.swap_remove(i);
                     // It is registered anew by whoever uses it.
                     let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
-                    return Some(Established {
-                        socket,
-                        address: Some(address),
-                        failure,
-                    });
+                    return Some(Established::plain(socket, Some(address), failure));
                 }
                 Some(Err(error)) => {
                     self.last_error = error;

@@ -9,7 +9,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::connection::Peer;
+use super::{connection::Peer, credentials::Unusable, handshake_fault::TlsFault};
 use crate::wire::{HeaderError, Truncated};
 
 /// A fault of an endpoint or of one of its connections.
@@ -95,8 +95,20 @@ pub enum Error {
         #[source]
         cut: Truncated,
     },
+    /// A connection that is to be encrypted, and cannot be.
+    #[error("{peer} {fault}")]
+    Handshake {
+        /// The other end.
+        peer: Peer,
+        /// Why.
+        #[source]
+        fault: TlsFault,
+    },
+    /// What this side is to show, or whom it is to believe, cannot be had.
+    #[error(transparent)]
+    Credentials(#[from] Unusable),
     /// A header that is none.
-    #[error("{peer} sent a bad {}: {source}", Kind(.source))]
+    #[error("{peer} sent a bad {}: {source}{}", Kind(.source), Hint(.source))]
     Header {
         /// The other end.
         peer: Peer,
@@ -275,6 +287,21 @@ struct Cut<'a>(&'a Option<Truncated>);
 impl fmt::Display for Cut<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |cut| write!(f, ", when {cut}"))
+    }
+}
+
+/// What else the bytes may be.
+struct Hint<'a>(&'a HeaderError);
+
+impl fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.bytes() {
+            // A handshake, or its end, of any version.
+            Some([0x15 | 0x16, 3, ..]) => {
+                f.write_str("; it speaks TLS: set tls=true, or tls=false at the other end")
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -56,11 +56,7 @@ impl Listener {
     /// Takes a connection that waits, or fails with `WouldBlock`.
     pub fn accept(&self) -> io::Result<Established> {
         let (socket, address) = self.socket.accept()?;
-        Ok(Established {
-            socket,
-            address: address.as_socket(),
-            failure: 0,
-        })
+        Ok(Established::plain(socket, address.as_socket(), 0))
     }
 
     fn bind(address: SocketAddr) -> io::Result<Self> {

@@ -5,23 +5,44 @@
 
 mod arrivals;
 mod backoff;
+mod certificate;
 mod connection;
 mod counters;
+mod credentials;
 mod dial;
 mod error;
+#[cfg_attr(
+    not(feature = "rustls-core"),
+    allow(dead_code, reason = "nothing goes wrong with what cannot be had")
+)]
+mod handshake_fault;
+#[cfg_attr(
+    not(feature = "rustls-core"),
+    allow(unreachable_code, unused_variables, reason = "none can be begun")
+)]
+mod handshakes;
 mod listen;
 mod resolve;
 #[cfg(test)]
 mod script;
 mod stream;
 mod sys;
+#[cfg(feature = "rustls-core")]
+mod tls;
+#[cfg(not(feature = "rustls-core"))]
+#[path = "without_tls.rs"]
+mod tls;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use backoff::was_of_use;
+pub use certificate::Certificate;
 pub use connection::{Connection, Established, Peer};
 pub use counters::Totals;
+pub use credentials::{Credentials, Side};
 pub use dial::Waiting;
 pub use error::{Error, Host, Nature};
 pub use listen::Listener;
 #[cfg(test)]
 pub(crate) use script::{Answer, Script};
+pub use stream::Sent;
+pub use tls::Tls;

@@ -8,23 +8,57 @@ use std::{
 
 use socket2::Socket;
 
+use super::tls::Session;
+
 /// One end of a byte stream that does not block, and that two threads may use, one for each direction.
 #[derive(Debug)]
 pub(super) enum Stream {
     /// A socket.
     Plain(Socket),
+    /// One that is encrypted.
+    Tls(Box<Session>),
     /// What a test has written down.
     #[cfg(test)]
     Script(super::script::Script),
 }
 
+/// What came of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes that were taken.
+    pub bytes: usize,
+    /// The kernel has no room for more.
+    pub is_full: bool,
+}
+
+impl Sent {
+    /// A kernel that takes less than it is given has no room for more.
+    fn by_kernel(bytes: usize, slices: &[IoSlice<'_>]) -> Self {
+        let given: usize = slices.iter().map(|slice| slice.len()).sum();
+        let is_full = bytes < given;
+        Self { bytes, is_full }
+    }
+}
+
 impl Stream {
     /// Writes what there is room for.
-    pub fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.send_vectored_with_flags(slices, NO_SIGNAL),
+    pub fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<Sent> {
+        let bytes = match self {
+            Self::Plain(socket) => socket.send_vectored_with_flags(slices, NO_SIGNAL)?,
+            Self::Tls(session) => return session.send(slices),
             #[cfg(test)]
-            Self::Script(script) => script.send(slices),
+            Self::Script(script) => script.send(slices)?,
+        };
+        Ok(Sent::by_kernel(bytes, slices))
+    }
+
+    /// Writes what was taken and is still here. Says whether nothing is left.
+    pub fn flush(&self) -> io::Result<bool> {
+        match self {
+            Self::Plain(_) => Ok(true),
+            Self::Tls(session) => session.flush(),
+            #[cfg(test)]
+            Self::Script(_) => Ok(true),
         }
     }
 
@@ -32,18 +66,32 @@ impl Stream {
     pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => (&mut &*socket).read_vectored(slices),
+            Self::Tls(session) => session.receive(slices),
             #[cfg(test)]
             Self::Script(script) => script.receive(slices),
         }
     }
 
+    /// Whether something can be received of which the kernel does not tell any more.
+    pub fn holds_more(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(session) => session.holds_more(),
+            #[cfg(test)]
+            Self::Script(_) => false,
+        }
+    }
+
     /// Throws away some of what is there.
     pub fn discard(&self) -> io::Result<usize> {
-        let mut scratch = [MaybeUninit::uninit(); 16 * 1024];
         match self {
-            Self::Plain(socket) => socket.recv(&mut scratch),
+            Self::Plain(socket) => {
+                let mut scratch = [MaybeUninit::uninit(); SCRATCH];
+                socket.recv(&mut scratch)
+            }
+            Self::Tls(_) => self.receive(&mut [IoSliceMut::new(&mut [0; SCRATCH])]),
             #[cfg(test)]
-            Self::Script(script) => script.receive(&mut [IoSliceMut::new(&mut [0; 16 * 1024])]),
+            Self::Script(_) => self.receive(&mut [IoSliceMut::new(&mut [0; SCRATCH])]),
         }
     }
 
@@ -51,8 +99,34 @@ impl Stream {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.shutdown(how),
+            Self::Tls(session) if how == Shutdown::Write => session.end_sending(),
+            Self::Tls(session) => {
+                // The peer is to see an end, unless something is left that was to come before it.
+                let _ = session.end_sending();
+                session.socket().shutdown(how)
+            }
             #[cfg(test)]
             Self::Script(_) => Ok(()),
+        }
+    }
+
+    /// Of the bytes sent those that the peer has not acknowledged, it having left so many to the kernel.
+    pub fn unacknowledged(&self, by_kernel: usize) -> usize {
+        match self {
+            Self::Tls(session) => session.unacknowledged(by_kernel),
+            Self::Plain(_) => by_kernel,
+            #[cfg(test)]
+            Self::Script(_) => by_kernel,
+        }
+    }
+
+    /// How many bytes more than those that are to be received may come before they do.
+    pub fn overhead(&self) -> usize {
+        match self {
+            Self::Tls(_) => MAX_RECORD,
+            Self::Plain(_) => 0,
+            #[cfg(test)]
+            Self::Script(_) => 0,
         }
     }
 
@@ -60,6 +134,7 @@ impl Stream {
     pub fn socket(&self) -> Option<&Socket> {
         match self {
             Self::Plain(socket) => Some(socket),
+            Self::Tls(session) => Some(session.socket()),
             #[cfg(test)]
             Self::Script(_) => None,
         }
@@ -68,6 +143,12 @@ impl Stream {
 
 /// A plugin's host need not ignore SIGPIPE, and would die of it. Apple's sockets carry it as an option.
 #[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+pub(super) const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
-const NO_SIGNAL: i32 = 0;
+pub(super) const NO_SIGNAL: i32 = 0;
+
+/// Room for what is thrown away.
+const SCRATCH: usize = 16 * 1024;
+
+/// The longest record of TLS, of which a part may have been read.
+const MAX_RECORD: usize = 5 + (1 << 14) + 2048;

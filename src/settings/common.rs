@@ -8,6 +8,7 @@ use super::{
     given_socket::{GivenSocket, Unusable},
     preamble::Preamble,
     property::Property,
+    tls::Tls,
 };
 use crate::{
     transport::{Mode as TransportMode, Target},
@@ -92,6 +93,7 @@ pub struct Common {
     pub timeout: gst::ClockTime,
     pub reconnect: bool,
     pub qos_dscp: i32,
+    pub tls: Tls,
     /// Properties that were last set to what they cannot be, and why they cannot.
     pub refused: Vec<(&'static str, String)>,
 }
@@ -115,6 +117,7 @@ impl Default for Common {
             timeout: gst::ClockTime::ZERO,
             reconnect: false,
             qos_dscp: -1,
+            tls: Tls::default(),
             refused: Vec::new(),
         }
     }
@@ -170,6 +173,7 @@ impl Common {
         if let Some((name, reason)) = self.refused.first() {
             return Err(format!("The {name} was refused: {reason}"));
         }
+        self.tls.check(self.mode)?;
         if self.mode == Mode::Listen || self.socket.is_some() {
             return Ok(());
         }
@@ -206,6 +210,7 @@ impl Common {
             reconnect: self.reconnect && socket.is_none(),
             qos_dscp: u8::try_from(self.qos_dscp).ok(),
             socket: socket.map(GivenSocket::duplicate).transpose()?,
+            tls: self.tls.credentials(),
         })
     }
 

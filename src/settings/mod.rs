@@ -8,6 +8,7 @@ mod given_socket;
 mod preamble;
 mod property;
 mod read_only;
+mod tls;
 pub mod uri;
 
 use crate::wire::{MAX_ADJUSTMENT, MAX_DIGITS, MAX_SKIPPED};
@@ -36,6 +37,7 @@ pub fn common_properties<S: Settings>() -> Vec<Property<S>> {
     properties.extend(borrowing_properties());
     properties.extend(header_properties());
     properties.push(preamble_property());
+    properties.extend(tls::properties());
     properties.extend([
         Property::uint64(
             "max-frame-size",
@@ -111,8 +113,8 @@ fn opening_properties<S: Settings>() -> Vec<Property<S>> {
         Property::custom(
             glib::ParamSpecString::builder("uri")
                 .blurb(
-                    "The settings in one: videosocket://HOST:PORT?PROPERTY=VALUE&...; it sets host, port \
-                     (4953 where it has none) and the properties it names, and leaves the others as they \
+                    "The settings in one: videosocket://HOST:PORT?PROPERTY=VALUE&..., or videosockets:// for \
+                     tls=true; it sets tls, host, port (4953 where it has none) and the properties it names, and leaves the others as they \
                      are. With a mistake in it the element does not start",
                 )
                 .default_value(Some(uri::without_query(S::default().common()).as_str()))
@@ -130,8 +132,8 @@ fn borrowing_properties<S: Settings>() -> [Property<S>; 2] {
         text(
             "connection-id",
             "Any text: a sink and a source of one process with the same one share one TCP connection, which \
-             the source reads and the sink writes. mode, host, port, connect-timeout, reconnect and qos-dscp \
-             of both must be the same (empty or none = a connection of its own)",
+             the source reads and the sink writes. mode, host, port, connect-timeout, reconnect, qos-dscp and \
+             tls of both must be the same (empty or none = a connection of its own)",
             |s: &S| s.common().connection_id.clone(),
             |s, id| {
                 s.common_mut().connection_id = id.filter(|id| !id.is_empty());
@@ -231,8 +233,8 @@ fn preamble_property<S: Settings>() -> Property<S> {
 fn text<S: Settings>(
     name: &'static str,
     blurb: &'static str,
-    get: fn(&S) -> Option<String>,
-    set: fn(&mut S, Option<String>) -> Result<(), String>,
+    get: impl Fn(&S) -> Option<String> + Send + Sync + 'static,
+    set: impl Fn(&mut S, Option<String>) -> Result<(), String> + Send + Sync + 'static,
 ) -> Property<S> {
     Property::custom(
         glib::ParamSpecString::builder(name)

@@ -1,4 +1,4 @@
-//! `videosocket://HOST:PORT?PROPERTY=VALUE&...`
+//! `videosocket://HOST:PORT?PROPERTY=VALUE&...`, and the same with `videosockets`, encrypted.
 
 use std::{
     borrow::Cow,
@@ -16,11 +16,17 @@ use super::{
 };
 
 /// The scheme of the URIs.
-pub const SCHEME: &str = "videosocket";
+const SCHEME: &str = "videosocket";
+
+/// The scheme of those of encrypted connections.
+const TLS_SCHEME: &str = "videosockets";
+
+/// Either.
+pub const SCHEMES: [&str; 2] = [SCHEME, TLS_SCHEME];
 
 /// Properties that are no part of a URI's query: the URI itself, what stands before the query, and what
 /// has no text.
-const NOT_IN_QUERY: [&str; 4] = ["uri", "host", "port", "socket"];
+const NOT_IN_QUERY: [&str; 5] = ["uri", "tls", "host", "port", "socket"];
 
 /// Sets what the URI says; whatever else is not changed. On an error nothing is.
 pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
@@ -43,9 +49,13 @@ pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
 fn changes<S: Settings>(uri: &str) -> Result<Vec<(&'static Property<S>, glib::Value)>, String> {
     let parsed = Uri::parse(&with_escaped_interface(uri), UriFlags::ENCODED_QUERY)
         .map_err(|error| format!("is no URI: {}", error.message()))?;
-    if parsed.scheme() != SCHEME {
-        return Err(format!("does not begin with {SCHEME}://"));
+    let scheme = parsed.scheme();
+    if !SCHEMES.contains(&scheme.as_str()) {
+        return Err(format!(
+            "does not begin with {SCHEME}:// or {TLS_SCHEME}://"
+        ));
     }
+    let is_encrypted = scheme == TLS_SCHEME;
     if !matches!(parsed.path().as_str(), "" | "/") {
         return Err(format!("has a path, {:?}", parsed.path()));
     }
@@ -58,10 +68,16 @@ fn changes<S: Settings>(uri: &str) -> Result<Vec<(&'static Property<S>, glib::Va
     )];
     let port = u32::try_from(parsed.port()).unwrap_or(S::default().common().port);
     changes.push(("port".into(), port.to_string()));
+    changes.push(("tls".into(), is_encrypted.to_string()));
     let query = parsed.query().unwrap_or_default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
         let key = unescaped(key)?;
+        if key == "tls" {
+            return Err(format!(
+                "has the key \"tls\", which its scheme says: {TLS_SCHEME}:// is tls=true, {SCHEME}:// is tls=false"
+            ));
+        }
         if NOT_IN_QUERY.contains(&key.as_str()) {
             return Err(unknown(&key));
         }
@@ -77,11 +93,9 @@ fn changes<S: Settings>(uri: &str) -> Result<Vec<(&'static Property<S>, glib::Va
 fn with_escaped_interface(uri: &str) -> Cow<'_, str> {
     const BEFORE: &str = "://[";
     let percent = || {
-        let (host, _) = uri
-            .strip_prefix(SCHEME)?
-            .strip_prefix(BEFORE)?
-            .split_once(']')?;
-        Some(SCHEME.len() + BEFORE.len() + host.find('%')?)
+        let (scheme, rest) = uri.split_once(BEFORE)?;
+        let (host, _) = rest.split_once(']')?;
+        Some(scheme.len() + BEFORE.len() + host.find('%')?)
     };
     match percent().map(|at| uri.split_at(at)) {
         Some((before, after)) if !after.starts_with("%25") => {
@@ -117,7 +131,8 @@ pub fn without_query(common: &Common) -> String {
         },
         host => escaped(host, "*"),
     };
-    format!("{SCHEME}://{host}:{}", common.port)
+    let scheme = if common.tls.is_on { TLS_SCHEME } else { SCHEME };
+    format!("{scheme}://{host}:{}", common.port)
 }
 
 /// The URI that says what differs from the defaults.

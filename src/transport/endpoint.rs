@@ -410,7 +410,7 @@ impl<P: Payload> Endpoint<P> {
             // Nothing has been sent yet, so that there is room.
             Writing::Unclaimed | Writing::Greeting(_) => {
                 let sent = link.connection.send(&[IoSlice::new(bytes)]);
-                if sent.is_ok_and(|n| n < bytes.len()) {
+                if sent.is_ok_and(|sent| sent.bytes < bytes.len()) {
                     state.abandon(key, Reason::Failed);
                 }
             }
@@ -458,9 +458,10 @@ impl<P: Payload> Endpoint<P> {
         if link.writing == Writing::Unclaimed || link.is_ending() {
             return false;
         }
-        let is_begun = link
-            .client()
-            .is_some_and(|client| !state.fanout.has_nothing_to_send(client));
+        let is_begun = link.has_unsent()
+            || link
+                .client()
+                .is_some_and(|client| !state.fanout.has_nothing_to_send(client));
         // Fails where there is no connection any more.
         let _ = link.connection.end_sending();
         if state.reconnects || is_begun {

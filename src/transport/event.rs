@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{reason::Reason, stats::ClientStats};
 use crate::{
-    net::{Error, Peer, Waiting},
+    net::{Certificate, Error, Peer, Waiting},
     wire::{
         StructureText,
         record::{Qos, Upstream},
@@ -22,6 +22,8 @@ pub enum Event {
         peer: Peer,
         /// It is told what the frames are.
         is_described: bool,
+        /// Who it has shown to be.
+        certificate: Option<Arc<Certificate>>,
     },
     /// A peer that is sent the stream asks for something.
     Request(Request),
@@ -95,8 +97,8 @@ pub trait Observer: Send + Sync {
     /// Something happened.
     fn notice(&self, event: &Event);
 
-    /// Whether a client may join.
-    fn admits(&self, _address: Option<SocketAddr>) -> bool {
+    /// Whether a client may join that has shown this certificate.
+    fn admits(&self, _address: Option<SocketAddr>, _certificate: Option<&Certificate>) -> bool {
         true
     }
 

@@ -26,7 +26,7 @@ use super::{
     user::User,
 };
 use crate::{
-    fanout::{Metadata, Payload, TICK},
+    fanout::{Metadata, Overflow, Payload, TICK},
     net::{Arrival, Arrivals, Connection, Error, Established},
 };
 
@@ -268,6 +268,7 @@ impl<P: Payload> Io<P> {
 
     /// Makes connections, or takes those that wait.
     fn open(&mut self) {
+        self.arrivals.advance(self.poll.registry());
         let now = Instant::now();
         // A client has somebody to let it in, and to be told of it.
         let state = self.endpoint.lock();
@@ -333,8 +334,9 @@ impl<P: Payload> Io<P> {
             return self.join(established);
         };
         let (answer, waker) = (self.answer.clone(), self.endpoint.waker.clone());
+        let (address, certificate) = (established.address, established.certificate.clone());
         self.teller
-            .ask(observer, established.address, move |admits| {
+            .ask(observer, address, certificate, move |admits| {
                 // Both fail only where the I/O thread is gone.
                 let _ = answer.send(admits);
                 let _ = waker.wake();
@@ -376,7 +378,8 @@ impl<P: Payload> Io<P> {
         };
         drop(state);
         let host = |address: Option<SocketAddr>| address.map(|address| address.ip().to_canonical());
-        let fault = self.arrivals.look_who_waits(now, |address| {
+        let registry = self.poll.registry();
+        let fault = self.arrivals.look_who_waits(registry, now, |address| {
             if host(address) == host(current.peer().address()) {
                 current.probe();
             }
@@ -436,7 +439,7 @@ impl<P: Payload> Io<P> {
     }
 
     /// Asks the system to tell of a link: for sending, and for discarding as soon as nobody reads.
-    fn watch(&self, state: &mut State<P>, key: usize) {
+    fn watch(&mut self, state: &mut State<P>, key: usize) {
         let has_writer = !state.writer.is_absent();
         let is_sent_over = |link: &&mut Link| has_writer || link.client().is_some();
         let Some(link) = state.links.get_mut(key).filter(is_sent_over) else {
@@ -448,6 +451,9 @@ impl<P: Payload> Io<P> {
         };
         if link.watched == Some(interest) {
             return;
+        }
+        if link.reading == Reading::Discarded && link.connection.holds_more() {
+            self.talkative.push(key);
         }
         let fd = link.connection.as_raw_fd();
         let (registry, token) = (self.poll.registry(), Token(LINKS + key));
@@ -668,9 +674,18 @@ fn drain<P: Payload>(endpoint: &Endpoint<P>, state: &mut State<P>, now: Instant)
                 if !fanout.is_idle(client) {
                     continue;
                 }
+                if connection.flush().is_ok_and(|is_flushed| !is_flushed)
+                    && fanout.flow().overflow == Overflow::Block
+                {
+                    // It is waited for as for a frame.
+                    fanout.set_writable(client, false);
+                    continue;
+                }
                 fanout.begin_drain(client, now);
             }
         }
+        // The end may have had no room.
+        let _ = connection.flush();
         if state.fanout.is_to_end(client) && connection.end_sending().is_err() {
             // There is nobody to tell any more.
             state.end_writing(key, Reason::EndOfStream, None);
@@ -750,6 +765,7 @@ mod tests {
             reconnect: true,
             qos_dscp: None,
             socket: None,
+            tls: None,
         };
         let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
         let users = Users::One(Role::Reader);

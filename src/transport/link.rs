@@ -95,6 +95,11 @@ impl Link {
         }
     }
 
+    /// Whether some of what was sent is not with the kernel. Where the connection is lost, that does not matter.
+    pub fn has_unsent(&self) -> bool {
+        self.connection.flush().is_ok_and(|is_flushed| !is_flushed)
+    }
+
     /// Whether nobody reads any more.
     pub fn has_read_all(&self) -> bool {
         matches!(self.reading, Reading::Discarded | Reading::Done)

@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     fanout::Payload,
-    net::{Arrivals, Error, Listener},
+    net::{Arrivals, Error, Listener, Side, Tls},
 };
 
 pub use self::{
@@ -51,6 +51,7 @@ pub use self::{
 
 /// Opens a target: listens at once, connects later.
 pub fn open<P: Payload>(mut target: Target, users: Users) -> Result<Arc<Endpoint<P>>, Error> {
+    let tls = load_tls(&target)?;
     let poll = Poll::new().map_err(Error::Exhausted)?;
     let waker = Waker::new(poll.registry(), WAKE).map_err(Error::Exhausted)?;
     let waker = Arc::new(waker);
@@ -72,6 +73,10 @@ pub fn open<P: Payload>(mut target: Target, users: Users) -> Result<Arc<Endpoint
             Arrivals::doors(listeners, ARRIVALS, poll.registry())?
         }
     };
+    let arrivals = match tls {
+        Some(tls) => arrivals.with_tls(tls, ARRIVALS, target.reconnect),
+        None => arrivals,
+    };
     let endpoint = Endpoint::new(target, users, was_given, listening, waker);
     let endpoint = Arc::new(endpoint);
     let (teller, telling) = Teller::spawn().map_err(Error::Exhausted)?;
@@ -82,4 +87,15 @@ pub fn open<P: Payload>(mut target: Target, users: Users) -> Result<Arc<Endpoint
         .map_err(Error::Exhausted)?;
     endpoint.serve_by(Threads { io, telling });
     Ok(endpoint)
+}
+
+/// Reads the files that encryption takes.
+fn load_tls(target: &Target) -> Result<Option<Tls>, Error> {
+    let side = match target.mode {
+        Mode::Connect => Side::Client(target.host.clone()),
+        Mode::Listen => Side::Server,
+    };
+    let credentials = target.tls.as_ref();
+    let tls = credentials.map(|credentials| Tls::load(credentials, side));
+    Ok(tls.transpose()?)
 }

@@ -504,7 +504,7 @@ impl<F> Current<F> {
                         Ok(n) => {
                             self.came = Instant::now();
                             self.decoder.advance(n);
-                            self.is_drained = n < room;
+                            self.is_drained = n < room && !self.connection.holds_more();
                         }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             return Ok(Read::Part);

@@ -141,6 +141,7 @@ impl<P: Payload> State<P> {
             id: link.id,
             peer: link.connection.peer(),
             is_described: client.is_some_and(|client| self.fanout.is_described(client)),
+            certificate: link.connection.certificate().cloned(),
         }
     }
 
@@ -303,7 +304,7 @@ impl<P: Payload> State<P> {
         }
         let lost = self.fanout.forget_held(client);
         self.totals.dropped.add(lost);
-        if !self.fanout.is_idle(client) {
+        if !self.fanout.is_idle(client) || link.has_unsent() {
             return false;
         }
         // A peer that may go on sending would meet with a reset.

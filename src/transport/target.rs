@@ -2,6 +2,8 @@
 
 use std::{os::fd::OwnedFd, time::Duration};
 
+use crate::net::Credentials;
+
 /// Who makes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -28,6 +30,8 @@ pub struct Target {
     pub qos_dscp: Option<u8>,
     /// A connected socket to use instead of opening one.
     pub socket: Option<OwnedFd>,
+    /// What to show and whom to believe, where connections are encrypted.
+    pub tls: Option<Credentials>,
 }
 
 /// What an element does with a connection.

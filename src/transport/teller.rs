@@ -20,6 +20,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::event::{Event, Observer};
+use crate::net::Certificate;
 
 /// How long a state change waits for handlers to return.
 const LIMIT: Duration = Duration::from_millis(50);
@@ -88,10 +89,12 @@ impl Teller {
         &self,
         observer: Arc<dyn Observer>,
         address: Option<SocketAddr>,
+        certificate: Option<Arc<Certificate>>,
         answer: impl FnOnce(bool) + Send + 'static,
     ) {
         self.call(move || {
-            let admits = catch_unwind(AssertUnwindSafe(|| observer.admits(address)));
+            let admits = || observer.admits(address, certificate.as_deref());
+            let admits = catch_unwind(AssertUnwindSafe(admits));
             answer(admits.unwrap_or(false));
         });
     }
@@ -223,7 +226,7 @@ mod tests {
             let _ = self.told.send(event.clone());
         }
 
-        fn admits(&self, _: Option<SocketAddr>) -> bool {
+        fn admits(&self, _: Option<SocketAddr>, _: Option<&Certificate>) -> bool {
             self.go.lock().unwrap().recv().expect("an answer")
         }
     }
@@ -263,6 +266,7 @@ mod tests {
             id,
             peer,
             is_described: false,
+            certificate: None,
         }
     }
 
@@ -342,7 +346,7 @@ mod tests {
         for _ in 0..3 {
             let answered = answered.clone();
             let answer = move |admits| answered.send(admits).unwrap();
-            teller.ask(observer.clone(), None, answer);
+            teller.ask(observer.clone(), None, None, answer);
         }
         let_go.send(false).unwrap();
         let_go.send(true).unwrap();

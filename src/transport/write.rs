@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::{
     fanout::{BATCH_CHUNKS, Fanout, Part, Payload},
-    net::{Connection, Totals},
+    net::{Connection, Sent, Totals},
 };
 
 /// More than a kernel takes at once, so that no more needs to be prepared for one call.
@@ -23,11 +23,15 @@ pub(super) fn write_waiting<P: Payload>(
     totals: &Totals,
 ) -> io::Result<bool> {
     let mut any = false;
+    // Of what was sent before, some may still be here.
+    if fanout.is_writable(client) && !connection.flush()? {
+        fanout.set_writable(client, false);
+    }
     loop {
         let edge = fanout.unsent_edge(client);
         let is_edge = edge.is_some();
         let written = match edge {
-            Some(bytes) => write_bytes(connection, bytes),
+            Some(bytes) => connection.send(&[IoSlice::new(bytes)]),
             None => {
                 if fanout.is_undescribed(client) {
                     fanout.describe_to(client, Instant::now());
@@ -39,13 +43,13 @@ pub(super) fn write_waiting<P: Payload>(
             }
         };
         match written {
-            Ok(Written { bytes, is_short }) => {
+            Ok(Sent { bytes, is_full }) => {
                 any = true;
                 let now = Instant::now();
                 let progress = if is_edge {
-                    fanout.sent_edge(client, bytes, is_short, now)
+                    fanout.sent_edge(client, bytes, is_full, now)
                 } else {
-                    fanout.sent(client, bytes, is_short, now)
+                    fanout.sent(client, bytes, is_full, now)
                 };
                 totals.sent.frames.add(progress.frames);
                 totals.sent.bytes.add(progress.payload_bytes);
@@ -58,29 +62,13 @@ pub(super) fn write_waiting<P: Payload>(
     }
 }
 
-/// What one call came to.
-struct Written {
-    /// Bytes that the kernel has taken.
-    bytes: usize,
-    /// It took less than it was given: it has no room for more.
-    is_short: bool,
-}
-
-fn write_bytes(connection: &Connection, bytes: &[u8]) -> io::Result<Written> {
-    let sent = connection.send(&[IoSlice::new(bytes)])?;
-    Ok(Written {
-        bytes: sent,
-        is_short: sent < bytes.len(),
-    })
-}
-
 /// Writes as much of these as fits one call, but for the bytes of the first that were written before.
 /// `WouldBlock` when the kernel takes nothing.
 fn write<'a, P: Payload>(
     connection: &Connection,
     parts: impl Iterator<Item = Part<'a, P>>,
     before: usize,
-) -> io::Result<Written> {
+) -> io::Result<Sent> {
     let mut chunks = SmallVec::<[P::Chunk<'_>; BATCH_CHUNKS + 16]>::new();
     let mut headers = SmallVec::<[(&[u8], usize); BATCH_CHUNKS]>::new();
     let mut bytes = 0;
@@ -109,11 +97,7 @@ fn write<'a, P: Payload>(
     }
     let mut slices = &mut slices[..];
     IoSlice::advance_slices(&mut slices, before);
-    let sent = connection.send(slices)?;
-    Ok(Written {
-        bytes: sent,
-        is_short: sent < bytes - before,
-    })
+    connection.send(slices)
 }
 
 #[cfg(test)]

@@ -80,9 +80,17 @@ impl ObjectImpl for VideoSocketSink {
                 .blurb("How many clients are connected")
                 .read_only()
                 .build();
+            let connecting_certificate =
+                glib::ParamSpecBoxed::builder::<gst::Structure>("connecting-certificate")
+                    .blurb(
+                        "With TLS, while client-connecting asks: the certificate that the client has shown, with \
+                         subject and sha256 (hexadecimal digits). None where it has shown none, and at any other time",
+                    )
+                    .read_only()
+                    .build();
             specs
                 .chain(settings::read_only_properties(settings::CLIENTS_BLURB))
-                .chain([num_clients])
+                .chain([num_clients, connecting_certificate])
                 .collect()
         });
         &SPECS
@@ -122,6 +130,13 @@ impl ObjectImpl for VideoSocketSink {
                     endpoint
                         .map_or(0, |endpoint| endpoint.num_clients() as u32)
                         .to_value()
+                }
+                "connecting-certificate" => {
+                    let run = lock(&self.run);
+                    let reporter = run.as_ref().map(|run| run.reporter.clone());
+                    drop(run);
+                    let shown = reporter.and_then(|reporter| reporter.connecting_certificate());
+                    shown.to_value()
                 }
                 name => unreachable!("{name} is not listed"),
             },
@@ -348,6 +363,9 @@ impl VideoSocketSink {
         let eos_frame = eos_frame.map_err(OpenError::Settings).map_err(refused)?;
         let Opened { endpoint, told } =
             shared::open(&*obj, &settings, Role::Writer).map_err(refused)?;
+        if let Some(warning) = settings.common.tls.warning() {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{warning}"));
+        }
         let is_shared = settings.common.connection_id.is_some();
         self.sends_ahead.store(is_shared, Relaxed);
         *lock(&self.stream) = Stream {
@@ -667,7 +685,7 @@ impl URIHandlerImpl for VideoSocketSink {
     const URI_TYPE: gst::URIType = gst::URIType::Sink;
 
     fn protocols() -> &'static [&'static str] {
-        &[uri::SCHEME]
+        &uri::SCHEMES
     }
 
     fn uri(&self) -> Option<String> {

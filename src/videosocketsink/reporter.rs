@@ -21,7 +21,7 @@ use crate::{
     fault::{Direction, Faults, Place, here},
     lock::lock,
     messages::{self, RemoveReason},
-    net::Error,
+    net::{Certificate, Error},
     progress::Progress,
     recurring::Recurring,
     settings::Common,
@@ -37,6 +37,8 @@ pub struct Reporter {
     faults: Faults,
     progress: Progress,
     recurring: Mutex<Recurring>,
+    /// What the client has shown of whom the application is being asked.
+    connecting: Mutex<Option<Certificate>>,
     /// The source of the same connection tells of clean ends.
     is_shared: bool,
 }
@@ -48,8 +50,14 @@ impl Reporter {
             faults: Faults::new(Direction::Sending, told),
             progress: Progress::default(),
             recurring: Mutex::new(Recurring::new(common)),
+            connecting: Mutex::new(None),
             is_shared: common.connection_id.is_some(),
         }
+    }
+
+    /// What the client has shown of whom the application is being asked.
+    pub fn connecting_certificate(&self) -> Option<gst::Structure> {
+        lock(&self.connecting).as_ref().map(messages::certificate)
     }
 
     /// The element has stopped.
@@ -86,6 +94,15 @@ impl Reporter {
     }
 }
 
+/// A certificate that is to be seen until this is gone.
+struct Shown<'a>(&'a Mutex<Option<Certificate>>);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        *lock(self.0) = None;
+    }
+}
+
 impl Observer for Reporter {
     fn notice(&self, event: &Event) {
         let Some(obj) = self.sink.upgrade() else {
@@ -96,13 +113,14 @@ impl Observer for Reporter {
                 id,
                 peer,
                 is_described,
+                certificate,
             } => {
                 if !is_described {
                     obj.imp().has_plain_client();
                 }
                 gst::info!(CAT, obj = obj, "Client {id} connected: {peer}");
                 self.progress.complete(&obj, peer);
-                messages::post_connected(&obj, *peer);
+                messages::post_connected(&obj, *peer, certificate.as_deref());
                 let address = gio_address(peer.address());
                 obj.emit_by_name::<()>("client-added", &[id, &address]);
                 obj.notify("num-clients");
@@ -148,10 +166,13 @@ impl Observer for Reporter {
         }
     }
 
-    fn admits(&self, address: Option<SocketAddr>) -> bool {
+    fn admits(&self, address: Option<SocketAddr>, certificate: Option<&Certificate>) -> bool {
         let Some(obj) = self.sink.upgrade() else {
             return false;
         };
+        *lock(&self.connecting) = certificate.cloned();
+        // Also where a handler panics.
+        let _shown = Shown(&self.connecting);
         obj.emit_by_name(CLIENT_CONNECTING, &[&gio_address(address)])
     }
 

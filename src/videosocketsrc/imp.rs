@@ -252,6 +252,9 @@ impl BaseSrcImpl for VideoSocketSrc {
             fault::message(&error, Direction::Receiving, here!())
         })?;
         receiver.skip_preamble(settings.common.preamble.bytes().len());
+        if let Some(warning) = settings.common.tls.warning() {
+            gst::element_imp_warning!(self, gst::ResourceError::Settings, ("{warning}"));
+        }
         let reporter = Arc::new(Reporter::new(&obj, &settings.common, told));
         *lock(&self.run) = Some(Run {
             reporter: reporter.clone(),
@@ -827,7 +830,7 @@ impl URIHandlerImpl for VideoSocketSrc {
     const URI_TYPE: gst::URIType = gst::URIType::Src;
 
     fn protocols() -> &'static [&'static str] {
-        &[uri::SCHEME]
+        &uri::SCHEMES
     }
 
     fn uri(&self) -> Option<String> {

@@ -79,10 +79,12 @@ impl Observer for Reporter {
             return;
         };
         match event {
-            Event::Connected { peer, .. } => {
+            Event::Connected {
+                peer, certificate, ..
+            } => {
                 gst::info!(CAT, obj = obj, "Connected to {peer}");
                 self.progress.complete(&obj, peer);
-                messages::post_connected(&obj, *peer);
+                messages::post_connected(&obj, *peer, certificate.as_deref());
             }
             Event::Disconnected {
                 peer,

@@ -482,6 +482,21 @@ pub enum HeaderError {
     Record(#[from] RecordError),
 }
 
+impl HeaderError {
+    /// The header as it came, where it is none of a record.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::NotADigit { bytes, .. }
+            | Self::Blank { bytes }
+            | Self::Overflow { bytes }
+            | Self::Unterminated { bytes }
+            | Self::Negative { bytes, .. }
+            | Self::TooLong { bytes, .. } => Some(bytes.as_slice()),
+            Self::Record(_) => None,
+        }
+    }
+}
+
 /// What is wrong with a header, without its bytes.
 #[derive(Clone, Copy)]
 enum Flaw {

@@ -48,6 +48,12 @@ const BOTH: &[Row] = &[
     row("timeout", "guint64", "0", "5000000000"),
     row("reconnect", "gboolean", "false", "true"),
     row("qos-dscp", "gint", "-1", "46"),
+    row("tls", "gboolean", "false", "true"),
+    row("tls-certificate-file", "gchararray", "NULL", "/a/b.pem"),
+    row("tls-private-key-file", "gchararray", "NULL", "key.pem"),
+    row("tls-ca-file", "gchararray", "NULL", "/ca.pem"),
+    row("tls-client-ca-file", "gchararray", "NULL", "/ca.pem"),
+    row("tls-verify", "gboolean", "true", "false"),
 ];
 
 const SINK: &[Row] = &[

@@ -27,7 +27,10 @@ fn the_scheme_finds_the_elements() {
         let element = element.expect("an element for the URI");
         assert_eq!(element.factory().expect("a factory").name(), name);
         assert_eq!(handler(&element).uri_type(), direction);
-        assert_eq!(handler(&element).protocols(), ["videosocket"]);
+        assert_eq!(
+            handler(&element).protocols(),
+            ["videosocket", "videosockets"]
+        );
     }
 }
 

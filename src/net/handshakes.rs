@@ -1,0 +1,240 @@
+//! Handshakes under way: each goes on as its peer does, and gives way when it takes too long.
+
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
+
+use mio::{Interest, Registry, Token, unix::SourceFd};
+use slab::Slab;
+
+use super::{
+    connection::{Established, Peer, take_leave},
+    error::Error,
+    handshake_fault::TlsFault,
+    stream::Stream,
+    tls::{Session, Tls},
+};
+
+/// How long a peer has.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Peers that have their time at once.
+const MAX_UNDER_WAY: usize = 64;
+
+/// Where there are as many, one that has said nothing for so long gives way to the next.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Others have their turn after as much work.
+const ROUND: Duration = Duration::from_millis(4);
+
+/// The same fault of the same host is told again after so long.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
+
+/// Makes encrypted connections of plain ones.
+pub(super) struct Handshakes {
+    tls: Tls,
+    /// The first of the tokens that are for sockets of this.
+    token: Token,
+    under_way: Slab<Handshake>,
+    finished: VecDeque<Result<Established, Error>>,
+    told: Option<(IpAddr, TlsFault, Instant)>,
+}
+
+struct Handshake {
+    session: Session,
+    address: Option<SocketAddr>,
+    /// As that of what comes of it.
+    failure: i32,
+    begun: Instant,
+    is_ready: bool,
+}
+
+impl Handshakes {
+    pub fn new(tls: Tls, token: Token) -> Self {
+        Self {
+            tls,
+            token,
+            under_way: Slab::new(),
+            finished: VecDeque::new(),
+            told: None,
+        }
+    }
+
+    /// How many have begun and were not handed out.
+    pub fn len(&self) -> usize {
+        self.under_way.len() + self.finished.len()
+    }
+
+    /// Whether one more may begin.
+    pub fn has_room(&mut self, now: Instant) -> bool {
+        if self.len() < MAX_UNDER_WAY {
+            return true;
+        }
+        let mut silent = self.under_way.iter();
+        let silent = silent.find(|(_, handshake)| {
+            let has_been = now.saturating_duration_since(handshake.begun) >= SILENCE;
+            has_been && handshake.session.is_silent()
+        });
+        let Some((key, _)) = silent else { return false };
+        // Nobody has waited for it.
+        drop(self.under_way.remove(key));
+        true
+    }
+
+    /// Begins one; [`advance`](Self::advance) goes on with it.
+    pub fn begin(&mut self, registry: &Registry, established: Established, now: Instant) {
+        let Established {
+            stream,
+            address,
+            failure,
+            ..
+        } = established;
+        let Stream::Plain(socket) = stream else {
+            return;
+        };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let entry = self.under_way.vacant_entry();
+        let token = Token(self.token.0 + entry.key());
+        let begun = socket
+            .set_nonblocking(true)
+            .and_then(|()| registry.register(&mut SourceFd(&socket.as_raw_fd()), token, interest));
+        let begun = begun.map_err(Error::Exhausted);
+        let session = begun.and_then(|()| {
+            let begun = self.tls.begin(socket);
+            begun.map_err(|fault| failed(address, fault))
+        });
+        match session {
+            Ok(session) => {
+                entry.insert(Handshake {
+                    session,
+                    address,
+                    failure,
+                    begun: now,
+                    is_ready: true,
+                });
+            }
+            Err(error) => self.finished.push_back(Err(error)),
+        }
+    }
+
+    /// A socket is ready. Says whether it is one of these.
+    pub fn is_ready(&mut self, token: Token) -> bool {
+        let key = token.0.checked_sub(self.token.0);
+        let handshake = key.and_then(|key| self.under_way.get_mut(key));
+        handshake
+            .map(|handshake| handshake.is_ready = true)
+            .is_some()
+    }
+
+    /// Goes on with those that can, some at a time.
+    pub fn advance(&mut self, registry: &Registry, mut clock: impl FnMut() -> Instant) {
+        let begun = clock();
+        for key in 0..self.under_way.capacity() {
+            let now = clock();
+            let Some(handshake) = self.under_way.get_mut(key) else {
+                continue;
+            };
+            let has_time = now.saturating_duration_since(begun) < ROUND;
+            let outcome = handshake.step(has_time, now);
+            let Some(outcome) = outcome else { continue };
+            let handshake = self.under_way.remove(key);
+            // It is registered anew by whoever uses it.
+            let fd = handshake.session.socket().as_raw_fd();
+            let _ = registry.deregister(&mut SourceFd(&fd));
+            self.finished.push_back(handshake.finish(outcome));
+        }
+    }
+
+    /// The next that is complete, or has failed.
+    pub fn next_finished(&mut self) -> Option<Result<Established, Error>> {
+        self.finished.pop_front()
+    }
+
+    /// The next that has failed, while the others wait.
+    pub fn next_failed(&mut self) -> Option<Error> {
+        let at = self.finished.iter().position(Result::is_err)?;
+        self.finished.remove(at)?.err()
+    }
+
+    /// Whether a fault is worth a word: one peer may try again and again.
+    pub fn is_news(&mut self, error: &Error, now: Instant) -> bool {
+        let Error::Handshake { peer, fault } = error else {
+            return true;
+        };
+        let Some(address) = peer.address() else {
+            return true;
+        };
+        let is_known = self.told.as_ref().is_some_and(|(host, told, at)| {
+            *host == address.ip()
+                && told.is_like(fault)
+                && now.saturating_duration_since(*at) < TOLD_AGAIN
+        });
+        if !is_known {
+            self.told = Some((address.ip(), fault.clone(), now));
+        }
+        !is_known
+    }
+
+    /// When to call [`advance`](Self::advance) at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        let handshakes = self.under_way.iter().map(|(_, handshake)| handshake);
+        let at = handshakes.map(|handshake| {
+            if handshake.is_ready {
+                handshake.begun
+            } else {
+                handshake.begun + LIMIT
+            }
+        });
+        at.min()
+    }
+}
+
+impl Handshake {
+    /// Goes on if there is something to go on with. Says what has come of it, if it is over.
+    fn step(&mut self, has_time: bool, now: Instant) -> Option<Result<(), TlsFault>> {
+        if self.is_ready && has_time {
+            self.is_ready = false;
+            match self.session.handshake() {
+                Ok(true) => return Some(Ok(())),
+                Ok(false) => (),
+                Err(fault) => return Some(Err(fault)),
+            }
+        }
+        (now.saturating_duration_since(self.begun) >= LIMIT).then(|| {
+            Err(TlsFault::TimedOut {
+                after: LIMIT,
+                silent: self.session.is_silent(),
+            })
+        })
+    }
+
+    fn finish(self, outcome: Result<(), TlsFault>) -> Result<Established, Error> {
+        let Self {
+            session,
+            address,
+            failure,
+            ..
+        } = self;
+        match outcome {
+            Ok(()) => Ok(Established {
+                certificate: session.certificate().map(Into::into),
+                stream: Stream::Tls(Box::new(session)),
+                address,
+                failure,
+            }),
+            Err(fault) => {
+                session.break_off();
+                take_leave(&Stream::Tls(Box::new(session)));
+                Err(failed(address, fault))
+            }
+        }
+    }
+}
+
+fn failed(address: Option<SocketAddr>, fault: TlsFault) -> Error {
+    let peer = Peer::from(address);
+    Error::Handshake { peer, fault }
+}
