@@ -26,6 +26,17 @@ pub enum TlsFault {
         /// The property.
         cure: &'static str,
     },
+    /// A certificate of an authority that was replaced.
+    #[error(
+        "has a certificate of an authority of the same name as that in {cure}, {issuer}, but with another key: \
+         is {cure} that of the last time?"
+    )]
+    OtherAuthority {
+        /// Who has signed it.
+        issuer: String,
+        /// The property.
+        cure: &'static str,
+    },
     /// A certificate that only its owner has signed.
     #[error(
         "has a self-signed certificate, {subject}: where it is the right one, give it as {cure}"
@@ -65,6 +76,9 @@ pub enum TlsFault {
     /// Something else than TLS came.
     #[error("does not speak TLS, but {}: it needs tls=true, or this side tls=false", Bytes(.0))]
     NotTls(Vec<u8>),
+    /// TLS came where there was to be none.
+    #[error("it speaks TLS: set tls=true, or tls=false at the other end")]
+    IsTls,
     /// The connection ended before there was an answer.
     #[error("has ended the connection in the TLS handshake without an answer{}, as one does that does not speak TLS", Because(.0))]
     Unanswered(Option<io::ErrorKind>),
@@ -105,6 +119,7 @@ impl TlsFault {
             self,
             Self::WrongName { .. }
                 | Self::UnknownAuthority { .. }
+                | Self::OtherAuthority { .. }
                 | Self::SelfSigned { .. }
                 | Self::Expired(_)
                 | Self::NotYetValid(_)

@@ -226,7 +226,7 @@ impl Handshake {
                 failure,
             }),
             Err(fault) => {
-                session.break_off();
+                // Who waits for something else is to learn that this is TLS.
                 take_leave(&Stream::Tls(Box::new(session)));
                 Err(failed(address, fault))
             }

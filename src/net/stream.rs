@@ -2,13 +2,12 @@
 
 use std::{
     io::{self, IoSlice, IoSliceMut, Read},
-    mem::MaybeUninit,
     net::Shutdown,
 };
 
 use socket2::Socket;
 
-use super::tls::Session;
+use super::{handshake_fault::TlsFault, tls::Session};
 
 /// One end of a byte stream that does not block, and that two threads may use, one for each direction.
 #[derive(Debug)]
@@ -86,10 +85,12 @@ impl Stream {
     pub fn discard(&self) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => {
-                let mut scratch = [MaybeUninit::uninit(); SCRATCH];
-                socket.recv(&mut scratch)
+                let mut scratch = [0; SCRATCH];
+                let bytes = (&mut &*socket).read(&mut scratch)?;
+                tells_of_tls(&scratch[..bytes])?;
+                Ok(bytes)
             }
-            Self::Tls(_) => self.receive(&mut [IoSliceMut::new(&mut [0; SCRATCH])]),
+            Self::Tls(session) => session.discard(&mut [0; SCRATCH]),
             #[cfg(test)]
             Self::Script(_) => self.receive(&mut [IoSliceMut::new(&mut [0; SCRATCH])]),
         }
@@ -138,6 +139,15 @@ impl Stream {
             #[cfg(test)]
             Self::Script(_) => None,
         }
+    }
+}
+
+/// Whether a peer that is sent plain frames, and is read for nothing else, says that they are no TLS: it has one
+/// kind of message for that.
+fn tells_of_tls(bytes: &[u8]) -> Result<(), TlsFault> {
+    match bytes {
+        [0x15, 3, 1..=4, 0, 2, 1 | 2, _, ..] => Err(TlsFault::IsTls),
+        _ => Ok(()),
     }
 }
 

@@ -32,10 +32,6 @@ impl Session {
         match *self {}
     }
 
-    pub fn break_off(&self) {
-        match *self {}
-    }
-
     pub fn is_silent(&self) -> bool {
         match *self {}
     }
@@ -53,6 +49,10 @@ impl Session {
     }
 
     pub fn receive(&self, _: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub fn discard(&self, _: &mut [u8]) -> io::Result<usize> {
         match *self {}
     }
 

@@ -40,5 +40,7 @@ mod shared_connection;
 mod slow_clients;
 mod storms;
 mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
 mod types;
 mod uri;

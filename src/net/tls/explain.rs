@@ -70,6 +70,10 @@ fn certificate_fault(
             issuer: certificate.issuer().to_string(),
             cure,
         },
+        CertificateError::BadSignature => TlsFault::OtherAuthority {
+            issuer: certificate.issuer().to_string(),
+            cure,
+        },
         error => TlsFault::Certificate(error.to_string()),
     }
 }
@@ -80,6 +84,7 @@ fn alert_fault(alert: AlertDescription) -> TlsFault {
             return TlsFault::WantsCertificate;
         }
         AlertDescription::UnknownCA => "it does not know the authority that has signed it",
+        AlertDescription::DecryptError => "its signature is not that of the authority",
         AlertDescription::CertificateExpired => "it has expired, by the clock of the peer",
         AlertDescription::CertificateRevoked => "it is revoked",
         AlertDescription::BadCertificate => "it is no good one",

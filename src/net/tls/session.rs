@@ -135,14 +135,6 @@ impl Session {
         }
     }
 
-    /// Tells the peer, who may be waiting for something else, that this is TLS and over.
-    pub fn break_off(&self) {
-        let mut state = lock(&self.state);
-        state.connection.send_close_notify();
-        // There may be nobody to tell.
-        let _ = state.flush(&self.socket);
-    }
-
     /// Whether nothing has come at all.
     pub fn is_silent(&self) -> bool {
         lock(&self.input).received == 0
@@ -230,6 +222,17 @@ impl Session {
             Err(error) => Err(error),
             Ok(()) => Ok(received),
         }
+    }
+
+    /// Throws away some of what is there. Behind the end of the sending side nobody is interested in what it is.
+    pub fn discard(&self, scratch: &mut [u8]) -> io::Result<usize> {
+        if lock(&self.state).ending == Ending::Open {
+            return self.receive(&mut [IoSliceMut::new(scratch)]);
+        }
+        let mut input = lock(&self.input);
+        let bytes = input.read(&self.socket)?;
+        input.from = input.to;
+        Ok(bytes)
     }
 
     /// Whether there is something to receive of which the kernel does not tell any more.
