@@ -19,7 +19,8 @@ iproute2"
 SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
 gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2"
 
-PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java python3-opencv"
+PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java python3-opencv
+python3-venv python3-setuptools python3-wheel"
 BROWSER="chromium chromium-driver python3-selenium fonts-dejavu-core"
 
 main() {
