@@ -238,3 +238,129 @@ fn failed(address: Option<SocketAddr>, fault: TlsFault) -> Error {
     let peer = Peer::from(address);
     Error::Handshake { peer, fault }
 }
+
+#[cfg(all(test, feature = "rustls-core"))]
+mod tests {
+    use super::*;
+    use crate::net::credentials::{Credentials, Side};
+    use mio::Poll;
+    use std::net::{TcpListener, TcpStream};
+
+    struct Stage {
+        poll: Poll,
+        handshakes: Handshakes,
+        /// Silent, all of them.
+        listener: TcpListener,
+        peers: Vec<TcpStream>,
+        start: Instant,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let credentials = Credentials {
+                believes_anybody: true,
+                ..Credentials::default()
+            };
+            let tls = Tls::load(&credentials, Side::Client("localhost".into())).unwrap();
+            Self {
+                poll: Poll::new().unwrap(),
+                handshakes: Handshakes::new(tls, Token(100)),
+                listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+                peers: Vec::new(),
+                start: Instant::now(),
+            }
+        }
+
+        fn begin(&mut self, after: Duration) {
+            let socket = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+            let address = socket.peer_addr().ok();
+            self.peers.push(self.listener.accept().unwrap().0);
+            let established = Established::plain(socket.into(), address, 0);
+            let (registry, now) = (self.poll.registry(), self.start + after);
+            self.handshakes.begin(registry, established, now);
+        }
+
+        /// The time, being this at first, passes so much with each look at the clock.
+        fn advance(&mut self, after: Duration, step: Duration) {
+            let mut now = self.start + after;
+            self.handshakes.advance(self.poll.registry(), || {
+                now += step;
+                now - step
+            });
+        }
+
+        fn ready(&self) -> usize {
+            let under_way = self.handshakes.under_way.iter();
+            under_way
+                .filter(|(_, handshake)| handshake.is_ready)
+                .count()
+        }
+    }
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn one_that_takes_too_long_gives_way() {
+        let mut stage = Stage::new();
+        stage.begin(Duration::ZERO);
+        assert_eq!(stage.handshakes.deadline(), Some(stage.start));
+        stage.advance(LIMIT - MILLISECOND, Duration::ZERO);
+        assert!(stage.handshakes.next_finished().is_none());
+        assert_eq!(stage.handshakes.deadline(), Some(stage.start + LIMIT));
+        stage.advance(LIMIT, Duration::ZERO);
+        let error = stage.handshakes.next_finished().unwrap().unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("has not answered the TLS handshake within 10 s"),
+            "{error}"
+        );
+        assert_eq!(stage.handshakes.len(), 0);
+        assert_eq!(stage.handshakes.deadline(), None);
+    }
+
+    #[test]
+    fn others_have_their_turn_after_some_milliseconds() {
+        let mut stage = Stage::new();
+        for _ in 0..10 {
+            stage.begin(Duration::ZERO);
+        }
+        stage.advance(Duration::ZERO, MILLISECOND);
+        assert_eq!(stage.ready(), 7);
+        stage.advance(Duration::ZERO, Duration::ZERO);
+        assert_eq!(stage.ready(), 0);
+    }
+
+    #[test]
+    fn there_is_room_for_some_and_the_silent_give_way_to_more() {
+        let mut stage = Stage::new();
+        for _ in 0..MAX_UNDER_WAY {
+            assert!(stage.handshakes.has_room(stage.start));
+            stage.begin(Duration::ZERO);
+        }
+        let soon = stage.start + SILENCE;
+        assert!(!stage.handshakes.has_room(soon - MILLISECOND));
+        assert!(stage.handshakes.has_room(soon));
+        assert_eq!(stage.handshakes.len(), MAX_UNDER_WAY - 1);
+    }
+
+    #[test]
+    fn a_fault_that_comes_again_is_told_once() {
+        let mut stage = Stage::new();
+        let fault = |host: [u8; 4], fault: &TlsFault| failed(Some((host, 1).into()), fault.clone());
+        let (cut, other) = (TlsFault::Cut, TlsFault::NoClientCertificate);
+        let (one, two) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+        for (after, host, kind, is_news) in [
+            (0, one, &cut, true),
+            (1, one, &cut, false),
+            (2, two, &cut, true),
+            (3, two, &other, true),
+            (62, two, &other, false),
+            (63, two, &other, true),
+        ] {
+            let now = stage.start + Duration::from_secs(after);
+            let error = fault(host, kind);
+            assert_eq!(stage.handshakes.is_news(&error, now), is_news, "{after} s");
+        }
+    }
+}
