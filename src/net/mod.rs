@@ -46,3 +46,5 @@ pub use listen::Listener;
 pub(crate) use script::{Answer, Script};
 pub use stream::Sent;
 pub use tls::Tls;
+#[cfg(all(test, feature = "tls"))]
+pub(crate) use tls::tests::encrypted_pair;

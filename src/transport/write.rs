@@ -245,4 +245,55 @@ mod tests {
         let result = write_waiting(&mut fanout, client, &connection, &Totals::default());
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::WriteZero);
     }
+
+    /// What TLS has taken and the kernel has not is sent when there is room, although no frame waits any more.
+    #[cfg(feature = "tls")]
+    #[test]
+    fn what_is_encrypted_already_is_not_left_behind() {
+        let (near, far) = crate::net::encrypted_pair();
+        let (mut fanout, client) = (Fanout::new(Audience::Clients), 0);
+        fanout.begin(Flow::default());
+        assert_eq!(fanout.join(0, Instant::now()).0, client);
+        let totals = Totals::default();
+        let mut sent = 0;
+        // Each is less than TLS takes at once, and soon more than there is room for.
+        while fanout.is_writable(client) {
+            const PAYLOAD: &[u8] = &[7; 50_000];
+            let frame = Frame {
+                header: HeaderFormat::default()
+                    .encode(PAYLOAD.len() as u64)
+                    .unwrap(),
+                payload: Pieces(vec![PAYLOAD]),
+                len: PAYLOAD.len(),
+                keyframe: true,
+                repeats_header: false,
+                time: None,
+            };
+            sent += frame.wire_len();
+            fanout.push(frame, Instant::now());
+            write_waiting(&mut fanout, client, &near, &totals).unwrap();
+        }
+        assert!(fanout.is_idle(client), "TLS has all of it");
+        assert!(near.unacknowledged() > 0);
+        let mut received = 0;
+        while received < sent {
+            match far.receive(&mut [io::IoSliceMut::new(&mut [0; 10_000])]) {
+                Ok(bytes) => received += bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // As the poll tells.
+                    fanout.set_writable(client, true);
+                    write_waiting(&mut fanout, client, &near, &totals).unwrap();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(fanout.is_writable(client));
+        near.end_sending().unwrap();
+        loop {
+            match far.receive(&mut [io::IoSliceMut::new(&mut [0; 10])]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
+                end => break assert_eq!(end.unwrap(), 0),
+            }
+        }
+    }
 }

@@ -116,6 +116,19 @@ fn an_end_of_tls_alone() {
     peer.expect_end();
 }
 
+/// What is waited for is counted as it comes, encrypted, of which a part has come already.
+#[test]
+fn in_two_parts() {
+    let authority = Authority::new();
+    let own = authority.server().properties();
+    let receiver = Receiver::playing(&format!("mode=listen port=0 tls=true {own}"));
+    let peer = Peer::connect(receiver.port(), &authority, None, &[]);
+    for payload in payloads(20, 200_000) {
+        peer.send_in_parts(&frame(&payload), 100_000);
+        assert!(receiver.frame() == payload);
+    }
+}
+
 /// The answer goes out although the element has nothing to send.
 #[test]
 fn other_keys_on_the_way() {

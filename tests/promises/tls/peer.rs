@@ -1,7 +1,7 @@
 //! A plain program on the other end that speaks TLS.
 
 use super::authority::{Authority, Identity};
-use crate::support::{PATIENCE, frame};
+use crate::support::{PATIENCE, eventually, frame};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
@@ -10,6 +10,7 @@ use rustls::{
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex};
 
 pub struct Peer {
@@ -64,6 +65,26 @@ impl Peer {
         let taken = connection.writer().write_all(bytes);
         taken.expect("TLS takes it");
         self.flush(&mut connection);
+    }
+
+    /// The second when the element's kernel has the first, of so many encrypted bytes.
+    #[track_caller]
+    pub fn send_in_parts(&self, bytes: &[u8], first: usize) {
+        let mut connection = self.connection.lock().unwrap();
+        let taken = connection.writer().write_all(bytes);
+        taken.expect("TLS takes it");
+        let mut encrypted = Vec::new();
+        while connection.wants_write() {
+            let written = connection.write_tls(&mut encrypted);
+            written.expect("memory takes it");
+        }
+        let (one, two) = encrypted.split_at(first);
+        for part in [one, two] {
+            (&self.socket)
+                .write_all(part)
+                .expect("the element takes it");
+            eventually("it is there", || is_acknowledged(&self.socket));
+        }
     }
 
     #[track_caller]
@@ -226,6 +247,15 @@ impl Server {
         let connection = ServerConnection::new(self.config.clone()).expect("a connection");
         Peer::new(socket, connection.into())
     }
+}
+
+#[allow(unsafe_code, reason = "no library asks for this")]
+fn is_acknowledged(socket: &TcpStream) -> bool {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ writes one int, and the pointer is that of a live local int.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    assert_eq!(result, 0);
+    bytes == 0
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
