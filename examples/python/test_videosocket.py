@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MPL-2.0
 """python3 -m unittest discover -s examples/python"""
 
+import pathlib
 import socket
+import ssl
 import struct
+import subprocess
+import tempfile
 import threading
 import unittest
 
 from videosocket import HELLO, MAX_FRAME_LEN, Flags, Frame, videosocket
+
+CERTIFICATES = pathlib.Path(__file__).parents[2] / "scripts" / "certificates.sh"
 
 BAD_HEADERS = [
     b"-0000001",
@@ -191,6 +197,70 @@ class VideosocketTest(unittest.TestCase):
     def test_letters_are_bad_headers_for_vreceive(self):
         with self.assertRaises(ValueError):
             self.receive_all(HELLO + b"00000002ok")
+
+
+class TlsTest(unittest.TestCase):
+    """The peer is a thread with the other half of Python's ssl."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        subprocess.run([CERTIFICATES, folder.name], check=True, stdout=subprocess.DEVNULL)
+        self.folder = pathlib.Path(folder.name)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.listener.close)
+
+    def serve(self, act):
+        """Runs act with the connection to whoever comes first."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.folder / "server.pem", self.folder / "server-key.pem")
+
+        def run():
+            sock, _ = self.listener.accept()
+            try:
+                act(context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False))
+            except ssl.SSLError:
+                pass  # the test says what it expects
+
+        server = threading.Thread(target=run)
+        server.start()
+        self.addCleanup(server.join)
+
+    def connect(self, authority="authority.pem"):
+        context = ssl.create_default_context(cafile=self.folder / authority)
+        connection = videosocket()
+        connection.connect("127.0.0.1", self.listener.getsockname()[1], context)
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_frames_both_ways_and_an_end(self):
+        def answer(sock):
+            peer = videosocket(sock)
+            peer.vsend(peer.vreceive() * 2)
+            self.assertRaises(EOFError, peer.vreceive)
+            peer.close()
+
+        self.serve(answer)
+        connection = self.connect()
+        connection.vsend(bytes(100_000))
+        self.assertEqual(connection.vreceive(), bytes(200_000))
+        connection.close()
+
+    def test_a_cut_is_no_end(self):
+        def cut(sock):
+            videosocket(sock).vsend(b"hello")
+            sock.close()
+
+        self.serve(cut)
+        connection = self.connect()
+        self.assertEqual(connection.vreceive(), b"hello")
+        with self.assertRaisesRegex(RuntimeError, "^Socket connection broken$"):
+            connection.vreceive()
+
+    def test_a_stranger_is_not_believed(self):
+        self.serve(lambda sock: None)
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            self.connect("client.pem")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ const PICTURES: usize = 10;
 const LIVES: usize = 2;
 /// A busy machine may be late, but not by a second.
 const SCREEN: &str = "fakevideosink max-lateness=1000000000";
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/");
 const CHAT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/chat.py");
 
 /// Blocks without a pipeline, and pipelines that want what a test has not.
@@ -72,6 +73,12 @@ shown! {
     };
     raw_video, "Raw video" => |[viewer, camera]: [String; 2]| both_orders(&viewer, &camera);
     audio, "Audio" => |[listener, microphone]: [String; 2]| both_orders(&listener, &microphone);
+    encrypted, "Encrypted" => |[certificates, camera, viewer]: [String; 3]| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| meet_with_certificates(&certificates, &camera, &viewer));
+            scope.spawn(|| meet_with_certificates(&certificates, &viewer, &camera));
+        });
+    };
     a_python_program, "A Python program on the other end" => |[camera, viewer]: [String; 2]| {
         let stage = Stage::new();
         let camera = stage.start(&camera);
@@ -209,8 +216,21 @@ fn both_orders(one: &str, other: &str) {
     });
 }
 
-fn meet(first: &str, second: &str) {
+fn meet_with_certificates(certificates: &str, first: &str, second: &str) {
     let stage = Stage::new();
+    let made = Command::new("sh")
+        .args(["-c", &certificates.replace("scripts/", SCRIPTS)])
+        .current_dir(&stage.folder)
+        .status();
+    assert!(made.expect("a shell").success());
+    meet_on(&stage, first, second);
+}
+
+fn meet(first: &str, second: &str) {
+    meet_on(&Stage::new(), first, second);
+}
+
+fn meet_on(stage: &Stage, first: &str, second: &str) {
     let first = stage.start(first);
     first.has_started();
     let second = stage.start(second);

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections.abc
 import socket
+import ssl
 import typing
 
 from ._wire import (
@@ -24,6 +25,8 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["HELLO", "MAX_FRAME_LEN", "Flags", "Frame", "videosocket"]
 
+END_TIMEOUT = 1  # seconds, for the peer to end as well
+
 _Argument = typing.TypeVar("_Argument")
 _Result = typing.TypeVar("_Result")
 
@@ -35,12 +38,30 @@ class videosocket:
     """
 
     def __init__(self, sock: socket.socket | None = None) -> None:
-        """Wraps a connected socket. Without one, connect() comes first."""
+        """Wraps a connected socket, also one of ssl. Without one, connect() comes first."""
         self.sock = typing.cast(socket.socket, sock)
 
-    def connect(self, host: str, port: int) -> None:
+    def connect(self, host: str, port: int, tls: ssl.SSLContext | bool = False) -> None:
+        """tls: True, or an ssl.SSLContext with the authorities and certificates of your own."""
         self.sock = socket.create_connection((host, port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            context = ssl.create_default_context() if tls is True else tls
+            # A stream that somebody has cut is not to look like a whole one.
+            context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+            self.sock = context.wrap_socket(
+                self.sock, server_hostname=host, suppress_ragged_eofs=False
+            )
+
+    def close(self) -> None:
+        """Ends the stream: with TLS, close() of the socket alone would look like a cut."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            try:
+                self.sock.settimeout(END_TIMEOUT)
+                self.sock.unwrap()
+            except (OSError, ValueError):
+                pass  # the peer is gone, has more to say, or takes its time
+        self.sock.close()
 
     def vsend(self, framestring: ReadableBuffer) -> None:
         """Sends one frame: bytes, or whatever has some."""
@@ -107,5 +128,5 @@ class videosocket:
     ) -> _Result:
         try:
             return call(argument)
-        except ConnectionError as error:
+        except (ConnectionError, ssl.SSLError) as error:
             raise RuntimeError("Socket connection broken") from error
