@@ -11,13 +11,13 @@ PATH="$PATH:${HOME:-}/.cargo/bin"
 
 DEBIAN="make python3 gcc libc6-dev pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-tools
 gstreamer1.0-plugins-base gstreamer1.0-x gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
-gstreamer1.0-plugins-ugly gstreamer1.0-libav iproute2"
+gstreamer1.0-plugins-ugly gstreamer1.0-libav iproute2 openssl"
 FEDORA="make python3 gcc pkgconf-pkg-config gstreamer1-devel gstreamer1-plugins-base-devel gstreamer1-plugins-good
-gstreamer1-plugins-bad-free gstreamer1-plugins-ugly gstreamer1-plugin-libav iproute"
+gstreamer1-plugins-bad-free gstreamer1-plugins-ugly gstreamer1-plugin-libav iproute openssl"
 ARCH="make python gcc pkgconf gstreamer gst-plugins-base gst-plugins-good gst-plugins-bad gst-plugins-ugly gst-libav
-iproute2"
+iproute2 openssl"
 SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
-gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2"
+gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2 openssl"
 
 PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java python3-opencv
 python3-venv python3-setuptools python3-wheel"
@@ -47,7 +47,7 @@ install_also() {
 }
 
 missing() {
-    for program in make python3 cc pkg-config gst-launch-1.0 gst-inspect-1.0; do
+    for program in make python3 openssl cc pkg-config gst-launch-1.0 gst-inspect-1.0; do
         has "$program" || echo "$program"
     done
     [ "$(uname -s)" != Linux ] || has ip || echo ip
@@ -72,7 +72,7 @@ install() {
     elif has zypper; then
         fail "Install it with: sudo zypper install" $SUSE
     elif has brew; then
-        fail "Install it with: brew install gstreamer pkgconf python"
+        fail "Install it with: brew install gstreamer pkgconf python openssl"
     else
         fail "Install GStreamer 1.20 or later with its development files and its base, good, bad, ugly and libav plugins."
     fi

@@ -276,7 +276,9 @@ mod tests {
         assert!(fanout.is_idle(client), "TLS has all of it");
         assert!(near.unacknowledged() > 0);
         let mut received = 0;
+        let deadline = Instant::now() + std::time::Duration::from_secs(5);
         while received < sent {
+            assert!(Instant::now() < deadline, "{received} of {sent} came");
             match far.receive(&mut [io::IoSliceMut::new(&mut [0; 10_000])]) {
                 Ok(bytes) => received += bytes,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
