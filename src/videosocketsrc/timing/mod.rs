@@ -45,8 +45,8 @@ pub struct Timing {
     clock_id: String,
     clocks: Clocks,
     offset: Offset,
-    /// What to add to running times of a sender that is not live.
-    anchor: Option<i64>,
+    /// Where a sender that is not live has begun.
+    anchor: Option<Anchor>,
     last: Option<Last>,
     last_sequence: Option<u16>,
     last_way: Option<i64>,
@@ -71,6 +71,15 @@ enum Clocks {
     Same,
     /// They have the same id, and do not show the same.
     Apart,
+}
+
+/// How running times of a sender that is not live become ours.
+#[derive(Clone, Copy, Debug)]
+enum Anchor {
+    /// By the clock that both have.
+    Clock,
+    /// By adding this.
+    Shift(i64),
 }
 
 /// This pipeline, now.
@@ -302,11 +311,20 @@ impl Timing {
     /// What to add to a running time of the sender, unless nothing is known of it.
     fn shift(&self, base_time: i64) -> Option<i64> {
         let sender = self.sender?;
-        let offset = match self.anchor {
-            Some(anchor) => return Some(anchor),
-            None if self.clocks == Clocks::Same => 0,
-            None if sender.is_paced => self.offset.get()?,
-            None => return None,
+        match self.anchor {
+            _ if sender.is_paced => self.shift_of_clock(base_time),
+            Some(Anchor::Clock) => self.shift_of_clock(base_time),
+            Some(Anchor::Shift(shift)) => Some(shift),
+            None => None,
+        }
+    }
+
+    fn shift_of_clock(&self, base_time: i64) -> Option<i64> {
+        let sender = self.sender?;
+        let offset = match self.clocks {
+            Clocks::Same => 0,
+            _ if sender.is_paced => self.offset.get()?,
+            _ => return None,
         };
         let added = sender.base_time.saturating_add(sender.latency);
         Some(added.saturating_add(offset).saturating_sub(base_time))
@@ -314,13 +332,19 @@ impl Timing {
 
     /// From now on this time of the sender is now, or when what came before has been shown.
     fn set_anchor(&mut self, first: i64, before: Option<i64>, here: Here) -> i64 {
+        let exact = self.shift_of_clock(here.base_time);
+        let exact = exact.filter(|shift| here.is_soon(first.saturating_add(*shift)));
+        if let (Some(shift), None) = (exact, before) {
+            self.anchor = Some(Anchor::Clock);
+            return shift;
+        }
         let last = self.last.map(|last| last.time.to);
         let begin = last.filter(|last| here.leads_to(*last));
         let begin = begin.unwrap_or(i64::MIN).max(here.running_time);
-        let anchor = begin.saturating_sub(first);
-        self.is_discontinuous |= before.is_some_and(|before| anchor.saturating_sub(before) > JUMP);
-        self.anchor = Some(anchor);
-        anchor
+        let shift = begin.saturating_sub(first);
+        self.is_discontinuous |= before.is_some_and(|before| shift.saturating_sub(before) > JUMP);
+        self.anchor = Some(Anchor::Shift(shift));
+        shift
     }
 
     /// Adds this, and more where a time would go back that did not at the sender.
@@ -334,8 +358,11 @@ impl Timing {
         let Some(from) = pts.or(dts) else {
             return (None, None);
         };
-        let last = self.last.filter(|last| here.leads_to(last.time.to));
-        self.is_discontinuous |= self.last.is_some() && last.is_none();
+        let goes_back =
+            |last: &Last| from >= last.time.from && from.saturating_add(shift) < last.time.to;
+        let too_far = |last: &Last| goes_back(last) && !here.leads_to(last.time.to);
+        self.is_discontinuous |= self.last.take_if(|last| too_far(last)).is_some();
+        let last = self.last;
         let time = Moved::new(from, shift, last.map(|last| last.time));
         let shift = time.to.saturating_sub(from);
         let last_dts = last.and_then(|last| last.dts);
@@ -401,6 +428,11 @@ impl Sender {
 }
 
 impl Here {
+    /// Whether a frame that is shown then comes as it does from a sender with the same clock.
+    fn is_soon(&self, then: i64) -> bool {
+        then >= self.floor && then.saturating_sub(self.running_time) <= SECOND
+    }
+
     /// Whether what is shown now may wait for what is shown then.
     fn leads_to(&self, then: i64) -> bool {
         then.saturating_sub(self.running_time) <= LONGEST_LEAD

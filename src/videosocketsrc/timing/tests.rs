@@ -450,3 +450,394 @@ fn frame_at(
     };
     timing.frame(&buffer, now as u64, now as u64, base as u64)
 }
+
+/// A sender that is not live.
+fn file() -> Clock<'static> {
+    Clock {
+        is_paced: false,
+        ..clock_of("")
+    }
+}
+
+fn is_anew(timed: Timed) -> bool {
+    timed.is_discontinuous
+}
+
+#[test]
+fn a_file_keeps_its_spacing() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    let mut dice = Dice(3);
+    // It is sent as fast as it is taken, and so comes ever earlier than it is shown.
+    let begin = 7 * SECOND;
+    for number in 0..2_000 {
+        let now = begin + number * FRAME / 2 + dice.roll(FRAME / 2);
+        let now = if number == 0 { begin } else { now };
+        let timed = frame_at(
+            &mut timing,
+            number as u16,
+            HOUR + number * FRAME,
+            0,
+            now,
+            SECOND,
+        );
+        assert_eq!(timed.pts, Some((begin - SECOND + number * FRAME) as u64));
+        assert_eq!(timed.is_discontinuous, number == 0);
+    }
+    assert_eq!(timing.stats().late, 0);
+}
+
+#[test]
+fn a_file_that_comes_late_goes_on_from_there() {
+    let mut timing = Timing::new((50 * MILLISECOND) as u64);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    let at = |timing: &mut Timing, number: u16, now| {
+        frame_at(timing, number, i64::from(number) * FRAME, 0, now, 0)
+    };
+    at(&mut timing, 0, SECOND);
+    let in_time = at(&mut timing, 1, SECOND + FRAME + 50 * MILLISECOND);
+    assert_eq!(in_time.pts, Some((SECOND + FRAME) as u64));
+    assert!(!is_anew(in_time));
+    let late = at(&mut timing, 2, 2 * SECOND);
+    assert_eq!(late.pts, Some(2 * SECOND as u64));
+    assert!(is_anew(late));
+    let next = at(&mut timing, 3, 2 * SECOND + 1);
+    assert_eq!(next.pts, Some((2 * SECOND + FRAME) as u64));
+    assert!(!is_anew(next));
+    assert_eq!(timing.stats().late, 1);
+}
+
+#[test]
+fn a_file_over_another_connection_follows_what_is_still_to_be_shown() {
+    let mut timing = Timing::new(0);
+    for (now, expected) in [(SECOND, SECOND), (SECOND + 1, 6 * SECOND)] {
+        timing.connected();
+        timing.clock(&file(), 0, None);
+        let first = frame_at(&mut timing, 0, 0, 0, now, 0);
+        assert_eq!(first.pts, Some(expected as u64));
+        assert!(is_anew(first));
+        frame_at(&mut timing, 1, 5 * SECOND, 0, now, 0);
+    }
+}
+
+#[test]
+fn a_pause_leaves_a_file_where_it_is() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    frame_at(&mut timing, 0, 0, 0, SECOND, 0);
+    // Both have been paused for a minute.
+    let resumed = Clock {
+        base_time: file().base_time + MINUTE as u64,
+        ..file()
+    };
+    timing.clock(&resumed, (MINUTE + SECOND) as u64, None);
+    let timed = frame_at(&mut timing, 1, FRAME, 0, MINUTE + SECOND + FRAME, MINUTE);
+    assert_eq!(timed.pts, Some((SECOND + FRAME) as u64));
+    assert!(!is_anew(timed));
+}
+
+#[test]
+fn a_file_is_exact_with_the_same_clock() {
+    let clock = Clock {
+        is_paced: false,
+        ..clock_of("ptp")
+    };
+    let base = clock.base_time as i64;
+    let due = clock.latency as i64;
+    for (came, expected) in [
+        // It was sent when it was due.
+        (due + 20 * MILLISECOND, due),
+        // That was long ago, or will be.
+        (due + MINUTE, due + MINUTE),
+        (due - MINUTE, due - MINUTE),
+    ] {
+        let mut timing = Timing::new(LATENCY as u64);
+        timing.connected();
+        let sent = Clock {
+            now: (base + came - MILLISECOND) as u64,
+            ..clock
+        };
+        timing.clock(&sent, (base + came) as u64, Some("ptp"));
+        let own_base = base - 5 * MINUTE;
+        let first = frame_at(&mut timing, 0, 0, 0, base + came, own_base);
+        assert_eq!(first.pts, Some((expected + 5 * MINUTE) as u64), "{came}");
+        let next = frame_at(&mut timing, 1, FRAME, 0, base + came, own_base);
+        assert_eq!(next.pts, Some((expected + FRAME + 5 * MINUTE) as u64));
+    }
+}
+
+/// A live sender over a way that always takes as long, and the difference that makes.
+fn live(latency: i64) -> (Timing, i64) {
+    let mut timing = Timing::new(latency as u64);
+    timing.connected();
+    let clock = clock_of("");
+    let way = 30 * MILLISECOND;
+    let offset = way - 100 * SECOND;
+    timing.clock(&clock, (clock.now as i64 + offset) as u64, None);
+    (timing, clock.base_time as i64 + offset)
+}
+
+#[test]
+fn a_live_sender_is_shown_when_it_shows_itself_and_the_way_later() {
+    let (mut timing, begin) = live(LATENCY);
+    let due = clock_of("").latency as i64;
+    let base = SECOND;
+    // The sender's pipeline delays its frames by the latency that it tells.
+    let sent = clock_of("").base_time as i64 + due;
+    let timed = frame_at(&mut timing, 0, 0, sent, begin + due, base);
+    assert_eq!(timed.pts, Some((begin + due - base) as u64));
+    assert_eq!(timing.stats().offset, 30 * MILLISECOND - 100 * SECOND);
+}
+
+#[test]
+fn base_times_that_change_leave_the_offset_as_it_is() {
+    let (mut timing, begin) = live(LATENCY);
+    let offset = timing.stats().offset;
+    let due = clock_of("").latency as i64;
+    let sent = clock_of("").base_time as i64 + due;
+    frame_at(&mut timing, 0, 0, sent, begin + due, 0);
+    // The sender pauses for a minute, and this side for ten seconds.
+    let later = sent + FRAME + MINUTE;
+    let clock = Clock {
+        now: later as u64,
+        base_time: clock_of("").base_time + MINUTE as u64,
+        ..clock_of("")
+    };
+    timing.clock(&clock, (later + offset) as u64, None);
+    let timed = frame_at(&mut timing, 1, FRAME, later, later + offset, 10 * SECOND);
+    assert_eq!(timed.pts, Some((later + offset - 10 * SECOND) as u64));
+    assert!(!is_anew(timed));
+    assert_eq!(timing.stats().offset, offset);
+}
+
+#[test]
+fn another_clock_on_this_side_is_anchored_anew() {
+    let (mut timing, begin) = live(LATENCY);
+    let due = clock_of("").latency as i64;
+    let sent = clock_of("").base_time as i64 + due;
+    frame_at(&mut timing, 0, 0, sent, begin + due, 0);
+    timing.clock_changed();
+    let moved = begin + due + HOUR;
+    let timed = frame_at(&mut timing, 1, FRAME, sent + FRAME, moved + FRAME, HOUR);
+    assert_eq!(timed.pts, Some((begin + due + FRAME) as u64));
+    assert!(is_anew(timed));
+}
+
+#[test]
+fn pictures_that_are_shown_in_another_order_keep_it() {
+    let (mut timing, begin) = live(LATENCY);
+    let due = clock_of("").latency as i64;
+    let sent = clock_of("").base_time as i64 + due;
+    for (number, pts) in [0, 3, 1, 2, 6, 4, 5].into_iter().enumerate() {
+        let dts = (number as i64 - 1) * FRAME;
+        let buffer = Buffer {
+            sequence: number as u16,
+            pts: Some(pts * FRAME),
+            dts: Some(dts),
+            clock: Some((sent + dts) as u64),
+            ..Buffer::default()
+        };
+        let now = (begin + due + dts) as u64;
+        let timed = timing.frame(&buffer, now, now, 0);
+        assert_eq!(timed.pts, Some((begin + due + pts * FRAME) as u64));
+        assert_eq!(timed.dts, Some((begin + due + dts) as u64));
+    }
+    assert_eq!(timing.stats().late, 0);
+}
+
+#[test]
+fn dts_do_not_go_back_where_pictures_are_late() {
+    let (mut timing, begin) = live(0);
+    let now = begin + clock_of("").latency as i64 + 2 * FRAME;
+    let mut last = None;
+    for (number, pts) in [0, 3, 1, 2, 6, 4, 5].into_iter().enumerate() {
+        let buffer = Buffer {
+            sequence: number as u16,
+            pts: Some(pts * FRAME),
+            dts: Some((number as i64 - 1) * FRAME),
+            ..Buffer::default()
+        };
+        let now = (now + number as i64 * FRAME) as u64;
+        let timed = timing.frame(&buffer, now, now, 0);
+        assert!(timed.dts >= last, "{timed:?}, {last:?}");
+        assert!(
+            timed.dts <= timed.pts && timed.pts >= Some(now),
+            "{timed:?}"
+        );
+        last = timed.dts;
+    }
+    assert!(timing.stats().late > 0);
+}
+
+#[test]
+fn frames_without_times_have_none() {
+    let (mut timing, begin) = live(LATENCY);
+    let due = clock_of("").latency as i64;
+    let now = (begin + due) as u64;
+    let header = Buffer {
+        flags: BufferFlags::HEADER,
+        sequence: 9,
+        ..Buffer::default()
+    };
+    let timed = timing.frame(&header, now, now, 0);
+    assert_eq!((timed.pts, timed.dts), (None, None));
+    assert!(is_anew(timed));
+    // Its number is none of the stream.
+    let first = frame_at(&mut timing, 500, 0, 0, begin, 0);
+    assert!(!is_anew(first));
+    let only_dts = Buffer {
+        dts: Some(FRAME),
+        sequence: 501,
+        ..Buffer::default()
+    };
+    let timed = timing.frame(&only_dts, now, now, 0);
+    assert_eq!(timed.pts, None);
+    assert!(timed.dts.is_some());
+}
+
+#[test]
+fn numbers_that_are_missing_are_a_discontinuity() {
+    let (mut timing, begin) = live(LATENCY);
+    let sequences = [7, 8, 10, 11, 65535, 0, 1, 1];
+    let expected = [true, false, true, false, true, false, false, true];
+    for (sequence, expected) in sequences.into_iter().zip(expected) {
+        let buffer = Buffer {
+            sequence,
+            pts: Some(0),
+            ..Buffer::default()
+        };
+        let timed = timing.frame(&buffer, begin as u64, begin as u64, 0);
+        assert_eq!(is_anew(timed), expected, "{sequence}");
+    }
+}
+
+#[test]
+fn without_a_clock_a_frame_is_of_when_it_came() {
+    let mut timing = Timing::new(LATENCY as u64);
+    timing.connected();
+    for number in 0..3 {
+        let now = 5 * SECOND + i64::from(number) * 7;
+        let timed = frame_at(
+            &mut timing,
+            number,
+            HOUR - i64::from(number),
+            0,
+            now,
+            SECOND,
+        );
+        let arrival = Some((now - SECOND) as u64);
+        assert_eq!((timed.pts, timed.dts), (arrival, arrival));
+        assert_eq!(is_anew(timed), number == 0);
+    }
+}
+
+#[test]
+fn nothing_is_before_the_start() {
+    let (mut timing, begin) = live(LATENCY);
+    let timed = frame_at(&mut timing, 0, 0, 0, begin, begin + SECOND);
+    assert_eq!(timed.pts, Some(0));
+}
+
+#[test]
+fn times_come_back_to_the_sender() {
+    let (mut timing, begin) = live(LATENCY);
+    let base = SECOND;
+    assert_eq!(
+        timing.to_sender(0, 10 * HOUR as u64),
+        Some((10 * HOUR - begin - 40 * MILLISECOND) as u64)
+    );
+    let pts = 3 * SECOND;
+    let sent = clock_of("").base_time as i64 + pts + 40 * MILLISECOND;
+    let timed = frame_at(
+        &mut timing,
+        0,
+        pts,
+        sent,
+        begin + pts + 40 * MILLISECOND,
+        base,
+    );
+    assert_eq!(
+        timing.to_sender(timed.pts.unwrap(), base as u64),
+        Some(pts as u64)
+    );
+    assert_eq!(timing.to_sender(0, base as u64), None, "before its start");
+    timing.connected();
+    assert_eq!(timing.to_sender(timed.pts.unwrap(), base as u64), None);
+    timing.clock(&file(), 0, None);
+    let timed = frame_at(&mut timing, 0, HOUR, 0, MINUTE, base);
+    assert_eq!(
+        timing.to_sender(timed.pts.unwrap() + 1, base as u64),
+        Some(HOUR as u64 + 1)
+    );
+}
+
+#[test]
+fn gaps_are_among_the_frames() {
+    let (mut timing, begin) = live(LATENCY);
+    let due = begin + 40 * MILLISECOND;
+    assert_eq!(
+        timing.gap(SECOND, due as u64, 0),
+        Some((due + SECOND) as u64)
+    );
+    let late = due + MINUTE;
+    assert_eq!(
+        timing.gap(SECOND, late as u64, 0),
+        Some((late - LATENCY) as u64)
+    );
+    assert_eq!(timing.stats().late, 0);
+    timing.connected();
+    assert_eq!(timing.gap(SECOND, late as u64, 1), Some(late as u64 - 1));
+    timing.clock(&file(), 0, None);
+    assert_eq!(timing.gap(SECOND, late as u64, 0), Some(late as u64));
+    let frame = frame_at(&mut timing, 0, 2 * SECOND, 0, late, 0);
+    assert_eq!(frame.pts, Some((late + SECOND) as u64));
+}
+
+#[test]
+fn a_frame_was_made_at_a_time_of_the_world() {
+    let (mut timing, _) = live(LATENCY);
+    let buffer = Buffer {
+        pts: Some(SECOND),
+        ..Buffer::default()
+    };
+    let made = clock_of("").base_time as i64 + 5 * HOUR + SECOND;
+    assert_eq!(timing.unix_time(&buffer), Some(made as u64));
+    assert_eq!(timing.unix_time(&Buffer::default()), None);
+    timing.connected();
+    assert_eq!(timing.unix_time(&buffer), None);
+}
+
+#[test]
+fn a_record_that_has_waited_leaves_the_clock_the_same() {
+    let mut timing = Timing::new(0);
+    let clock = clock_of("ntp");
+    let now = clock.now;
+    for (waited, is_exact, id) in [
+        (20 * SECOND as u64, false, "ntp"),
+        (1_000, true, "ntp"),
+        (20 * SECOND as u64, true, "ntp"),
+        (0, false, "another"),
+        (0, true, "ntp"),
+    ] {
+        let was = timing.stats().is_exact;
+        let is_anew = timing.clock(&clock, now + waited, Some(id));
+        assert_eq!(timing.stats().is_exact, is_exact, "{waited}");
+        assert_eq!(
+            is_anew,
+            was != is_exact || waited == 20 * SECOND as u64 && !was
+        );
+    }
+    timing.clock(&clock, now - 2 * MILLISECOND as u64, Some("ntp"));
+    assert!(timing.are_clocks_apart());
+    timing.clock(&clock, now, Some("ntp"));
+    assert!(
+        timing.are_clocks_apart(),
+        "until there is another connection"
+    );
+    let nameless = clock_of("");
+    timing.clock(&nameless, now, Some(""));
+    assert!(!timing.stats().is_exact);
+}
