@@ -260,6 +260,7 @@ mod tests {
         while fanout.is_writable(client) {
             const PAYLOAD: &[u8] = &[7; 50_000];
             let frame = Frame {
+                lead: None,
                 header: HeaderFormat::default()
                     .encode(PAYLOAD.len() as u64)
                     .unwrap(),
@@ -267,9 +268,10 @@ mod tests {
                 len: PAYLOAD.len(),
                 keyframe: true,
                 repeats_header: false,
+                is_note: false,
                 time: None,
             };
-            sent += frame.wire_len();
+            sent += frame.wire_len(false);
             fanout.push(frame, Instant::now());
             write_waiting(&mut fanout, client, &near, &totals).unwrap();
         }

@@ -24,7 +24,7 @@ fn whatever_peers_do_the_others_get_every_byte_and_nothing_stays_behind() {
     init();
     // GStreamer's own threads would else wait for other work after a stop, for a while and in varying number.
     glib::ThreadPool::set_max_unused_threads(Some(0));
-    round(1, 200);
+    round(1, 2_000);
     eventually("threads of the warm-up end", || {
         Usage::now().threads.len() <= IDLE_THREADS
     });
@@ -47,4 +47,4 @@ fn round(seed: u64, events: usize) {
 const IDLE_THREADS: usize = 2;
 
 /// Several frames, or a few hundred bytes for each client that ever was, are more.
-const MEMORY_NOISE: u64 = 400_000;
+const MEMORY_NOISE: u64 = 200_000;
