@@ -17,6 +17,7 @@ mod batches;
 mod changes;
 mod decoder_settings;
 mod described;
+mod described_peers;
 mod edges;
 mod faults;
 mod flow;

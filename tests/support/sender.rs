@@ -144,6 +144,12 @@ impl Sender {
     }
 
     #[track_caller]
+    pub fn push_event(&self, event: gst::Event) {
+        let pushing = self.in_background(move |feed| feed.0.push_event(event));
+        assert_eq!(pushing.join(), Ok(true), "the sink takes the event");
+    }
+
+    #[track_caller]
     pub fn end(&self) {
         let ending = self.in_background(|feed| feed.end());
         ending.join().expect("the sink takes the end");
