@@ -211,6 +211,11 @@ impl Connection {
         self.noted(retry(|| self.stream.discard()))
     }
 
+    /// Reads some of what the peer sends that is sent a stream. 0 is the end of what it sends.
+    pub fn overhear(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.noted(retry(|| self.stream.overhear(bytes)))
+    }
+
     /// Wakes and ends both directions: this side gives it up, and has said why.
     pub fn abandon(&self) {
         self.is_abandoned.store(true, Relaxed);

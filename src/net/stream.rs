@@ -83,16 +83,20 @@ impl Stream {
 
     /// Throws away some of what is there.
     pub fn discard(&self) -> io::Result<usize> {
+        self.overhear(&mut [0; SCRATCH])
+    }
+
+    /// Reads some of what a peer says that is to say nothing.
+    pub fn overhear(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => {
-                let mut scratch = [0; SCRATCH];
-                let bytes = (&mut &*socket).read(&mut scratch)?;
-                tells_of_tls(&scratch[..bytes])?;
-                Ok(bytes)
+                let read = (&mut &*socket).read(bytes)?;
+                tells_of_tls(&bytes[..read])?;
+                Ok(read)
             }
-            Self::Tls(session) => session.discard(&mut [0; SCRATCH]),
+            Self::Tls(session) => session.discard(bytes),
             #[cfg(test)]
-            Self::Script(_) => self.receive(&mut [IoSliceMut::new(&mut [0; SCRATCH])]),
+            Self::Script(_) => self.receive(&mut [IoSliceMut::new(bytes)]),
         }
     }
 

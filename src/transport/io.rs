@@ -190,7 +190,7 @@ impl<P: Payload> Io<P> {
         let mut end = None;
         for _ in 0..DISCARDS_AT_ONCE {
             let received = match &mut ear {
-                Some(ear) => connection.receive(&mut [ear.read_slice()]),
+                Some(ear) => connection.overhear(&mut ear.read_slice()),
                 None => connection.discard(),
             };
             match received {
