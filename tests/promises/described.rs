@@ -3,6 +3,7 @@
 use crate::support::*;
 use gst::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem::discriminant;
 use std::sync::{Arc, Mutex};
 
 /// What passes a pad, in its order.
@@ -98,13 +99,18 @@ impl Record {
             Item::Gap(time, duration) => Item::Gap(*time - zero, *duration),
             item => item.clone(),
         });
-        // Of tags the newest hold.
+        // Of caps and tags the newest hold, in whichever order they came before a frame.
         let mut kept = Vec::<Item>::new();
         for item in items {
-            if matches!((kept.last(), &item), (Some(Item::Tags(_)), Item::Tags(_))) {
-                kept.pop();
+            let is_frame = |item: &Item| matches!(item, Item::Frame(_));
+            let since = kept.iter().rposition(is_frame).map_or(0, |last| last + 1);
+            let is_of_kind = |other: &Item| discriminant(other) == discriminant(&item);
+            match kept[since..].iter().position(is_of_kind) {
+                Some(at) if matches!(item, Item::Caps(_) | Item::Tags(_)) => {
+                    kept[since + at] = item
+                }
+                _ => kept.push(item),
             }
-            kept.push(item);
         }
         kept
     }
