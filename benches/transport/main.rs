@@ -26,6 +26,7 @@ mod report;
 mod rows;
 mod sender;
 mod table;
+mod tls;
 
 use calls::Counter;
 use figures::{Figure, Results};

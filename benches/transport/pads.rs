@@ -18,6 +18,7 @@ use crate::{
     outlet::{Outlet, PERIOD},
     pipeline::{fail_on_error, listening_port},
     rows::Row,
+    tls,
 };
 
 pub struct PadSender {
@@ -36,6 +37,9 @@ pub struct PadSender {
 impl PadSender {
     pub fn connect(case: Case, port: u16) -> Result<Self, String> {
         let elements = elements(case.row.sending(), port)?;
+        if case.row.is_encrypted() {
+            tls::believe(&elements[0]);
+        }
         let pipeline = pipeline(&elements)?;
         let head = &elements[0];
         let entry = head
@@ -129,6 +133,10 @@ impl Drop for Lent {
 /// Waits for the sender at the port that it returns.
 pub fn receive(row: Row, meter: Arc<Meter>) -> Result<u16, String> {
     let elements = elements(row.receiving(), 0)?;
+    let identity = row.is_encrypted().then(tls::Identity::new);
+    if let Some(identity) = &identity {
+        identity.show(&elements[0]);
+    }
     let pipeline = pipeline(&elements)?;
     let pad = counting_pad(row, meter);
     pad.set_active(true).map_err(|error| error.to_string())?;

@@ -11,6 +11,8 @@ pub enum Row {
     Videosocket,
     /// The same, given lists of buffers
     VideosocketLists,
+    /// The same without lists, encrypted
+    VideosocketTls,
     /// tcpclientsink, tcpserversrc: bytes without frames
     Tcp,
     /// The same, with gdppay and gdpdepay
@@ -19,10 +21,11 @@ pub enum Row {
     Matroska,
 }
 
-pub const ALL: [Row; 6] = [
+pub const ALL: [Row; 7] = [
     Row::Raw,
     Row::Videosocket,
     Row::VideosocketLists,
+    Row::VideosocketTls,
     Row::Tcp,
     Row::Gdp,
     Row::Matroska,
@@ -40,6 +43,7 @@ impl Row {
             Self::Raw => "raw",
             Self::Videosocket => "videosocket",
             Self::VideosocketLists => "videosocket lists",
+            Self::VideosocketTls => "videosocket TLS",
             Self::Tcp => "tcp",
             Self::Gdp => "gdp",
             Self::Matroska => "matroska",
@@ -50,7 +54,9 @@ impl Row {
     pub fn sending(self) -> &'static [&'static str] {
         match self {
             Self::Raw => &[],
-            Self::Videosocket | Self::VideosocketLists => &["videosocketsink"],
+            Self::Videosocket | Self::VideosocketLists | Self::VideosocketTls => {
+                &["videosocketsink"]
+            }
             Self::Tcp => &["tcpclientsink"],
             Self::Gdp => &["gdppay", "tcpclientsink"],
             Self::Matroska => &["matroskamux", "tcpclientsink"],
@@ -61,7 +67,9 @@ impl Row {
     pub fn receiving(self) -> &'static [&'static str] {
         match self {
             Self::Raw => &[],
-            Self::Videosocket | Self::VideosocketLists => &["videosocketsrc"],
+            Self::Videosocket | Self::VideosocketLists | Self::VideosocketTls => {
+                &["videosocketsrc"]
+            }
             Self::Tcp => &["tcpserversrc"],
             Self::Gdp => &["tcpserversrc", "gdpdepay"],
             Self::Matroska => &["tcpserversrc", "matroskademux"],
@@ -78,6 +86,11 @@ impl Row {
             Self::VideosocketLists => 64,
             _ => 1,
         }
+    }
+
+    /// As the last element, or the first, is told.
+    pub fn is_encrypted(self) -> bool {
+        self == Self::VideosocketTls
     }
 
     /// Lists are for what is small.
