@@ -152,23 +152,27 @@ fn python_receives() {
     );
     let sender = Sender::playing(&properties);
     let program = python(&authority, &own, "connect", "receive", sender.port());
-    send_patterns(&sender);
+    let sending = send_patterns(&sender);
     assert_digests(program);
+    sending.join().expect("the sink takes it all");
     sender.expect_eos();
 
     let mut program = python(&authority, &own, "listen", "receive", 0);
     let port = program.line();
     let trust = &authority.file;
     let sender = Sender::playing(&format!("port={port} tls=true tls-ca-file={trust}"));
-    send_patterns(&sender);
+    let sending = send_patterns(&sender);
     assert_digests(program);
+    sending.join().expect("the sink takes it all");
     sender.expect_eos();
 }
 
-#[track_caller]
-fn send_patterns(sender: &Sender) {
-    sender.push_all(&patterns());
-    sender.end();
+/// While somebody takes them.
+fn send_patterns(sender: &Sender) -> Background<()> {
+    sender.in_background(|feed| {
+        feed.push_all(&patterns());
+        feed.end();
+    })
 }
 
 fn client_arguments<'a>(authority: &'a Authority, address: &'a str) -> Vec<&'a str> {
@@ -196,8 +200,9 @@ fn openssl_connects() {
     let address = format!("127.0.0.1:{}", sender.port());
     let program = Program::start("openssl", &client_arguments(&authority, &address));
     sender.expect_message("videosocket-connected");
-    send_patterns(&sender);
+    let sending = send_patterns(&sender);
     assert!(program.output() == stream(), "openssl gets the bytes");
+    sending.join().expect("the sink takes it all");
     sender.expect_eos();
 }
 
@@ -212,7 +217,8 @@ fn openssl_listens() {
     let program = Program::start("openssl", &[&arguments[..], &files].concat());
     let (number, trust) = (port.number(), &authority.file);
     let sender = Sender::playing(&format!("port={number} tls=true tls-ca-file={trust}"));
-    send_patterns(&sender);
+    let sending = send_patterns(&sender);
     assert!(program.output() == stream(), "openssl gets the bytes");
+    sending.join().expect("the sink takes it all");
     sender.expect_eos();
 }
