@@ -28,12 +28,16 @@
 //! |---|---|---|
 //! | `client-added` | `id`: `u64`, `address`: `GSocketAddress` | a client has joined, or the peer is connected to |
 //! | `client-removed` | `id`: `u64`, `reason`: `GstVideoSocketRemoveReason`, `stats`: `GstStructure` | it is none any more; `reason` is `closed`, `failed`, `too-slow`, `timeout`, `eos`, `removed` or `stopped`, `stats` its entry in the `clients` of the property `stats` |
-//! | `client-connecting` | `address`: `GSocketAddress` | a client wants to join: return false to refuse it |
+//! | `client-connecting` | `address`: `GSocketAddress` | a client wants to join: return false to refuse it. With TLS the property `connecting-certificate` has the certificate that it has shown meanwhile, `subject` and `sha256` |
 //! | `disconnect-client` | `id`: `u64` | an action: removes the client, returns whether there was one of this number |
 //!
 //! The number `id` counts connections from 1. The address is none where it is not known. Where more than a thousand
 //! events wait for a handler, clients that have come and gone meanwhile are passed over, of which the debug log tells:
 //! each `client-added` is followed by its `client-removed`, or both are missing. Messages on the bus keep to the same.
+//!
+//! With `tls=true` a client that connects has 10 s for the handshake, which holds up no other and comes before
+//! `client-connecting`; one that fails is a warning that says why. What TLS has taken of a frame is at most 64 kB that
+//! the kernel has not, and counts as begun.
 //!
 //! A frame goes out as it comes. Only where more than 32 frames of less than 64 kB follow one another within 20 µs
 //! each, as from a file or a list, what comes then is sent together, and waits 1.5 ms at most. Between processes
