@@ -27,7 +27,9 @@ request() {
 
 # sign NAME EXTENSIONS: its certificate.
 sign() {
-    printf '%s\n' basicConstraints=critical,CA:FALSE "$2" > "$1.ext"
+    # Python since 3.13 wants the key identifiers.
+    printf '%s\n' basicConstraints=critical,CA:FALSE keyUsage=critical,digitalSignature subjectKeyIdentifier=hash \
+        authorityKeyIdentifier=keyid "$2" > "$1.ext"
     openssl x509 -req -in "$1.csr" -CA authority.pem -CAkey authority-key.pem -CAcreateserial -days "$DAYS" \
         -extfile "$1.ext" -out "$1.pem" 2>/dev/null
     rm "$1.csr" "$1.ext"

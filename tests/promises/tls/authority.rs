@@ -1,7 +1,8 @@
 //! Certificates and keys, in files that are gone with the test.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ impl Authority {
         let folder = Folder::new();
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let issuer = CertifiedIssuer::self_signed(params, key()).expect("a certificate");
         let file = folder.write("authority", &issuer.pem());
         Self {
@@ -107,6 +109,8 @@ fn params(name: &str, names: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::new(names).expect("names");
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
+    // Python since 3.13 wants it.
+    params.use_authority_key_identifier_extension = true;
     params
 }
 
