@@ -28,12 +28,6 @@ pub enum RestoreError {
     /// Caps that are none.
     #[error("the caps cannot be parsed")]
     NoCaps,
-    /// More than one kind of stream.
-    #[error("the caps are {count} structures; those of a stream are one")]
-    SeveralCaps {
-        /// How many.
-        count: usize,
-    },
     /// Caps that leave something open.
     #[error("the caps are not fixed")]
     OpenCaps,

@@ -20,10 +20,7 @@ pub fn caps(text: StructureText<'_>) -> Result<gst::Caps, RestoreError> {
     if caps.is_any() || caps.is_empty() {
         return Err(RestoreError::NoCaps);
     }
-    let count = caps.size();
-    if count != 1 {
-        return Err(RestoreError::SeveralCaps { count });
-    }
+    // That are those of one structure, without ranges.
     if !caps.is_fixed() {
         return Err(RestoreError::OpenCaps);
     }
