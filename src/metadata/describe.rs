@@ -1,6 +1,8 @@
 //! What the sender says of its stream. Each function appends records, and tells whether it did.
 
-use gst::{event, glib};
+use std::str::FromStr;
+
+use gst::{event, glib, prelude::*};
 
 pub use super::{
     buffer::describe as buffer, metas::describe as metas, upstream::describe as upstream,
@@ -9,10 +11,10 @@ pub use super::{
 use super::{
     CAT, FORCE_KEY_UNIT, OF_APPLICATIONS, STILL_FRAME, Segment,
     buffer::{running_span, running_time, signed},
-    raw,
+    names, raw,
 };
 use crate::wire::{
-    StructureText, TextError,
+    StructureText,
     record::{self, Record, RecordKind, Scope, StreamFlags},
 };
 
@@ -158,23 +160,24 @@ pub fn event(event: &gst::EventRef, out: &mut Vec<u8>) -> bool {
     })
 }
 
-/// Goes on with a text that GStreamer can be given.
+/// Goes on with the text of a structure, if GStreamer can be given it and reads it again: there are values
+/// that it writes and cannot read.
 pub(super) fn with_text(
     kind: RecordKind,
     text: &str,
     go_on: impl FnOnce(StructureText<'_>) -> bool,
 ) -> bool {
-    let checked: Result<_, TextError> = StructureText::new(text.as_bytes(), *kind.lengths().end());
-    match checked {
-        Ok(text) => go_on(text),
-        Err(error) => {
-            gst::debug!(
-                CAT,
-                "a text for a record {kind} is left out: {error}: {text}"
-            );
-            false
-        }
-    }
+    let reason = match StructureText::new(text.as_bytes(), *kind.lengths().end()) {
+        Ok(text) if !names::are_short(text) => "a name is too long".to_string(),
+        Ok(text) if gst::Structure::from_str(&text).is_err() => "it cannot be read".to_string(),
+        Ok(text) => return go_on(text),
+        Err(error) => error.to_string(),
+    };
+    gst::debug!(
+        CAT,
+        "a text for a record {kind} is left out: {reason}: {text}"
+    );
+    false
 }
 
 pub(super) fn put(record: Record<'_>, out: &mut Vec<u8>) -> bool {

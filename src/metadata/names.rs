@@ -20,6 +20,11 @@ pub fn admit_all(text: StructureText<'_>) -> Result<(), RestoreError> {
     Names::new(text.as_str()).try_for_each(admit)
 }
 
+/// Whether a peer that knows none of the names may take them.
+pub fn are_short(text: StructureText<'_>) -> bool {
+    Names::new(text.as_str()).all(|name| name.len() <= MAX_NAME_LEN)
+}
+
 /// Takes a name. One that the process knows already costs nothing.
 pub fn admit(name: &str) -> Result<(), RestoreError> {
     BUDGET.admit(name)

@@ -25,13 +25,14 @@ pub fn describe_roi(
         return false;
     }
     let roi_type = meta.roi_type();
-    let Ok(len) = u8::try_from(roi_type.len()) else {
+    let len = roi_type.len();
+    if len > names::MAX_NAME_LEN || roi_type.is_empty() {
         return false;
-    };
+    }
     data.put_i32(meta.id());
     data.put_i32(meta.parent_id());
     let is_within = put(ROI, meta.rect(), picture, data);
-    data.put(&[len]);
+    data.put(&[len as u8]);
     data.put(roi_type.as_bytes());
     is_within
 }

@@ -9,7 +9,7 @@ use super::{
     bytes::{Bytes, Put},
 };
 use crate::{
-    metadata::{RestoreError, names},
+    metadata::{RestoreError, describe::with_text, names},
     wire::{StructureText, record::RecordKind},
 };
 
@@ -19,10 +19,12 @@ pub fn describe(meta: &gst::MetaRef<'_, ReferenceTimestampMeta>, data: &mut Vec<
         return false;
     };
     let text = structure.serialize(gst::SerializeFlags::NONE);
-    data.put_time(Some(meta.timestamp()));
-    data.put_time(meta.duration());
-    data.put(text.as_bytes());
-    checked(text.as_bytes()).is_ok()
+    with_text(RecordKind::Meta, &text, |text| {
+        data.put_time(Some(meta.timestamp()));
+        data.put_time(meta.duration());
+        data.put(text.as_bytes());
+        true
+    })
 }
 
 pub fn restore(buffer: &mut gst::BufferRef, data: &[u8]) -> Result<(), RestoreError> {

@@ -15,7 +15,7 @@ use crate::{
 
 const SECOND: ClockTime = ClockTime::SECOND;
 
-fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
+pub fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
     gst::init().unwrap();
     VideoInfo::builder(format, width, height).build().unwrap()
 }
@@ -580,8 +580,11 @@ fn names_of_regions_are_guarded() {
 }
 
 #[test]
-fn regions_without_a_type_are_left_out() {
+fn regions_without_a_type_or_with_a_long_one_are_left_out() {
     let _quiet = init();
+    let mut long = buffer(1);
+    VideoRegionOfInterestMeta::add(long.make_mut(), &"r".repeat(65), (0, 0, 1, 1));
+    assert_eq!(metas(&long, None), b"");
     let mut original = buffer(1);
     add_region_without_type(original.make_mut());
     assert_eq!(metas(&original, None), b"");

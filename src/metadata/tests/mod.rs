@@ -81,5 +81,5 @@ fn text(text: &str) -> StructureText<'_> {
 
 fn buffer(size: usize) -> gst::Buffer {
     gst::init().unwrap();
-    gst::Buffer::with_size(size).unwrap()
+    gst::Buffer::from_mut_slice(vec![0; size])
 }

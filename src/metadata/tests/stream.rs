@@ -355,6 +355,26 @@ fn events_of_applications_come_back() {
     }
 }
 
+/// The receiver would take them for hostile.
+#[test]
+fn events_that_cannot_be_read_again_are_left_out() {
+    let _quiet = init();
+    let application = || gst::Structure::builder("application/x-test");
+    let empty = gst::Buffer::new();
+    let long = "m".repeat(65);
+    for structure in [
+        application().field("a", empty).build(),
+        application().field(&long, 1).build(),
+        application()
+            .field("a", gst::Sample::builder().build())
+            .build(),
+        application().field("a", gst::IntRange::new(1, 2)).build(),
+        application().field("a", "x".repeat(64 * 1024)).build(),
+    ] {
+        assert!(event_again(&event::CustomDownstream::new(structure)).is_none());
+    }
+}
+
 #[test]
 fn other_events_are_left_out() {
     let _quiet = init();
