@@ -638,6 +638,14 @@ fn metas_that_are_not_known_are_passed_over() {
 }
 
 #[test]
+fn metas_that_are_passed_over_bring_no_names() {
+    let _quiet = init();
+    let data = b"a, name-of-no-meta=(int)1";
+    assert_eq!(restored(("custom:no-such-meta", data), None), Ok(false));
+    assert!(glib::Quark::try_from_str("name-of-no-meta").is_none());
+}
+
+#[test]
 fn a_frame_has_so_many_metas() {
     let _quiet = init();
     let mut original = buffer(1);

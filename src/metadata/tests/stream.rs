@@ -63,6 +63,8 @@ fn caps_without_a_form_are_left_out() {
         "video/x-raw, width=[1,2]",
         "image/jpeg; image/png",
         "video/x-raw, format=I420",
+        // Without the feature they make no sense.
+        "video/x-raw(format:Interlaced), format=I420, width=4, height=4, interlace-mode=alternate",
         "a/b, c=(GstCaps)\"a/b\\,\\ c\\=\\(GstCaps\\)\\\"a/b\\\"\"",
     ] {
         assert_eq!(caps_again(&caps(text)), None, "{text}");
@@ -219,6 +221,18 @@ fn the_start_of_a_stream_comes_back() {
             assert_eq!(again.group_id(), group);
         }
     }
+}
+
+/// 0 is none in GStreamer.
+#[test]
+fn no_stream_is_of_group_0() {
+    let _quiet = init();
+    let start = restore::stream_start(&record::StreamStart {
+        id: "a",
+        group: Some(0),
+        ..record::StreamStart::default()
+    });
+    assert!(!start.structure().unwrap().has_field("group-id"));
 }
 
 pub fn segment(rate: f64, applied_rate: f64, [start, time, base]: [u64; 3]) -> Segment {
@@ -413,6 +427,12 @@ fn events_between_elements_come_back_without_times() {
         .all_headers(true)
         .count(7)
         .build();
+    let bytes = record(|out| describe::event(&event, out)).unwrap();
+    assert!(
+        !bytes.escape_ascii().to_string().contains("time"),
+        "{}",
+        bytes.escape_ascii()
+    );
     let again = event_again(&event).unwrap();
     assert_eq!(again.type_(), gst::EventType::CustomDownstream);
     let expected = DownstreamForceKeyUnitEvent {
