@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use gst::{event, glib, prelude::*};
+use gst::{event, glib};
 
 pub use super::{
     buffer::describe as buffer, metas::describe as metas, upstream::describe as upstream,

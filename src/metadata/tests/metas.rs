@@ -1,6 +1,6 @@
 //! Metas, each there and back, and each from a hostile peer.
 
-use gst::{ClockTime, glib, meta::CustomMeta, prelude::*};
+use gst::{ClockTime, glib, meta::CustomMeta};
 use gst_video::{
     ValidVideoTimeCode, VideoAFDMeta, VideoAFDSpec, VideoAFDValue, VideoBarMeta, VideoBufferFlags,
     VideoCaptionMeta, VideoCaptionType, VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo,

@@ -1,6 +1,6 @@
 //! What is said once: caps, tags, segments, events.
 
-use gst::{ClockTime, event, glib, prelude::*};
+use gst::{ClockTime, event, glib};
 use gst_video::{DownstreamForceKeyUnitEvent, StillFrameEvent};
 
 use super::{init, record, records, text};
