@@ -600,24 +600,24 @@ fn add_region_without_type(buffer: &mut gst::BufferRef) {
 #[test]
 fn custom_metas_come_back() {
     let _quiet = init();
-    if !CustomMeta::is_registered("own-meta") {
-        CustomMeta::register("own-meta", &[]);
+    if !CustomMeta::is_registered("own_meta") {
+        CustomMeta::register("own_meta", &[]);
     }
     let mut original = buffer(1);
-    let mut meta = CustomMeta::add(original.make_mut(), "own-meta").unwrap();
+    let mut meta = CustomMeta::add(original.make_mut(), "own_meta").unwrap();
     meta.mut_structure().set("a", "b c");
     meta.mut_structure().set("d", gst::List::new([1i32, 2]));
     let (again, count) = metas_again(&original, None);
     assert_eq!(count, 1);
-    let again = CustomMeta::from_buffer(&again, "own-meta").unwrap();
-    let original = CustomMeta::from_buffer(&original, "own-meta").unwrap();
+    let again = CustomMeta::from_buffer(&again, "own_meta").unwrap();
+    let original = CustomMeta::from_buffer(&original, "own_meta").unwrap();
     assert_eq!(again.structure(), original.structure());
     assert_eq!(
-        restored(("custom:own-meta", b"a, b"), None),
+        restored(("custom:own_meta", b"a, b"), None),
         Err(RestoreError::NoStructure)
     );
     assert!(matches!(
-        restored(("custom:own-meta", b"a["), None),
+        restored(("custom:own_meta", b"a["), None),
         Err(RestoreError::MetaText { name: "custom", .. })
     ));
 }

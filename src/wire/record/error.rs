@@ -109,7 +109,7 @@ pub enum RecordError {
     #[error("a record M (meta) does not begin with a name and a NUL")]
     NoMetaName,
     /// A name that is not one.
-    #[error("byte {} of the name of a record M (meta) is no letter, digit, dash or colon", .at + 1)]
+    #[error("byte {} of the name of a record M (meta) is no letter, digit, dash, underscore or colon", .at + 1)]
     MetaName {
         /// Where, from 0.
         at: usize,

@@ -55,7 +55,7 @@ impl<'a> Tags<'a> {
 /// More that belongs to a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta<'a> {
-    /// What it is: letters, digits, dashes, and a colon in `custom:NAME`.
+    /// What it is: letters, digits, dashes, underscores, and a colon in `custom:NAME`.
     pub name: &'a str,
     /// Its bytes, in a form of its own.
     pub data: &'a [u8],
@@ -72,7 +72,7 @@ impl<'a> Meta<'a> {
         let payload = fields.rest();
         let end = payload.iter().position(|&byte| byte == 0);
         let (name, data) = payload.split_at(end.ok_or(RecordError::NoMetaName)?);
-        let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-:".contains(byte);
+        let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_:".contains(byte);
         if let Some(at) = name.iter().position(|byte| !is_of_name(byte)) {
             return Err(RecordError::MetaName { at });
         }
@@ -269,7 +269,7 @@ mod tests {
         }
         for (name, data) in [
             ("timestamp", &[0, 255, 0][..]),
-            ("custom:My-Meta1", b""),
+            ("custom:My-Meta_1", b""),
             ("x", b"\0"),
         ] {
             come_back(Record::Meta(Meta { name, data }));
