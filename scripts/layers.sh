@@ -28,9 +28,12 @@ for room in wire fanout net transport; do
     without "$room" "$GSTREAMER"
 done
 # What is pure knows no socket and no thread.
-without wire "socket2|mio|libc|std::net|std::thread|crate::(fanout|net|transport)"
-without fanout "socket2|mio|libc|std::net|std::thread|crate::(net|transport)"
+without wire "socket2|mio|libc|std::net|std::thread|crate::(fanout|net|transport|metadata)"
+without fanout "socket2|mio|libc|std::net|std::thread|crate::(net|transport|metadata)"
 without_clock wire
 without_clock fanout
-without net "crate::(fanout|transport)"
+without net "crate::(fanout|transport|metadata)"
+without transport "crate::metadata"
+# Values in, values out.
+without metadata "socket2|mio|crate::(fanout|net|transport|shared|videosocketsink|videosocketsrc)"
 exit "$status"
