@@ -11,6 +11,8 @@ use std::mem;
 
 use crate::wire::record::{Buffer, BufferFlags, Clock};
 
+#[cfg(test)]
+mod model;
 mod offset;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,9 @@ const JUMP: i64 = 2 * MILLISECOND;
 
 /// Frames are not held back behind one that is shown later than this.
 const LONGEST_LEAD: i64 = 10 * SECOND;
+
+/// No clock shows more, and the difference of two times is a number still: 146 years.
+const LONGEST_TIME: i64 = i64::MAX / 2;
 
 /// The jitter is a mean over about so many frames.
 const JITTER_FRAMES: i64 = 16;
@@ -289,10 +294,11 @@ impl Timing {
     }
 
     fn sender_times(&mut self, buffer: &Buffer, here: Here) -> (Option<i64>, Option<i64>) {
-        let Some(wanted) = buffer.pts.or(buffer.dts) else {
+        let (pts, dts) = (buffer.pts.map(bounded), buffer.dts.map(bounded));
+        let Some(wanted) = pts.or(dts) else {
             return (None, None);
         };
-        let first = buffer.dts.map_or(wanted, |dts| dts.min(wanted));
+        let first = dts.map_or(wanted, |dts| dts.min(wanted));
         let shift = self.shift(here.base_time);
         let is_late = shift.is_some_and(|shift| wanted.saturating_add(shift) < here.floor);
         self.late += u64::from(is_late);
@@ -301,7 +307,7 @@ impl Timing {
             _ if self.is_paced() => here.floor.saturating_sub(wanted),
             _ => self.set_anchor(first, shift, here),
         };
-        self.move_times(buffer.pts, buffer.dts, shift, here)
+        self.move_times(pts, dts, shift, here)
     }
 
     fn is_paced(&self) -> bool {
@@ -378,6 +384,7 @@ impl Timing {
     /// The running time of a gap.
     pub fn gap(&mut self, time: i64, now: u64, base_time: u64) -> Option<u64> {
         let here = self.here(now, base_time);
+        let time = bounded(time);
         let shift = match self.shift(here.base_time) {
             Some(shift) => shift,
             None if self.sender.is_some() && !self.is_paced() => self.set_anchor(time, None, here),
@@ -450,9 +457,12 @@ impl Moved {
     }
 }
 
-/// Nobody lives long enough for the largest.
 fn time(nanoseconds: u64) -> i64 {
-    i64::try_from(nanoseconds).unwrap_or(i64::MAX)
+    bounded(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+}
+
+fn bounded(time: i64) -> i64 {
+    time.clamp(-LONGEST_TIME, LONGEST_TIME)
 }
 
 /// Nothing is before the start.
