@@ -101,6 +101,7 @@ fn color(row: Row) -> RGBColor {
         Row::Raw => RGBColor(0, 0, 0),
         Row::Videosocket => RGBColor(0, 114, 178),
         Row::VideosocketLists => RGBColor(86, 180, 233),
+        Row::VideosocketMetadata => RGBColor(240, 228, 66),
         Row::VideosocketTls => RGBColor(204, 121, 167),
         Row::Tcp => RGBColor(230, 159, 0),
         Row::Gdp => RGBColor(213, 94, 0),

@@ -40,6 +40,9 @@ impl PadSender {
         if case.row.is_encrypted() {
             tls::believe(&elements[0]);
         }
+        if case.row.is_described() {
+            elements[0].set_property_from_str("metadata", "on");
+        }
         let pipeline = pipeline(&elements)?;
         let head = &elements[0];
         let entry = head

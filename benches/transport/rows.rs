@@ -11,7 +11,9 @@ pub enum Row {
     Videosocket,
     /// The same, given lists of buffers
     VideosocketLists,
-    /// The same without lists, encrypted
+    /// The same without lists, with what each frame is
+    VideosocketMetadata,
+    /// The same without that, encrypted
     VideosocketTls,
     /// tcpclientsink, tcpserversrc: bytes without frames
     Tcp,
@@ -21,10 +23,11 @@ pub enum Row {
     Matroska,
 }
 
-pub const ALL: [Row; 7] = [
+pub const ALL: [Row; 8] = [
     Row::Raw,
     Row::Videosocket,
     Row::VideosocketLists,
+    Row::VideosocketMetadata,
     Row::VideosocketTls,
     Row::Tcp,
     Row::Gdp,
@@ -43,6 +46,7 @@ impl Row {
             Self::Raw => "raw",
             Self::Videosocket => "videosocket",
             Self::VideosocketLists => "videosocket lists",
+            Self::VideosocketMetadata => "videosocket metadata",
             Self::VideosocketTls => "videosocket TLS",
             Self::Tcp => "tcp",
             Self::Gdp => "gdp",
@@ -54,9 +58,10 @@ impl Row {
     pub fn sending(self) -> &'static [&'static str] {
         match self {
             Self::Raw => &[],
-            Self::Videosocket | Self::VideosocketLists | Self::VideosocketTls => {
-                &["videosocketsink"]
-            }
+            Self::Videosocket
+            | Self::VideosocketLists
+            | Self::VideosocketMetadata
+            | Self::VideosocketTls => &["videosocketsink"],
             Self::Tcp => &["tcpclientsink"],
             Self::Gdp => &["gdppay", "tcpclientsink"],
             Self::Matroska => &["matroskamux", "tcpclientsink"],
@@ -67,9 +72,10 @@ impl Row {
     pub fn receiving(self) -> &'static [&'static str] {
         match self {
             Self::Raw => &[],
-            Self::Videosocket | Self::VideosocketLists | Self::VideosocketTls => {
-                &["videosocketsrc"]
-            }
+            Self::Videosocket
+            | Self::VideosocketLists
+            | Self::VideosocketMetadata
+            | Self::VideosocketTls => &["videosocketsrc"],
             Self::Tcp => &["tcpserversrc"],
             Self::Gdp => &["tcpserversrc", "gdpdepay"],
             Self::Matroska => &["tcpserversrc", "matroskademux"],
@@ -91,6 +97,11 @@ impl Row {
     /// As the last element, or the first, is told.
     pub fn is_encrypted(self) -> bool {
         self == Self::VideosocketTls
+    }
+
+    /// As the last element of the sender is told.
+    pub fn is_described(self) -> bool {
+        self == Self::VideosocketMetadata
     }
 
     /// Lists are for what is small.
