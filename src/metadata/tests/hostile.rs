@@ -187,14 +187,16 @@ fn texts(text: &str) {
     let Ok(text) = StructureText::new(text.as_bytes(), 1 << 20) else {
         return;
     };
+    // What came once can be passed on, but for caps in it: each version has another name for them.
+    let has_caps = text.contains("(GstCaps)");
     if let Ok(caps) = restore::caps(text) {
-        // What came once can be passed on.
-        let bytes = record(|out| describe::caps(&caps, out));
-        let bytes = bytes.unwrap_or_else(|| panic!("{caps}"));
-        let [Record::Caps(text)] = records(&bytes)[..] else {
-            panic!("{bytes:?}")
-        };
-        assert_eq!(restore::caps(text).as_ref(), Ok(&caps));
+        match record(|out| describe::caps(&caps, out)) {
+            Some(bytes) => match records(&bytes)[..] {
+                [Record::Caps(text)] => assert_eq!(restore::caps(text), Ok(caps)),
+                _ => panic!("{bytes:?}"),
+            },
+            None => assert!(has_caps, "{caps}"),
+        }
     }
     let scope = Scope::Stream;
     if text.starts_with("taglist")
@@ -209,10 +211,8 @@ fn texts(text: &str) {
     for is_sticky in [true, false] {
         if let Ok(Some(event)) = restore::event(&Event { is_sticky, text }) {
             let _ = gst_video::DownstreamForceKeyUnitEvent::parse(&event);
-            assert!(
-                record(|out| describe::event(&event, out)).is_some(),
-                "{event:?}"
-            );
+            let is_passed_on = record(|out| describe::event(&event, out)).is_some();
+            assert!(is_passed_on || has_caps, "{event:?}");
         }
     }
     if let Ok(Some(event)) = restore::request(&Upstream::Navigation(text)) {
