@@ -44,7 +44,7 @@ pub use self::{
     endpoint::{Endpoint, SendError},
     event::{Event, Observer, Request},
     reason::Reason,
-    receive::{FrameMemory, Interrupt, Received, Receiver},
+    receive::{Arrival, FrameMemory, Interrupt, Received, Receiver},
     stats::ClientStats,
     target::{Mode, Role, Target, Users},
 };

@@ -46,6 +46,18 @@ const STEP: usize = 256 * 1024;
 /// Less is not worth the system call that asks for it.
 const SMALLEST_STEP: usize = 64 * 1024;
 
+/// A wait that is shorter is none: what it ends with was there before.
+const SHORTEST_WAIT: Duration = Duration::from_micros(100);
+
+/// When something came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When it was read.
+    pub at: Instant,
+    /// It was waited for. Else it may have come earlier.
+    pub is_awaited: bool,
+}
+
 /// Where frames are received into.
 pub trait FrameMemory {
     /// The memory of one frame.
@@ -136,11 +148,13 @@ struct Current<F> {
     /// The last header came without any of its payload.
     header_came_alone: bool,
     /// When the last bytes came.
-    came: Instant,
+    came: Arrival,
+    /// The last wait was one.
+    has_waited: bool,
     /// What is said of the next frame, and when.
-    announcement: Option<(Buffer, Instant)>,
+    announcement: Option<(Buffer, Arrival)>,
     /// The same of the last one.
-    announced: Option<(Buffer, Instant)>,
+    announced: Option<(Buffer, Arrival)>,
     requests: RequestLimits,
 }
 
@@ -217,14 +231,14 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     }
 
     /// The record that has come last, and when.
-    pub fn record(&self) -> Option<(Record<'_>, Instant)> {
+    pub fn record(&self) -> Option<(Record<'_>, Arrival)> {
         let current = self.current.as_ref()?;
         let record = current.decoder.record()?.ok()?;
         Some((record, current.came))
     }
 
     /// What was said of the last frame, and when.
-    pub fn announced(&self) -> Option<(Buffer, Instant)> {
+    pub fn announced(&self) -> Option<(Buffer, Arrival)> {
         self.current.as_ref()?.announced
     }
 
@@ -293,7 +307,10 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                 Ok(false)
             }
             Some(Ok(Record::Upstream(upstream))) => {
-                match (current.requests.allow(current.came), Request::new(upstream)) {
+                match (
+                    current.requests.allow(current.came.at),
+                    Request::new(upstream),
+                ) {
                     (Allowance::Flood, _) => return Err(Ending::Flood),
                     (Allowance::Yes, Some(request)) => self.endpoint.pass_request(request),
                     _ => (),
@@ -372,11 +389,15 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                 ),
                 None => None,
             };
+            let begin = Instant::now();
             let is_readable = self.wait(left).map_err(Ending::Lost)?;
             if self.is_interrupted() {
                 return Ok(false);
             }
             if is_readable {
+                if let Some(current) = &mut self.current {
+                    current.has_waited = begin.elapsed() > SHORTEST_WAIT;
+                }
                 return Ok(true);
             }
         }
@@ -468,7 +489,11 @@ impl<F> Current<F> {
             reads_on: !TELLS_OF_URGENT_DATA,
             expected: 1,
             header_came_alone: false,
-            came: Instant::now(),
+            came: Arrival {
+                at: Instant::now(),
+                is_awaited: false,
+            },
+            has_waited: false,
             announcement: None,
             announced: None,
             requests: RequestLimits::default(),
@@ -502,7 +527,10 @@ impl<F> Current<F> {
                         }
                         Ok(0) => return Err(self.end_of_stream()),
                         Ok(n) => {
-                            self.came = Instant::now();
+                            self.came = Arrival {
+                                at: Instant::now(),
+                                is_awaited: std::mem::take(&mut self.has_waited),
+                            };
                             self.decoder.advance(n);
                             self.is_drained = n < room && !self.connection.holds_more();
                         }

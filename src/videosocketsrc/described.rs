@@ -8,10 +8,11 @@ use once_cell::sync::Lazy;
 
 use super::{
     CAT,
-    timing::{Timing, TimingStats},
+    timing::{ReadAt, Timing, TimingStats},
 };
 use crate::{
     metadata::{RestoreError, clock, describe, restore},
+    transport::Arrival,
     wire::record::{Back, Buffer, Clock, Meta, Record, RecordKind, Scope},
 };
 
@@ -38,7 +39,7 @@ pub struct Described {
     /// Since when the peer is asked, and has not.
     asked: Option<Instant>,
     /// The clock as it was told, and when, until this side has one to compare it with.
-    told_clock: Option<(ToldClock, Instant)>,
+    told_clock: Option<(ToldClock, Arrival)>,
     own_clock: Option<(gst::Clock, Option<String>)>,
     video: Option<VideoInfo>,
     /// Those of the next frame.
@@ -120,7 +121,7 @@ impl Described {
     pub fn take(
         &mut self,
         record: &Record<'_>,
-        came: Instant,
+        came: Arrival,
         here: Option<&Here<'_>>,
     ) -> Result<Effect, RestoreError> {
         match record {
@@ -225,7 +226,7 @@ impl Described {
         &mut self,
         buffer: &mut gst::BufferRef,
         record: &Buffer,
-        came: Instant,
+        came: Arrival,
         here: &Here<'_>,
     ) {
         self.settle_clock(here);
@@ -340,9 +341,12 @@ impl Here<'_> {
     }
 
     /// What the clock showed then, that shows `now`.
-    fn at(&self, then: Instant, now: u64) -> u64 {
-        let since = then.elapsed().as_nanos();
-        now.saturating_sub(u64::try_from(since).unwrap_or(u64::MAX))
+    fn at(&self, came: Arrival, now: u64) -> ReadAt {
+        let since = came.at.elapsed().as_nanos();
+        ReadAt {
+            time: now.saturating_sub(u64::try_from(since).unwrap_or(u64::MAX)),
+            is_awaited: came.is_awaited,
+        }
     }
 }
 

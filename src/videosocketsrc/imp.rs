@@ -28,7 +28,7 @@ use crate::{
     net::Error,
     settings::{self, uri},
     shared::{self, OpenError, Opened},
-    transport::{Endpoint, Interrupt, Received, Receiver, Role},
+    transport::{Arrival, Endpoint, Interrupt, Received, Receiver, Role},
     wire::record::{Buffer, Hello, Record},
 };
 
@@ -63,7 +63,7 @@ type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
 struct Frame {
     buffer: gst::Buffer,
     /// What was said of it, and when, until it has its times.
-    announced: Option<(Buffer, Instant)>,
+    announced: Option<(Buffer, Arrival)>,
 }
 
 /// What is there from start to stop.
@@ -587,6 +587,10 @@ impl VideoSocketSrc {
             Ok(Effect::Segment(segment)) => {
                 // Refused only where it is none.
                 let _ = obj.new_segment(segment.upcast_ref());
+            }
+            // It may be others who have brought so many.
+            Err(error @ RestoreError::TooManyNames { .. }) => {
+                gst::warning!(CAT, imp = self, "A record is left out: {error}");
             }
             Err(error) => return self.refuse(error, receiver),
         }

@@ -52,6 +52,10 @@ impl Pipeline {
             .expect("an element of this name")
     }
 
+    pub fn use_clock(&self, clock: &impl IsA<gst::Clock>) {
+        self.pipeline.use_clock(Some(clock));
+    }
+
     #[track_caller]
     pub fn play(&self) {
         self.change_state(gst::State::Playing);

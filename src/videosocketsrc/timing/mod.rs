@@ -120,6 +120,24 @@ pub struct Timed {
     pub is_discontinuous: bool,
 }
 
+/// When something was read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadAt {
+    /// On this pipeline's clock.
+    pub time: u64,
+    /// It came then. Else it may have come earlier, while nobody waited for it.
+    pub is_awaited: bool,
+}
+
+impl From<u64> for ReadAt {
+    fn from(time: u64) -> Self {
+        Self {
+            time,
+            is_awaited: true,
+        }
+    }
+}
+
 /// What to tell the user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimingStats {
@@ -176,7 +194,13 @@ impl Timing {
 
     /// A clock record was read at a time of this pipeline's clock, whose id is this, if it is one that others may
     /// have. Says whether times are anchored anew.
-    pub fn clock(&mut self, clock: &Clock<'_>, read_at: u64, own_id: Option<&str>) -> bool {
+    pub fn clock(
+        &mut self,
+        clock: &Clock<'_>,
+        read_at: impl Into<ReadAt>,
+        own_id: Option<&str>,
+    ) -> bool {
+        let read_at = read_at.into();
         if self.clock_id != clock.id {
             self.clock_id = clock.id.to_owned();
             self.offset.forget_drift();
@@ -186,7 +210,7 @@ impl Timing {
             self.anchor_anew();
         }
         self.sender = Some(Sender::new(clock));
-        let way = time(read_at).saturating_sub(time(clock.now));
+        let way = time(read_at.time).saturating_sub(time(clock.now));
         let relation = self.relation(clock.id, own_id, way);
         let was_same = mem::replace(&mut self.clocks, relation) == Clocks::Same;
         let is_other = was_same != (relation == Clocks::Same);
@@ -210,11 +234,16 @@ impl Timing {
     }
 
     /// Says whether times are anchored anew.
-    fn sample(&mut self, sent_at: u64, read_at: u64) -> bool {
+    fn sample(&mut self, sent_at: u64, read_at: ReadAt) -> bool {
         if !self.sender.is_some_and(|sender| sender.is_paced) {
             return false;
         }
-        let is_anew = self.offset.sample(time(sent_at), time(read_at));
+        let (sent_at, came_at) = (time(sent_at), time(read_at.time));
+        let is_anew = if read_at.is_awaited {
+            self.offset.sample(sent_at, came_at)
+        } else {
+            self.offset.sample_latest(sent_at, came_at)
+        };
         let is_felt = is_anew && self.clocks != Clocks::Same;
         self.is_discontinuous |= is_felt;
         is_felt
@@ -226,10 +255,17 @@ impl Timing {
     }
 
     /// The times of a frame whose record was read at a time of this pipeline's clock, and that is handed on now.
-    pub fn frame(&mut self, buffer: &Buffer, read_at: u64, now: u64, base_time: u64) -> Timed {
+    pub fn frame(
+        &mut self,
+        buffer: &Buffer,
+        read_at: impl Into<ReadAt>,
+        now: u64,
+        base_time: u64,
+    ) -> Timed {
+        let read_at = read_at.into();
         if let Some(sent_at) = buffer.clock {
             self.sample(sent_at, read_at);
-            self.update_jitter(time(read_at).saturating_sub(time(sent_at)));
+            self.update_jitter(time(read_at.time).saturating_sub(time(sent_at)));
         }
         let here = self.here(now, base_time);
         self.is_discontinuous |= self.follows_gap(buffer);

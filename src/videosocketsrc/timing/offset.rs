@@ -111,6 +111,15 @@ impl Offset {
     }
 }
 
+impl Offset {
+    /// The same of what came then or earlier, which tells something only where it is sooner than expected.
+    pub fn sample_latest(&mut self, sent_at: i64, received_at: i64) -> bool {
+        let difference = received_at.saturating_sub(sent_at);
+        let is_news = self.get().is_none_or(|offset| difference < offset);
+        is_news && self.sample(sent_at, received_at)
+    }
+}
+
 impl Estimate {
     fn new(first: Bin) -> Self {
         Self {

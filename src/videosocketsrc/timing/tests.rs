@@ -841,3 +841,30 @@ fn a_record_that_has_waited_leaves_the_clock_the_same() {
     timing.clock(&nameless, now, Some(""));
     assert!(!timing.stats().is_exact);
 }
+
+#[test]
+fn frames_that_wait_to_be_read_do_not_grow_the_delay() {
+    let way = 5 * MILLISECOND;
+    let mut delays = Vec::new();
+    let mut timing = Timing::new(100 * MILLISECOND as u64);
+    let simulation = Simulation::default();
+    timing.clock(&simulation.clock(0), (RECEIVER_BEGIN + way) as u64, None);
+    for number in 0..1_800 {
+        let made = number * SECOND / 30;
+        let buffer = Buffer {
+            sequence: number as u16,
+            pts: Some(SENDER_BEGIN + made - SENDER_BASE),
+            clock: Some((SENDER_BEGIN + made) as u64),
+            ..Buffer::default()
+        };
+        // From the second second on a sink holds each until the next but one has come.
+        let is_awaited = made < SECOND;
+        let held = if is_awaited { 0 } else { 67 * MILLISECOND };
+        let time = (RECEIVER_BEGIN + made + way + held) as u64;
+        let read_at = ReadAt { time, is_awaited };
+        let timed = timing.frame(&buffer, read_at, time, RECEIVER_BASE as u64);
+        delays.push(timed.pts.unwrap() as i64 + RECEIVER_BASE - RECEIVER_BEGIN - made);
+    }
+    let (least, most) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
+    assert!(most - least < MILLISECOND, "{least} to {most}");
+}
