@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::flow::BATCH_CHUNKS;
-
 /// Frames follow one another when there is less than this between them.
 const GAP: Duration = Duration::from_micros(20);
 
@@ -16,7 +14,7 @@ const SMALL: usize = 64 * 1024;
 
 /// Frames that wait are sent when they add up to this many bytes, or are so many.
 const ENOUGH: usize = 512 * 1024;
-const MANY: usize = 2 * BATCH_CHUNKS;
+const MANY: usize = 512;
 
 /// How often it is looked whether frames wait: for no longer than half as much again.
 pub const TICK: Duration = Duration::from_millis(1);

@@ -227,9 +227,10 @@ impl AddAssign for Sent {
     }
 }
 
-/// Pieces of payload in one system call, unless a single frame has more: with the headers between them
-/// far below IOV_MAX, and as many as the stack easily holds.
-pub const BATCH_CHUNKS: usize = 256;
+/// Pieces of payload in one system call, unless a single frame has more: with the headers between them far below
+/// IOV_MAX, and as many as the stack easily holds. All may be of one memory, which GStreamer maps 255 times at most,
+/// and which another endpoint may be sending as well.
+pub const BATCH_CHUNKS: usize = 120;
 
 /// What has been sent whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

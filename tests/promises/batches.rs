@@ -264,3 +264,20 @@ fn nothing_waits_for_more_while_a_handler_keeps_the_io_thread() {
     assert_eq!(reading.join(), Ok(pushed));
     held.let_go();
 }
+
+#[test]
+fn a_memory_may_be_that_of_any_number_of_frames() {
+    // GStreamer counts 255 maps of a memory at a time, and complains of more. One is the test's.
+    let sink = Sender::playing("mode=listen port=0");
+    let peer = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    let one = buffer(&SMALL);
+    let _map = one.map_readable().expect("readable memory");
+    let mut list = gst::BufferList::new();
+    let frames = list.get_mut().expect("the only owner");
+    for _ in 0..1_000 {
+        frames.add(one.copy());
+    }
+    sink.push_list(list);
+    assert_frames(&peer.receive_frames(1_000), &vec![SMALL.to_vec(); 1_000]);
+}
