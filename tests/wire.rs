@@ -8,10 +8,10 @@ use std::iter::repeat;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use gstvideosocket::wire::{
-    Decoder, HeaderFormat, LengthField, MAX_DIGITS,
+    Decoder, HeaderFormat, LengthField, MAX_DIGITS, Step, StructureText,
     record::{Probe, Record, RecordHead, RecordKind, Scope, Upstream},
 };
-use wire_check::{Ending, Form, Item, Part};
+use wire_check::{Ending, Form, Part};
 
 proptest! {
     #[test]
@@ -188,34 +188,89 @@ fn the_records_of_the_protocol_page() {
 }
 
 #[test]
+fn the_texts_of_the_protocol_page() {
+    for line in block("texts").lines() {
+        let [verdict, text] = columns(line);
+        let is_taken = StructureText::new(text.as_bytes(), 1000).is_ok();
+        assert_eq!(is_taken, verdict == "ok", "{line}");
+        assert!(["ok", "refused"].contains(&verdict), "{line}");
+    }
+}
+
+#[test]
 fn the_streams_of_the_protocol_page() {
     for line in block("streams").lines() {
         let [stream, items, ending] = columns(line);
         let stream = [&b"H0000014videosocket 1\n"[..], &hex(stream)].concat();
         for piece in [1, stream.len()] {
-            let (found, end) = read_all(&stream, piece);
-            assert_eq!(found, format!("H {items}").trim(), "{line}");
+            let (said, end) = read_all(&stream, piece);
+            let found: Vec<_> = said.iter().map(|words| in_short(words)).collect();
+            assert_eq!(found.join(" "), format!("H {items}").trim(), "{line}");
             assert_eq!(end, ending, "{line}");
         }
     }
 }
 
-/// Letters and payloads, and the ending.
-fn read_all(stream: &[u8], piece: usize) -> (String, &'static str) {
-    let decoder = Decoder::new(HeaderFormat::default(), 99_999_999, 4096).with_records();
-    let (items, end) = wire_check::decode_items(decoder, stream, repeat(piece));
-    let mut words = Vec::new();
-    for item in items {
-        words.push(match item {
-            Item::Frame(payload) if payload.is_empty() => "-".into(),
-            Item::Frame(payload) => in_hex(&payload),
-            Item::Record(_, record) if record.starts_with("Err") => {
-                return (words.join(" "), "bad");
-            }
-            Item::Record(kind, _) => kind.letter().into(),
-        });
+/// The letter of a record, or the payload of a frame.
+fn in_short(words: &str) -> &str {
+    match words.strip_prefix("frame ") {
+        Some("") => "-",
+        Some(payload) => payload,
+        None => &words[..1],
     }
-    (words.join(" "), in_a_word(end))
+}
+
+#[test]
+fn the_whole_stream_of_the_protocol_page() {
+    for side in ["sender", "receiver"] {
+        let (mut stream, mut expected) = (Vec::new(), Vec::new());
+        for line in block("capture").lines() {
+            let [from, bytes, said] = columns(line);
+            if from == side {
+                stream.extend(hex(bytes));
+                expected.extend(Some(said).filter(|said| !said.is_empty()));
+            }
+        }
+        for piece in [1, stream.len()] {
+            let (said, end) = read_all(&stream, piece);
+            assert_eq!(said, expected);
+            assert_eq!(end, "end");
+        }
+    }
+}
+
+/// Records and frames in the words of the page, and the ending.
+fn read_all(stream: &[u8], piece: usize) -> (Vec<String>, &'static str) {
+    let mut decoder = Decoder::new(HeaderFormat::default(), 99_999_999, 4096).with_records();
+    let mut pieces = stream.chunks(piece.max(1));
+    let (mut said, mut payload, mut piece) = (Vec::new(), Vec::new(), &[][..]);
+    loop {
+        match decoder.next(&mut payload) {
+            Ok(Step::Head(len)) => payload = vec![0; len],
+            Ok(Step::Frame) => said.push(format!("frame {}", in_hex(&payload))),
+            Ok(Step::Record(_)) => match decoder.record() {
+                Some(Ok(record)) => said.push(in_words(&record)),
+                _ => return (said, "bad"),
+            },
+            Ok(Step::More) if piece.is_empty() => match pieces.next() {
+                Some(next) => piece = next,
+                None if decoder.finish().is_err() => return (said, "truncated"),
+                None if decoder.lacks_end() => return (said, "lost"),
+                None => return (said, "end"),
+            },
+            Ok(Step::More) => {
+                let before = piece.len();
+                for slice in &mut decoder.read_slices(&mut payload) {
+                    let len = piece.len().min(slice.len());
+                    let (taken, rest) = piece.split_at(len);
+                    slice[..len].copy_from_slice(taken);
+                    piece = rest;
+                }
+                decoder.advance(before - piece.len());
+            }
+            Err(_) => return (said, "bad"),
+        }
+    }
 }
 
 fn in_a_word(ending: Ending) -> &'static str {

@@ -63,14 +63,28 @@ class AioTest(unittest.IsolatedAsyncioTestCase):
     async def test_what_records_say(self):
         buffer = struct.pack(">HHqqQQ", 3, 1, 5_000, -(2**63), 2**64 - 1, 0)
         stream = HELLO + b"C0000010image/jpegB0000036" + buffer + b"00000002okE0000000"
-        [frame] = await self.all_frames(stream, ask=True)
+        [frame] = await self.all_frames(stream, metadata=True)
         self.assertEqual(self.peer.recv(100), HELLO)
         self.assertEqual((frame.payload, frame.caps, frame.pts), (b"ok", "image/jpeg", 5_000))
         self.assertEqual((frame.dts, frame.duration, frame.flags), (None, None, Flags.DELTA_UNIT))
 
     async def test_a_stream_with_records_ends_with_the_record_for_it(self):
         with self.assertRaises(RuntimeError):
-            await self.all_frames(HELLO + b"00000002ok")
+            await self.all_frames(HELLO + b"C0000010image/jpeg00000002ok")
+
+    async def test_what_is_sent_with_a_frame(self):
+        await self.connection.send(b"ok", "image/jpeg", pts=5)
+        self.peer.shutdown(socket.SHUT_WR)
+        await self.connection.close()
+        [frame] = list(videosocket(self.peer).frames())
+        self.assertEqual((frame.payload, frame.caps, frame.pts), (b"ok", "image/jpeg", 5))
+
+    async def test_a_keyframe_is_asked_for(self):
+        self.assertFalse(await self.connection.request_keyframe())
+        self.peer.sendall(b"H0000028videosocket 1\nback keyframe\n00000002ok")
+        await self.connection.frames().__anext__()
+        self.assertTrue(await self.connection.request_keyframe())
+        self.assertEqual(self.peer.recv(100), HELLO + b"U0000008keyframe")
 
     async def test_a_peer_that_does_not_read_holds_up_the_sender_and_nobody_else(self):
         sending = asyncio.create_task(self.connection.vsend(bytes(20_000_000)))

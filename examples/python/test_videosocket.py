@@ -9,7 +9,9 @@ import subprocess
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
+from videosocket._stream import Listener
 from videosocket import HELLO, MAX_FRAME_LEN, Flags, Frame, videosocket
 
 CERTIFICATES = pathlib.Path(__file__).parents[2] / "scripts" / "certificates.sh"
@@ -140,9 +142,9 @@ class VideosocketTest(unittest.TestCase):
             record(b"E"),
         ]
         expected = [
-            Frame(b"a", "video/x-raw", 5, -1, 7, Flags.DELTA_UNIT),
+            Frame(b"a", "video/x-raw", 5, -1, 7, Flags.DELTA_UNIT, metas=(("name", b"data"),)),
             Frame(b"b", "video/x-raw", 6, unix_time=1106),
-            Frame(b"c", "video/x-h264", flags=Flags.DISCONT),
+            Frame(b"c", "video/x-h264", flags=Flags.DISCONT, lost=1),
             Frame(b"d", "video/x-h264"),
         ]
         self.assertEqual(list(self.iterate(b"".join(stream))), expected)
@@ -153,7 +155,7 @@ class VideosocketTest(unittest.TestCase):
         self.assertIsNone(frame.unix_time)
 
     def test_a_stream_with_records_that_ends_without_its_end_is_lost(self):
-        frames = self.iterate(HELLO + b"00000002ok")
+        frames = self.iterate(HELLO + record(b"C", b"image/jpeg") + b"00000002ok")
         self.assertEqual(next(frames).payload, b"ok")
         with self.assertRaisesRegex(RuntimeError, "^Socket connection broken$"):
             next(frames)
@@ -191,8 +193,131 @@ class VideosocketTest(unittest.TestCase):
     def test_records_are_asked_for_with_a_hello(self):
         self.peer.sendall(HELLO + record(b"E"))
         self.peer.shutdown(socket.SHUT_WR)
-        self.assertEqual(list(self.connection.frames(ask=True)), [])
+        self.assertEqual(list(self.connection.frames(metadata=True)), [])
         self.assertEqual(self.peer.recv(100), b"H0000014videosocket 1\n")
+
+    def test_what_holds_goes_with_each_frame(self):
+        stream = [
+            HELLO,
+            record(b"I", b"one"),
+            record(b"T", b"g taglist, title=(string)All;"),
+            record(b"T", b"s taglist, title=(string)One;"),
+            b"00000001a",
+            record(b"I", b"one"),
+            b"00000001b",
+            record(b"I", b"two"),
+            b"00000001c",
+            record(b"E"),
+        ]
+        tags = [frame.tags for frame in self.iterate(b"".join(stream))]
+        self.assertEqual(tags, [f"taglist, title=(string){it};" for it in ("One", "One", "All")])
+
+    def test_lost_frames_are_counted(self):
+        for sequences, lost in [
+            ([(7, 0), (8, 0)], [0, 0]),
+            ([(7, 0), (10, 0), (11, 0)], [0, 2, 0]),
+            ([(65535, 0), (0, 0), (2, 0)], [0, 0, 1]),
+            # A header for whoever joins is not of the count.
+            ([(0, Flags.HEADER), (7, 0), (0, Flags.HEADER), (8, 0)], [0, 0, 0, 0]),
+            ([(7, 0), (8, Flags.HEADER), (9, 0)], [0, 0, 0]),
+        ]:
+            with self.subTest(sequences):
+                self.setUp()
+                frames = [
+                    buffer(sequence, flags, -(2**63) if flags else 5) + b"00000000"
+                    for sequence, flags in sequences
+                ]
+                found = list(self.iterate(HELLO + b"".join(frames) + record(b"E")))
+                self.assertEqual([frame.lost for frame in found], lost)
+                self.assertEqual(
+                    [Flags.DISCONT in frame.flags for frame in found], list(map(bool, lost))
+                )
+
+    def test_too_many_metas(self):
+        meta = record(b"M", b"a\0")
+        with self.assertRaises(ValueError):
+            list(self.iterate(HELLO + buffer(0) + meta * 65 + b"00000000"))
+        self.setUp()
+        stream = (HELLO + buffer(0) + meta * 64 + b"00000000") + buffer(1) + meta + b"00000000"
+        frames = self.iterate(stream + record(b"E"))
+        self.assertEqual([len(frame.metas) for frame in frames], [64, 1])
+
+    def test_metas_that_are_too_long(self):
+        listener = Listener()
+        listener.take("H", b"videosocket 1")
+        for _ in range(2):  # the next frame has as many again
+            listener.take("B", bytes(36))
+            for _ in range(4):
+                self.assertTrue(listener.expects("M", 65_536))
+            with self.assertRaises(ValueError):
+                listener.expects("M", 2)
+            listener.frame(b"")
+
+    def test_what_is_sent_with_frames(self):
+        caps = "video/x-raw, format=(string)GRAY8"
+        with mock.patch("time.monotonic_ns", side_effect=[1000, 1500]):
+            with mock.patch("time.time_ns", return_value=9000):
+                self.connection.send(b"a", caps)
+                self.connection.send(b"b", caps, flags=Flags.DELTA_UNIT, duration=7)
+        none = -(2**63)
+        expected = [
+            HELLO,
+            record(b"K", struct.pack(">QQqQHH", 1000, 1000, 8000, 0, 1, 0)),
+            record(b"I", b"videosocket.py/9000\n"),
+            record(b"C", caps.encode()),
+            record(b"B", struct.pack(">HHqqQQ", 0, 0, 0, none, 2**64 - 1, 1000)),
+            b"00000001a",
+            record(b"B", struct.pack(">HHqqQQ", 1, 1, 500, none, 7, 1500)),
+            b"00000001b",
+        ]
+        self.assertEqual(self.peer.recv(1000), b"".join(expected))
+
+    def test_what_is_sent_comes_back(self):
+        connection = self.connection
+        connection.send(
+            b"a", "image/jpeg", pts=-5, dts=-6, duration=7, tags="taglist, title=(string)A;"
+        )
+        connection.send(b"b", pts=8, flags=Flags.MARKER)
+        connection.send(b"c", "image/png", pts=9, tags="taglist, title=(string)B;")
+        connection.vsend(b"d")
+        self.peer.shutdown(socket.SHUT_WR)
+        connection.close()
+        frames = list(videosocket(self.peer).frames())
+        self.assertEqual([frame.payload for frame in frames], [b"a", b"b", b"c", b"d"])
+        self.assertEqual([frame.caps for frame in frames], ["image/jpeg"] * 2 + ["image/png"] * 2)
+        self.assertEqual([frame.tags[-2] for frame in frames], ["A", "A", "B", "B"])
+        self.assertEqual([frame.pts for frame in frames], [-5, 8, 9, None])
+        self.assertEqual((frames[0].dts, frames[0].duration), (-6, 7))
+        self.assertEqual(frames[1].flags, Flags.MARKER)
+        self.assertEqual([frame.lost for frame in frames], [0] * 4)
+
+    def test_text_that_a_peer_would_refuse_is_not_sent(self):
+        for arguments in [{"caps": "a, b=[1,5]"}, {"caps": "é"}, {"tags": "title=(string)A"}]:
+            with self.assertRaises(ValueError):
+                self.connection.send(b"a", **arguments)
+        self.peer.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            self.peer.recv(1)
+        self.connection.send(b"a", "image/jpeg")
+        self.assertTrue(self.peer.recv(1000).startswith(HELLO + b"K"))
+
+    def test_a_plain_connection_closes_without_records(self):
+        self.connection.vsend(b"ok")
+        self.peer.shutdown(socket.SHUT_WR)
+        self.connection.close()
+        self.assertEqual(self.peer.recv(100) + self.peer.recv(100), b"00000002ok")
+
+    def test_a_keyframe_is_asked_for_where_that_is_taken(self):
+        self.assertFalse(self.connection.request_keyframe())
+        self.peer.sendall(HELLO + b"00000000")
+        next(self.connection.frames())
+        self.assertFalse(self.connection.request_keyframe())
+        self.peer.sendall(record(b"H", b"videosocket 1\nback qos keyframe\n") + b"00000000")
+        next(self.connection.frames(metadata=True))
+        self.assertTrue(self.connection.request_keyframe())
+        self.assertTrue(self.connection.request_keyframe(all_headers=True))
+        expected = HELLO + record(b"U", b"keyframe") + record(b"U", b"keyframe all-headers=1")
+        self.assertEqual(self.peer.recv(100), expected)
 
     def test_letters_are_bad_headers_for_vreceive(self):
         with self.assertRaises(ValueError):

@@ -6,19 +6,13 @@ from __future__ import annotations
 import collections.abc
 import socket
 import ssl
+import time
 import typing
 
-from ._wire import (
-    HEADER_LEN,
-    HELLO,
-    MAX_FRAME_LEN,
-    Flags,
-    Frame,
-    Stream,
-    frame_bytes,
-    is_record,
-    length_in,
-)
+from . import records
+from ._stream import HELLO, Frame, Listener, Teller
+from ._wire import HEADER_LEN, MAX_FRAME_LEN, frame_bytes, is_record, length_in
+from .records import Flags
 
 if typing.TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -30,6 +24,9 @@ END_TIMEOUT = 1  # seconds, for the peer to end as well
 _Argument = typing.TypeVar("_Argument")
 _Result = typing.TypeVar("_Result")
 
+# How long close() waits for a peer that goes on sending.
+LINGER = 1  # second
+
 
 class videosocket:
     """A connection that carries frames both ways: 8 digits, then a payload of that many bytes.
@@ -40,6 +37,8 @@ class videosocket:
     def __init__(self, sock: socket.socket | None = None) -> None:
         """Wraps a connected socket, also one of ssl. Without one, connect() comes first."""
         self.sock = typing.cast(socket.socket, sock)
+        self._listener = Listener()
+        self._teller = Teller()
 
     def connect(self, host: str, port: int, tls: ssl.SSLContext | bool = False) -> None:
         """tls: True, or an ssl.SSLContext with the authorities and certificates of your own."""
@@ -80,16 +79,34 @@ class videosocket:
             raise
         return self._receive(length)
 
-    def frames(self, ask: bool = False) -> collections.abc.Iterator[Frame]:
+    def send(
+        self,
+        framestring: ReadableBuffer,
+        caps: str | None = None,
+        pts: int | None = None,
+        dts: int | None = None,
+        duration: int | None = None,
+        flags: Flags = Flags(0),
+        tags: str | None = None,
+    ) -> None:
+        """Sends one frame and what it is, to a peer that understands records, as videosocketsrc does.
+
+        caps and tags hold until others are given. Times are in nanoseconds: without pts the frame
+        is one that has just been made, as by a camera. ValueError: these are no caps or tags.
+        """
+        said = self._teller.frame(framestring, caps, pts, dts, duration, flags, tags)
+        self._unbroken(self.sock.sendall, said)
+
+    def frames(self, metadata: bool = False) -> collections.abc.Iterator[Frame]:
         """Iterates over the frames up to the end of the stream, with what the records say of each.
 
-        ask: asks the peer for records, which it sends if it knows them. Without them
-        the frames are those of vreceive(). With them, a connection that ends without the
-        record for it is lost.
+        metadata: asks the peer for records, which it sends if it knows them. Without them
+        the frames are those of vreceive(), and so are those that come before the peer's answer.
+        With them, a connection that ends without the record for it is lost.
         """
-        if ask:
-            self._unbroken(self.sock.sendall, HELLO)
-        stream = Stream()
+        if metadata:
+            self._unbroken(self.sock.sendall, self._teller.hello())
+        stream = self._listener = Listener()
         while start := self._unbroken(self.sock.recv, HEADER_LEN):
             try:
                 if stream.ended:
@@ -108,6 +125,28 @@ class videosocket:
                 raise
         if stream.is_open():
             raise RuntimeError("Socket connection broken")
+
+    def request_keyframe(self, all_headers: bool = False) -> bool:
+        """Asks for a frame that can be decoded alone. False: the peer has not said that it takes requests."""
+        if "keyframe" not in self._listener.back:
+            return False
+        request = records.encode(records.Keyframe(all_headers))
+        self._unbroken(self.sock.sendall, self._teller.hello() + request)
+        return True
+
+    def close(self) -> None:
+        """Ends the stream, so that the peer gets every frame and can tell this from a lost connection."""
+        try:
+            self.sock.sendall(self._teller.end())
+            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.settimeout(LINGER)
+            deadline = time.monotonic() + LINGER
+            # Closing with bytes unread would destroy what is under way.
+            while self.sock.recv(65536) and time.monotonic() < deadline:
+                pass
+        except OSError:
+            pass  # the peer is gone, or goes on
+        self.sock.close()
 
     def _receive(self, length: int) -> bytes:
         pieces = []

@@ -14,7 +14,10 @@ import socket
 import types
 import typing
 
-from ._wire import HEADER_LEN, HELLO, Frame, Stream, frame_bytes, is_record, length_in
+from . import records
+from ._stream import Frame, Listener, Teller
+from ._wire import HEADER_LEN, frame_bytes, is_record, length_in
+from .records import Flags
 
 if typing.TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -35,6 +38,8 @@ class Connection:
         """Wraps what asyncio.open_connection() and asyncio.start_server() give."""
         self.reader = reader
         self.writer = writer
+        self._listener = Listener()
+        self._teller = Teller()
         sock = writer.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -55,14 +60,27 @@ class Connection:
             raise
         return await self._receive(length)
 
-    async def frames(self, ask: bool = False) -> collections.abc.AsyncIterator[Frame]:
+    async def send(
+        self,
+        framestring: ReadableBuffer,
+        caps: str | None = None,
+        pts: int | None = None,
+        dts: int | None = None,
+        duration: int | None = None,
+        flags: Flags = Flags(0),
+        tags: str | None = None,
+    ) -> None:
+        """Sends one frame and what it is: as videosocket.send()."""
+        await self._write(self._teller.frame(framestring, caps, pts, dts, duration, flags, tags))
+
+    async def frames(self, metadata: bool = False) -> collections.abc.AsyncIterator[Frame]:
         """Iterates over the frames up to the end of the stream, with what the records say of each.
 
-        ask: as with videosocket.frames().
+        metadata: as with videosocket.frames().
         """
-        if ask:
-            await self._write(HELLO)
-        stream = Stream()
+        if metadata:
+            await self._write(self._teller.hello())
+        stream = self._listener = Listener()
         while (header := await self._header()) is not None:
             try:
                 if stream.ended:
@@ -81,9 +99,19 @@ class Connection:
         if stream.is_open():
             raise RuntimeError("Socket connection broken")
 
+    async def request_keyframe(self, all_headers: bool = False) -> bool:
+        """Asks for a frame that can be decoded alone: as videosocket.request_keyframe()."""
+        if "keyframe" not in self._listener.back:
+            return False
+        request = records.encode(records.Keyframe(all_headers))
+        await self._write(self._teller.hello() + request)
+        return True
+
     async def close(self) -> None:
         """Ends our direction first: closing with frames unread would destroy those under way."""
         try:
+            if end := self._teller.end():
+                self.writer.write(end)
             if self.writer.can_write_eof():
                 self.writer.write_eof()
                 await asyncio.wait_for(self._read_out(), LINGER)

@@ -21,7 +21,7 @@ pub fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
 }
 
 /// What the metas of a buffer are in records.
-fn metas(buffer: &gst::BufferRef, info: Option<&VideoInfo>) -> Vec<u8> {
+pub fn metas(buffer: &gst::BufferRef, info: Option<&VideoInfo>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let is_written = describe::metas(buffer, info, &mut bytes);
     assert_eq!(is_written, !bytes.is_empty());

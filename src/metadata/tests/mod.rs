@@ -3,6 +3,7 @@
 mod frame;
 mod hostile;
 mod metas;
+mod page;
 mod requests;
 mod stream;
 
