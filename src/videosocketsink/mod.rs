@@ -21,6 +21,16 @@
 //!     video/x-h264,stream-format=byte-stream,alignment=au ! videosocketsink mode=listen host='*'
 //! ```
 //!
+//! Tell `videosocketsrc` what the frames are, so that raw video needs no `caps` there: caps, times, flags, tags, events
+//! and metas go along, and requests for keyframes come back.
+//!
+//! ```sh
+//! gst-launch-1.0 videotestsrc is-live=true ! videosocketsink metadata=on
+//! ```
+//!
+//! With `metadata=on-request`, as it is if nothing else is said, those are told that ask, as `videosocketsrc
+//! metadata=request` does, and all others get frames alone. `accept-events` says which requests go upstream.
+//!
 //! Signals, emitted from a thread of the element's own. A handler may call back into the element and take its time:
 //! what is told next waits for it, and who is to be let in by `client-connecting`, but no frame and no other client.
 //!

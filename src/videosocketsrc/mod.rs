@@ -13,7 +13,17 @@
 //! gst-launch-1.0 videosocketsrc mode=listen ! decodebin3 ! autovideosink
 //! ```
 //!
-//! Receive raw video, which needs to be told what it is:
+//! Ask a `videosocketsink mode=listen` what its frames are. They come with its caps, times, flags, tags, events and
+//! metas, and it is asked for keyframes:
+//!
+//! ```sh
+//! gst-launch-1.0 videosocketsrc host=OTHER-MACHINE metadata=request ! videoconvert ! autovideosink
+//! ```
+//!
+//! A sink with `metadata=on` tells without being asked. `timestamps=arrival` stamps frames when they come, whatever the
+//! sender says; `latency` is how much later than the fastest one a frame may come without being late.
+//!
+//! Receive raw video from a program, which needs to be told what it is:
 //!
 //! ```sh
 //! gst-launch-1.0 videosocketsrc host=OTHER-MACHINE reconnect=true \

@@ -72,6 +72,9 @@ shown! {
         survives_the_camera(&camera, &viewer);
     };
     raw_video, "Raw video" => |[viewer, camera]: [String; 2]| both_orders(&viewer, &camera);
+    h264_between_pipelines, "H.264 between two pipelines" => |[camera, viewer]: [String; 2]| {
+        both_orders(&camera, &viewer);
+    };
     audio, "Audio" => |[listener, microphone]: [String; 2]| both_orders(&listener, &microphone);
     encrypted, "Encrypted" => |[certificates, camera, viewer]: [String; 3]| {
         std::thread::scope(|scope| {
@@ -244,6 +247,10 @@ fn meet_on(stage: &Stage, first: &str, second: &str) {
     } else {
         (first, second)
     };
+    if viewer.goes_on() {
+        // It comes back at once, perhaps to a sender that is about to close.
+        viewer.may_tell_of_loss();
+    }
     sender.press_ctrl_c();
     sender.ends();
     viewer.end_now_or_by_itself();
@@ -289,7 +296,7 @@ fn survives_the_camera(camera: &str, viewer: &str) {
         let before = viewer.pictures();
         let camera = stage.start(camera);
         viewer.shows(before + PICTURES);
-        camera.kill();
+        viewer.loses(camera);
     }
     viewer.press_ctrl_c();
     viewer.ends();
@@ -312,11 +319,13 @@ fn relay_from_the_camera_on(camera: &str, relay: &str, viewer: &str) {
     let viewer = stage.start(viewer);
     viewer.shows(PICTURES);
     if viewer.goes_on() {
-        relay_process.kill();
+        viewer.loses(relay_process);
         let before = viewer.pictures();
         relay_process = stage.start_relay(relay);
         viewer.shows(before + PICTURES);
     }
+    // It comes back at once, perhaps to a camera that is about to close.
+    relay_process.may_tell_of_loss();
     camera.press_ctrl_c();
     camera.ends();
     relay_process.press_ctrl_c();
@@ -334,18 +343,19 @@ fn relay_to_who_waits(camera: &str, relay: &str, viewer: &str) {
         let before = viewer.pictures();
         let camera = stage.start_camera(camera);
         viewer.shows(before + PICTURES);
-        camera.kill();
+        relay.loses(camera);
     }
+    // Nobody asks for an end of the stream, which the camera has not said.
+    viewer.may_tell_of_loss();
     relay.press_ctrl_c();
     relay.ends();
     viewer.end_now_or_by_itself();
 }
 
 fn make_list(camera: &str, list: &str) {
-    let camera = camera.replace("x264enc", "x264enc key-int-max=60");
     std::thread::scope(|scope| {
-        scope.spawn(|| make_list_from_a_camera_that_is_on(&camera, list));
-        scope.spawn(|| make_list_of_two_cameras(&camera, list));
+        scope.spawn(|| make_list_from_a_camera_that_is_on(camera, list));
+        scope.spawn(|| make_list_of_two_cameras(camera, list));
     });
 }
 
@@ -369,7 +379,7 @@ fn make_list_of_two_cameras(camera: &str, list: &str) {
     for file in ["camera00000.ts", "camera00001.ts"] {
         let camera = stage.start(camera);
         stage.await_file_in_list(file);
-        camera.kill();
+        list.loses(camera);
     }
     list.press_ctrl_c();
     list.ends();
