@@ -145,11 +145,12 @@ class PipelineTest(unittest.TestCase):
 
     def test_frames_that_have_just_been_made(self):
         program, port = self.launch(
-            "videosocketsrc mode=listen host=127.0.0.1 port=0 ! fakesink silent=false"
+            "videosocketsrc mode=listen host=127.0.0.1 port=0 ! videoconvert ! fakesink silent=false"
         )
         connection = self.connect(port)
+        caps = "video/x-raw, format=(string)BGR, width=(int)8, height=(int)2, framerate=(fraction)0/1"
         for _ in range(3):
-            connection.send(b"\xff\xd8\xff", "image/jpeg")
+            connection.send(bytes(48), caps)
         connection.close()
         output, _ = program.communicate(timeout=PATIENCE)
         self.assertEqual(program.returncode, 0, output)
