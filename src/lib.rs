@@ -22,6 +22,8 @@ mod progress;
 mod recurring;
 mod settings;
 mod shared;
+#[cfg(test)]
+mod slow_clock;
 mod told;
 mod transport;
 pub mod videosocketsink;

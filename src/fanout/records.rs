@@ -34,7 +34,8 @@ impl Description {
         }
     }
 
-    fn append_to(&self, bytes: &mut Vec<u8>, now: Instant) {
+    /// Appends them as they are now.
+    pub fn append_to(&self, bytes: &mut Vec<u8>, now: Instant) {
         if let Some((clock, at)) = &self.clock {
             let start = bytes.len();
             bytes.extend_from_slice(clock);

@@ -124,7 +124,7 @@ impl Describing {
     }
 
     /// All that holds now.
-    pub fn description(&self, now: Instant) -> Description {
+    pub fn description(&self) -> Description {
         let sticky = self.sticky.iter().map(|(_, record)| record);
         let parts = [
             &self.start,
@@ -134,10 +134,10 @@ impl Describing {
             &self.global_tags,
         ];
         let records = parts.into_iter().chain(sticky).flatten().copied().collect();
-        let clock = self
-            .clock
-            .as_ref()
-            .and_then(|sent| sent.record(sent.clock.time()));
+        let clock = self.clock.as_ref().map(|sent| (sent, sent.clock.time()));
+        // Behind the reading: what passes between must not put the clock ahead.
+        let now = Instant::now();
+        let clock = clock.and_then(|(sent, time)| sent.record(time));
         Description::new(clock, records, now)
     }
 
@@ -239,5 +239,39 @@ impl SentClock {
         };
         Record::Clock(clock).encode(&mut record).ok()?;
         Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        slow_clock::{self, SlowClock},
+        wire::record::{RecordHead, RecordKind},
+    };
+
+    #[test]
+    fn a_clock_that_is_slow_to_read_is_not_told_to_be_ahead() {
+        gst::init().unwrap();
+        let describing = Describing {
+            clock: Some(SentClock {
+                clock: gst::glib::Object::new::<SlowClock>().upcast(),
+                base_time: gst::ClockTime::ZERO,
+                latency: gst::ClockTime::ZERO,
+                is_paced: true,
+                id: String::new(),
+                at: Instant::now(),
+            }),
+            ..Describing::default()
+        };
+        let description = describing.description();
+        let mut record = Vec::new();
+        description.append_to(&mut record, Instant::now());
+        let shows = slow_clock::shows();
+        let parsed = Record::parse(RecordKind::Clock, &record[RecordHead::LEN..]);
+        let Ok(Record::Clock(clock)) = parsed else {
+            panic!("{parsed:?}")
+        };
+        assert!(clock.now <= shows, "{} {shows}", clock.now);
     }
 }

@@ -483,7 +483,7 @@ impl VideoSocketSink {
         let now = Instant::now();
         let is_paced = stream.is_live == Some(true);
         stream.describing.update_clock(&self.obj(), is_paced, now);
-        endpoint.describe(stream.describing.description(now));
+        endpoint.describe(stream.describing.description());
     }
 
     /// Tells them of the clock where that is another. Says whether there is anybody who is told of frames.
@@ -494,7 +494,7 @@ impl VideoSocketSink {
         let now = Instant::now();
         let is_paced = stream.is_live == Some(true);
         if stream.describing.update_clock(&self.obj(), is_paced, now) {
-            endpoint.describe(stream.describing.description(now));
+            endpoint.describe(stream.describing.description());
         }
         true
     }

@@ -230,10 +230,10 @@ impl Described {
         here: &Here<'_>,
     ) {
         self.settle_clock(here);
-        let now = here.now();
+        let (came, now) = here.then_and_now(came);
         let timed = self
             .timing
-            .frame(record, here.at(came, now), now, here.base_time.nseconds());
+            .frame(record, came, now, here.base_time.nseconds());
         buffer.set_pts(timed.pts.map(gst::ClockTime::from_nseconds));
         buffer.set_dts(timed.dts.map(gst::ClockTime::from_nseconds));
         if timed.is_discontinuous {
@@ -260,8 +260,8 @@ impl Described {
         let id = self.own_clock.as_ref().and_then(|(_, id)| id.as_deref());
         if let Some((told, came)) = self.told_clock.take() {
             let were_apart = self.timing.are_clocks_apart();
-            self.timing
-                .clock(&told.record(), here.at(came, here.now()), id);
+            let (came, _) = here.then_and_now(came);
+            self.timing.clock(&told.record(), came, id);
             if self.timing.are_clocks_apart() && !were_apart {
                 gst::warning!(
                     CAT,
@@ -340,13 +340,16 @@ impl Here<'_> {
         self.clock.time().nseconds()
     }
 
-    /// What the clock showed then, that shows `now`.
-    fn at(&self, came: Arrival, now: u64) -> ReadAt {
+    /// What the clock showed then, and what it shows now. What passes between two readings makes the time seem later,
+    /// as a slow network does, and the sender's clock never ahead.
+    fn then_and_now(&self, came: Arrival) -> (ReadAt, u64) {
         let since = came.at.elapsed().as_nanos();
-        ReadAt {
+        let now = self.now();
+        let then = ReadAt {
             time: now.saturating_sub(u64::try_from(since).unwrap_or(u64::MAX)),
             is_awaited: came.is_awaited,
-        }
+        };
+        (then, now)
     }
 }
 
@@ -373,5 +376,29 @@ impl ToldClock {
             is_unix_synchronised: self.is_unix_synchronised,
             id: &self.id,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slow_clock::{self, SlowClock};
+
+    #[test]
+    fn a_clock_that_is_slow_to_read_showed_no_earlier_time() {
+        gst::init().unwrap();
+        let clock = gst::glib::Object::new::<SlowClock>();
+        let here = Here {
+            clock: clock.upcast_ref(),
+            base_time: gst::ClockTime::ZERO,
+        };
+        let shown = slow_clock::shows();
+        let came = Arrival {
+            at: Instant::now(),
+            is_awaited: true,
+        };
+        let (ReadAt { time: at, .. }, now) = here.then_and_now(came);
+        assert!(at >= shown, "{at} {shown}");
+        assert!(at <= now && now <= slow_clock::shows());
     }
 }
