@@ -1,5 +1,5 @@
 //! Puts the release and commit into the plugin's metadata.
 
 fn main() {
-    gst_plugin_version_helper::info()
+    gst_plugin_version_helper::info();
 }

@@ -21,10 +21,10 @@ fn header(c: &mut Criterion) {
         let len = 3_110_400;
         let header = format.encode(len).unwrap();
         group.bench_function(format!("encode/{name}"), |b| {
-            b.iter(|| format.encode(black_box(len)))
+            b.iter(|| format.encode(black_box(len)));
         });
         group.bench_function(format!("decode/{name}"), |b| {
-            b.iter(|| format.decode(black_box(&header)))
+            b.iter(|| format.decode(black_box(&header)));
         });
     }
 }
@@ -40,7 +40,7 @@ fn decoder(c: &mut Criterion) {
         let mut decoder = Decoder::new(HeaderFormat::default(), 99_999_999, 256 * 1024);
         let mut payload = vec![0; len];
         group.bench_function(name, |b| {
-            b.iter(|| assert_eq!(drain(&mut decoder, &stream, &mut payload), count))
+            b.iter(|| assert_eq!(drain(&mut decoder, &stream, &mut payload), count));
         });
     }
 }

@@ -93,7 +93,7 @@ fn post_warning(
 }
 
 fn post_warning_as(
-    code: impl gst::MessageErrorDomain,
+    code: impl MessageErrorDomain,
     element: &impl IsA<gst::Element>,
     error: &Error,
     Place {
@@ -127,7 +127,7 @@ pub fn message(error: &Error, direction: Direction, place: Place) -> gst::ErrorM
 impl Place {
     fn message(
         self,
-        code: impl gst::MessageErrorDomain,
+        code: impl MessageErrorDomain,
         text: &str,
         details: Option<&str>,
     ) -> gst::ErrorMessage {

@@ -240,7 +240,7 @@ fn a_browser_that_stalls_loses_pictures_and_the_other_none() {
     let (stalled_row, steady_row) = (row(&stalled), row(&steady));
     let reader = thread::spawn(move || {
         let is_end = |(kind, _): &(u8, Vec<u8>)| *kind == WebSocket::CLOSE;
-        steady.message_that("the end", is_end)
+        steady.message_that("the end", is_end);
     });
     let loses_none = |line: &str| line.contains(" 0 dropped");
     server.line_that("the browser that stalls loses pictures", |line| {

@@ -31,7 +31,7 @@ pub fn draw(
 }
 
 fn lines(
-    plot: &Plot,
+    plot: &Plot<'_>,
     results: &Results,
     rows: &[Row],
     sizes: &[usize],

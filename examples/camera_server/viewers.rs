@@ -29,7 +29,7 @@ pub struct Viewer {
 
 impl Viewer {
     pub fn all(stats: &gst::StructureRef) -> Vec<Self> {
-        let clients = stats.get::<gst::ArrayRef>("clients");
+        let clients = stats.get::<gst::ArrayRef<'_>>("clients");
         clients
             .iter()
             .flat_map(|clients| clients.iter())
@@ -85,7 +85,7 @@ impl Viewer {
 
 /// The same in a line, where there is no table.
 impl fmt::Display for Viewer {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "{} connected {}, {} frames, {} dropped, {:.0} kB queued, delay {:.0} ms, rtt {} ms",
@@ -120,7 +120,7 @@ impl Totals {
 }
 
 impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "Viewers: {}, frames sent: {} ({:.1} MB), dropped: {}",

@@ -124,7 +124,7 @@ impl<'a> Talk<'a> {
             MessageView::Error(_) if self.parting.is_some() => self.over = true,
             MessageView::Error(error) => return Err(error.error().message().into()),
             MessageView::Warning(warning) => {
-                self.screen.say(&format!("Warning: {}", warning.error()))
+                self.screen.say(&format!("Warning: {}", warning.error()));
             }
             MessageView::Eos(_) => self.over = true,
             MessageView::Application(request) => {

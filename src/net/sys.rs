@@ -24,7 +24,7 @@ pub(super) struct TcpInfo {
 pub(super) fn tcp_info(socket: &Socket) -> io::Result<TcpInfo> {
     // SAFETY: `tcp_info` is plain old data, for which all zeros is a value.
     let mut info: libc::tcp_info = unsafe { mem::zeroed() };
-    let mut len = mem::size_of_val(&info) as socklen_t;
+    let mut len = size_of_val(&info) as socklen_t;
     // SAFETY: the pointers are those of live locals, and `len` is the size of the one written to.
     let result = unsafe {
         libc::getsockopt(
@@ -111,7 +111,7 @@ fn set_option(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::R
             level,
             name,
             (&raw const value).cast::<c_void>(),
-            mem::size_of::<c_int>() as socklen_t,
+            size_of::<c_int>() as socklen_t,
         )
     };
     if result == 0 {

@@ -306,7 +306,7 @@ mod tests {
         }
         drop(calls);
         let (mut open, mut passed_over) = (vec![1], 0);
-        for event in events.iter() {
+        for event in &events {
             match event {
                 Event::Connected { id, .. } => open.push(id),
                 Event::Disconnected { id, .. } => {

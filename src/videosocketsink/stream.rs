@@ -155,7 +155,7 @@ impl Stream {
 pub fn stream_headers(caps: &gst::Caps) -> Vec<gst::Buffer> {
     let structure = caps.structure(0);
     let headers =
-        structure.and_then(|structure| structure.get::<gst::ArrayRef>("streamheader").ok());
+        structure.and_then(|structure| structure.get::<gst::ArrayRef<'_>>("streamheader").ok());
     headers
         .iter()
         .flat_map(|headers| headers.iter())

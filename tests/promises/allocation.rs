@@ -52,7 +52,7 @@ fn idle_receiver(
 fn receiver_with(pool: &gst::BufferPool, size: u32, max: u32) -> Receiver {
     let pool = pool.clone();
     receiver(&format!("caps={CAPS}"), move |query| {
-        query.add_allocation_pool(Some(&pool), size, 0, max)
+        query.add_allocation_pool(Some(&pool), size, 0, max);
     })
 }
 
@@ -111,7 +111,7 @@ fn frames_are_received_into_the_pool_of_downstream() {
         pool.set_config(config).expect_err("no caps yet");
         let proposed = pool.clone();
         let receiver = receiver(&format!("caps={caps},framerate=30/1"), move |query| {
-            query.add_allocation_pool(Some(&proposed), size, 0, 0)
+            query.add_allocation_pool(Some(&proposed), size, 0, 0);
         });
         let frames = payloads(10, size as usize);
         send_all(&Peer::connect(receiver.port()), &frames);
@@ -210,7 +210,7 @@ fn a_pool_for_frames_of_any_size_is_not_used() {
         let proposed = pool.clone();
         let caps = format!("caps={caps},layout=interleaved");
         let receiver = receiver(&caps, move |query| {
-            query.add_allocation_pool(Some(&proposed), SIZE, 0, 0)
+            query.add_allocation_pool(Some(&proposed), SIZE, 0, 0);
         });
         assert_not_used(&pool, &receiver);
         assert!(!pool.is_active());
@@ -223,7 +223,7 @@ fn a_pool_that_cannot_be_used_does_not_end_the_stream() {
     let pool = OddPool::new(|_| ());
     let proposed = pool.clone();
     let receiver = receiver(&format!("caps={CAPS}"), move |query| {
-        query.add_allocation_pool(Some(&proposed), SIZE, OddPool::MAX + 1, 0)
+        query.add_allocation_pool(Some(&proposed), SIZE, OddPool::MAX + 1, 0);
     });
     assert_not_used(&pool, &receiver);
 }
@@ -232,7 +232,7 @@ fn a_pool_that_cannot_be_used_does_not_end_the_stream() {
 fn buffers_are_not_made_beforehand_for_an_entry_without_a_pool() {
     init();
     let receiver = receiver(&format!("caps={CAPS}"), |query| {
-        query.add_allocation_pool(gst::BufferPool::NONE, SIZE, 1_000, 0)
+        query.add_allocation_pool(gst::BufferPool::NONE, SIZE, 1_000, 0);
     });
     send_all(&Peer::connect(receiver.port()), &frames(0..4));
     assert_frames(&receiver.frames(4), &frames(0..4));
@@ -319,7 +319,7 @@ fn a_pool_outlasts_a_connection() {
     let pool = video_pool();
     let proposed = pool.clone();
     let receiver = receiver(&format!("reconnect=true caps={CAPS}"), move |query| {
-        query.add_allocation_pool(Some(&proposed), SIZE, 0, 0)
+        query.add_allocation_pool(Some(&proposed), SIZE, 0, 0);
     });
     for _ in 0..3 {
         send_all(&Peer::connect(receiver.port()), &frames(0..2));

@@ -116,7 +116,7 @@ impl Record {
     }
 }
 
-fn items(info: &gst::PadProbeInfo) -> Vec<Item> {
+fn items(info: &gst::PadProbeInfo<'_>) -> Vec<Item> {
     match &info.data {
         Some(gst::PadProbeData::Buffer(buffer)) => vec![Item::Frame(Frame::of(buffer))],
         Some(gst::PadProbeData::BufferList(list)) => list

@@ -40,7 +40,7 @@ pub fn blocks() -> Vec<Block> {
             blocks.push(Block {
                 title: title.clone(),
                 text: text.to_owned(),
-            })
+            });
         };
         match line.strip_prefix(INDENT) {
             Some(code) if goes_on => {

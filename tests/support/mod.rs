@@ -143,7 +143,7 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn listen_to<T: Send + 'static>(
     element: &gst::Element,
     signal: &str,
-    answer: impl Fn(&[gst::glib::Value]) -> T + Send + Sync + 'static,
+    answer: impl Fn(&[glib::Value]) -> T + Send + Sync + 'static,
 ) -> mpsc::Receiver<T> {
     let (heard, emissions) = mpsc::channel();
     element.connect(signal, false, move |arguments| {

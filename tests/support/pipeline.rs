@@ -305,7 +305,7 @@ pub struct Fault {
 }
 
 impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.error.message(), self.debug)
     }
 }
@@ -344,7 +344,7 @@ impl Fault {
     }
 
     #[track_caller]
-    pub fn is(self, code: impl gst::glib::error::ErrorDomain + std::fmt::Debug) -> Self {
+    pub fn is(self, code: impl ErrorDomain + std::fmt::Debug) -> Self {
         assert!(self.error.matches(code), "{code:?}, not {self:?}");
         self
     }
