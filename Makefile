@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
-.PHONY: help setup demo bench bench-serving test test-rust test-python test-browser test-on screenshot lint install uninstall
+.PHONY: help setup demo bench bench-serving test test-rust test-python test-browser test-on screenshot lint oldest-rust install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,10 +45,14 @@ screenshot: ## Take the picture of that page anew (docs/web.png)
 test-on: ## Run every test on another suite of Debian (SUITE=bookworm, trixie, forky; as root)
 	@scripts/test-on.sh "$(SUITE)"
 
-lint: setup ## Check the formatting, the lints and the layers
+lint: setup ## Check the formatting, the lints, the documentation and the layers
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	scripts/layers.sh
+
+oldest-rust: setup ## Build everything with the oldest Rust that Cargo.toml allows, by rustup
+	@scripts/oldest-rust.sh
 
 install: setup ## Build the plugin and install it for this user
 	$(CARGO) build --release --lib

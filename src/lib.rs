@@ -6,6 +6,11 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!(
+    "videosocket sends and receives by the socket calls of Unix: it builds on Linux, macOS and the BSDs, not here"
+);
+
 use gst::glib;
 
 mod fanout;
