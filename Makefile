@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
-.PHONY: help setup demo bench bench-serving test test-rust test-python test-browser test-on screenshot lint oldest-rust deny docs-cache install uninstall
+.PHONY: help setup demo bench bench-serving test test-rust test-python test-browser test-on screenshot lint oldest-rust deny docs-cache deb install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ deny: ## Check licences, duplicates, sources and advisories of all crates (cargo
 
 docs-cache: setup ## Write anew what GStreamer shows of the elements (docs/gst_plugin_cache.json)
 	VIDEOSOCKET_WRITE_DOCS_CACHE=1 $(CARGO) test --test docs_cache
+
+deb: setup ## Build the Debian package (cargo install cargo-deb), in target/debian
+	$(CARGO) deb --multiarch=same
 
 install: setup ## Build the plugin and install it for this user
 	$(CARGO) build --release --lib
