@@ -19,7 +19,7 @@ pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 const TALKATIVE_DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// What a peer is told last that understands records.
-const END: [u8; RecordHead::LEN] = *b"E0000000";
+static END: [u8; RecordHead::LEN] = *b"E0000000";
 
 pub(super) struct Client<P> {
     pub place: Place<P>,
@@ -86,6 +86,15 @@ impl<P> Client<P> {
         self.place.understand(hello, queue, headers);
         if self.is_open() {
             self.edges.eos_frame = Edge::record(&END);
+        }
+    }
+
+    /// What it is told where the stream stops.
+    pub fn last_word(&self) -> &'static [u8] {
+        if self.is_open() && self.place.is_described() && self.place.is_between_frames() {
+            &END
+        } else {
+            &[]
         }
     }
 

@@ -186,6 +186,12 @@ impl<P: Payload> Fanout<P> {
         }
     }
 
+    /// What a peer is told where the stream stops, if it understands that and nothing of it is under way.
+    pub fn last_word(&self, key: usize) -> &'static [u8] {
+        let client = self.clients.get(key);
+        client.map_or(&[], Client::last_word)
+    }
+
     /// Whether a peer is told what the frames are.
     pub fn is_described(&self, key: usize) -> bool {
         let client = self.clients.get(key);

@@ -208,6 +208,11 @@ impl<P> Place<P> {
         }
     }
 
+    /// Whether nothing is begun.
+    pub fn is_between_frames(&self) -> bool {
+        self.part_of_frame().is_none() && self.between.unsent().is_empty()
+    }
+
     /// Whether it is sent records.
     pub fn is_described(&self) -> bool {
         self.between.is_described()

@@ -3,7 +3,8 @@
 use std::{
     any::Any,
     collections::VecDeque,
-    io, mem,
+    io::{self, IoSlice},
+    mem,
     net::SocketAddr,
     os::fd::AsRawFd,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -618,6 +619,11 @@ impl<P: Payload> Io<P> {
         self.tell_newcomers(&mut state);
         let observers = state.observers();
         for (_, link) in mem::take(&mut state.links) {
+            let last_word = link.client().map(|client| state.fanout.last_word(client));
+            if let Some(last_word) = last_word.filter(|last_word| !last_word.is_empty()) {
+                // The peer may be gone, or take nothing: then it is a cut stream to it.
+                let _ = link.connection.send(&[IoSlice::new(last_word)]);
+            }
             let counts = state.counts(&link);
             let was_of_use = link.was_of_use(counts);
             let event = link.disconnected(counts, Reason::Stopped, None, was_of_use, false);

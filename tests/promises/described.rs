@@ -107,7 +107,7 @@ impl Record {
             let is_of_kind = |other: &Item| discriminant(other) == discriminant(&item);
             match kept[since..].iter().position(is_of_kind) {
                 Some(at) if matches!(item, Item::Caps(_) | Item::Tags(_)) => {
-                    kept[since + at] = item
+                    kept[since + at] = item;
                 }
                 _ => kept.push(item),
             }

@@ -359,3 +359,15 @@ fn a_source_asks_nothing_of_a_peer_that_takes_nothing() {
     source.stop();
     peer.expect_end();
 }
+
+#[test]
+fn a_sink_that_is_stopped_says_so() {
+    let sink = Sender::playing("mode=listen port=0 metadata=on");
+    let peer = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    sink.push(b"hello");
+    letters_until_frame(&peer);
+    sink.stop();
+    assert_eq!(read(&peer).0, 'E');
+    peer.expect_end();
+}

@@ -168,7 +168,7 @@ impl Program {
     }
 
     /// Its peer dies now.
-    pub fn loses(&self, peer: Program) {
+    pub fn loses(&self, peer: Self) {
         self.may_tell_of_loss();
         peer.kill();
     }

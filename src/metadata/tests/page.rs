@@ -3,7 +3,6 @@
 use gst_video::{
     VideoAFDMeta, VideoAFDSpec, VideoAFDValue, VideoBarMeta, VideoCaptionMeta, VideoCaptionType,
     VideoCropMeta, VideoFormat, VideoInfo, VideoMeta, VideoRegionOfInterestMeta, VideoTimeCodeMeta,
-    prelude::*,
 };
 
 use super::{

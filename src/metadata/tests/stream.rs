@@ -1,6 +1,9 @@
 //! What is said once: caps, tags, segments, events.
 
-use gst::{ClockTime, event, glib};
+use gst::{
+    ClockTime, event, glib,
+    tags::{Comment, Image, Title},
+};
 use gst_video::{DownstreamForceKeyUnitEvent, StillFrameEvent};
 
 use super::{init, record, records, text};
@@ -146,7 +149,6 @@ fn tags_come_back() {
 #[test]
 fn large_tags_are_left_out() {
     let _quiet = init();
-    use gst::tags::{Comment, Image, Title};
     let _quiet = init();
     let mut tags = gst::TagList::new();
     let list = tags.make_mut();
