@@ -19,6 +19,11 @@ const HARMLESS: &[(&str, &str)] = &[
         "`-m -v` prints values that have no text",
     ),
     (
+        "chroma-site only makes sense for YUV formats",
+        "decoders of GStreamer 1.26 read the caps of H.264 as those of raw video",
+    ),
+    ("invalid chroma-site, using default", "the same"),
+    (
         "gst_video_info_to_caps: invalid matrix",
         "videoconvert makes RGB of JPEG's colours",
     ),
