@@ -84,6 +84,8 @@ struct Run {
     /// What is still to be said by a peer that is asked.
     awaits_description: bool,
     timestamps: Timestamps,
+    /// The user has asked for the sender's times, and nobody has said that there are none.
+    wants_times: bool,
     /// Whether the user wants arrival times where there are no others.
     does_timestamp: bool,
 }
@@ -270,6 +272,7 @@ impl BaseSrcImpl for VideoSocketSrc {
                 .and_then(allocation::raw_frame_size),
             awaits_description: settings.metadata == Metadata::Request,
             timestamps: settings.timestamps,
+            wants_times: settings.timestamps == Timestamps::Sender,
             does_timestamp: obj.does_timestamp(),
         });
         *lock(&self.described) = Described::new(settings.latency);
@@ -692,11 +695,17 @@ impl VideoSocketSrc {
     /// Gives a frame its times, if they are the sender's. The base class gives it others.
     fn stamp(&self, frame: &mut Frame) -> bool {
         let obj = self.obj();
-        let (timestamps, does_timestamp) = match &*lock(&self.run) {
-            Some(run) => (run.timestamps, run.does_timestamp),
+        let announced = frame.announced.take();
+        let (timestamps, does_timestamp, lacks_times) = match &mut *lock(&self.run) {
+            Some(run) => {
+                let lacks_times = announced.is_none() && mem::take(&mut run.wants_times);
+                (run.timestamps, run.does_timestamp, lacks_times)
+            }
             None => return false,
         };
-        let announced = frame.announced.take();
+        if lacks_times {
+            self.warn_of_arrival_times();
+        }
         let announced = announced.filter(|_| timestamps != Timestamps::Arrival);
         let here = obj.clock().zip(obj.base_time());
         let (Some((record, came)), Some((clock, base_time))) = (announced, here) else {
@@ -711,6 +720,15 @@ impl VideoSocketSrc {
         lock(&self.described).stamp(buffer, &record, came, &here);
         obj.set_do_timestamp(false);
         true
+    }
+
+    fn warn_of_arrival_times(&self) {
+        gst::element_imp_warning!(
+            self,
+            gst::StreamError::Format,
+            ("The frames come without the sender's times, which timestamps=sender asks for: they have those of \
+                 their arrival. The sender is to be a videosocketsink that is asked by metadata=request")
+        );
     }
 
     fn finish_described(

@@ -371,3 +371,18 @@ fn a_sink_that_is_stopped_says_so() {
     assert_eq!(read(&peer).0, 'E');
     peer.expect_end();
 }
+
+#[test]
+fn times_that_are_asked_for_and_not_there_are_warned_of_once() {
+    for (timestamps, is_warned_of) in [("sender", true), ("auto", false)] {
+        let source = Receiver::playing(&format!("mode=listen port=0 timestamps={timestamps}"));
+        let peer = Peer::connect(source.port());
+        peer.send_frame(b"one");
+        peer.send_frame(b"two");
+        assert_eq!(source.frames(2), [b"one", b"two"]);
+        if is_warned_of {
+            source.expect_warning().says(&["timestamps=sender"]);
+        }
+        source.expect_no_warning();
+    }
+}
