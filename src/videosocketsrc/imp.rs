@@ -13,7 +13,7 @@ use once_cell::sync::Lazy;
 
 use super::{
     CAT, allocation, batch, caps,
-    described::{Described, Effect, Here},
+    described::Described,
     raw,
     reporter::Reporter,
     settings::{Metadata, PROPERTIES, SrcSettings, Timestamps, ZeroLength},
@@ -24,7 +24,6 @@ use crate::{
     frames::{Allocation, ReceivedBuffers, SentBuffer},
     lock::lock,
     messages::{self, AGENT},
-    metadata::RestoreError,
     net::Error,
     settings::{self, uri},
     shared::{self, OpenError, Opened},
@@ -34,40 +33,40 @@ use crate::{
 
 /// After an error of our own. The base class would post a second one, without a cause, for an error; like
 /// that, this ends the stream downstream.
-const STREAM_OVER: gst::FlowError = gst::FlowError::Eos;
+pub(super) const STREAM_OVER: gst::FlowError = gst::FlowError::Eos;
 
 /// Room for as many frames in a list; where there are more it grows.
 const BATCH: usize = 64;
 
 #[derive(Default)]
 pub struct VideoSocketSrc {
-    settings: Mutex<SrcSettings>,
-    run: Mutex<Option<Run>>,
+    pub(super) settings: Mutex<SrcSettings>,
+    pub(super) run: Mutex<Option<Run>>,
     /// Taken by the streaming thread while it receives.
     receiver: Mutex<Option<FrameReceiver>>,
     unlocking: Unlocking,
     /// What `create` has returned or is to return, until the base class has taken it.
     undelivered: Mutex<Option<Result<Frame, gst::FlowError>>>,
     /// What the peer has said of its stream.
-    described: Mutex<Described>,
+    pub(super) described: Mutex<Described>,
     /// What downstream has asked for since the receiver was last told.
     allocation: Mutex<Option<Allocation>>,
     /// The last endpoint, whose counters outlive it.
     endpoint: Mutex<Option<Arc<Endpoint<SentBuffer>>>>,
 }
 
-type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
+pub(super) type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
 
 /// What was received.
 #[derive(Clone)]
-struct Frame {
-    buffer: gst::Buffer,
+pub(super) struct Frame {
+    pub(super) buffer: gst::Buffer,
     /// What was said of it, and when, until it has its times.
-    announced: Option<(Buffer, Arrival)>,
+    pub(super) announced: Option<(Buffer, Arrival)>,
 }
 
 /// What is there from start to stop.
-struct Run {
+pub(super) struct Run {
     reporter: Arc<Reporter>,
     interrupt: Arc<Interrupt>,
     connection_id: Option<String>,
@@ -76,18 +75,18 @@ struct Run {
     /// The next buffer is the first of a connection that replaces another.
     is_discontinuous: bool,
     /// No buffer of the connection has been asked yet what it is.
-    is_untyped: bool,
+    pub(super) is_untyped: bool,
     /// The type of the frames, where downstream does not take it.
     untaken_type: Option<String>,
     /// How long the frames are by the caps that the user has set, until one is not.
-    frame_size: Option<usize>,
+    pub(super) frame_size: Option<usize>,
     /// What is still to be said by a peer that is asked.
-    awaits_description: bool,
-    timestamps: Timestamps,
+    pub(super) awaits_description: bool,
+    pub(super) timestamps: Timestamps,
     /// The user has asked for the sender's times, and nobody has said that there are none.
-    wants_times: bool,
+    pub(super) wants_times: bool,
     /// Whether the user wants arrival times where there are no others.
-    does_timestamp: bool,
+    pub(super) does_timestamp: bool,
 }
 
 pub(super) fn register_types() {
@@ -435,12 +434,6 @@ impl VideoSocketSrc {
         }
     }
 
-    /// A frame that is to have no times, as a header of the stream, for which the base class would make some up.
-    fn push_untimed(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
-        self.ensure_segment();
-        self.obj().src_pad().push(buffer).map(drop)
-    }
-
     fn keep(&self, undelivered: Result<Frame, gst::FlowError>) {
         *lock(&self.undelivered) = Some(undelivered);
     }
@@ -455,7 +448,7 @@ impl VideoSocketSrc {
     }
 
     /// The frame that comes of what was received, if one does.
-    fn take(
+    pub(super) fn take(
         &self,
         received: Received<MappedBuffer<Writable>>,
         receiver: &mut FrameReceiver,
@@ -566,181 +559,7 @@ impl VideoSocketSrc {
         (list, last)
     }
 
-    /// Does what a record says.
-    fn take_record(&self, receiver: &mut FrameReceiver) -> Result<Option<Frame>, gst::FlowError> {
-        let Some((record, came)) = receiver.record() else {
-            return Ok(None);
-        };
-        gst::log!(CAT, imp = self, "Received {record:?}");
-        let obj = self.obj();
-        let (clock, base_time) = (obj.clock(), obj.base_time());
-        let here = clock.as_ref().zip(base_time);
-        let here = here.map(|(clock, base_time)| Here { clock, base_time });
-        let mut described = lock(&self.described);
-        let effect = described.take(&record, came, here.as_ref());
-        let is_hello = matches!(record, Record::Hello(_));
-        drop(described);
-        if is_hello && let Some(run) = &mut *lock(&self.run) {
-            run.awaits_description = false;
-        }
-        match effect {
-            Ok(Effect::None) => (),
-            Ok(Effect::Caps(caps)) => self.take_caps(&caps)?,
-            Ok(Effect::Event(event)) => self.push_event(event),
-            Ok(Effect::Segment(segment)) => {
-                // Refused only where it is none.
-                let _ = obj.new_segment(segment.upcast_ref());
-            }
-            // It may be others who have brought so many.
-            Err(error @ RestoreError::TooManyNames { .. }) => {
-                gst::warning!(CAT, imp = self, "A record is left out: {error}");
-            }
-            Err(error) => return self.refuse(error, receiver),
-        }
-        Ok(None)
-    }
-
-    /// The peer has sent what GStreamer cannot be given.
-    fn refuse(
-        &self,
-        error: RestoreError,
-        receiver: &mut FrameReceiver,
-    ) -> Result<Option<Frame>, gst::FlowError> {
-        let received = receiver.refuse(error.to_string());
-        self.take(received, receiver)
-    }
-
-    /// The frames are of this type from now on.
-    fn take_caps(&self, caps: &gst::Caps) -> Result<(), gst::FlowError> {
-        let obj = self.obj();
-        let pad = obj.src_pad();
-        let wanted = lock(&self.settings).caps.clone();
-        if let Some(run) = &mut *lock(&self.run) {
-            run.is_untyped = false;
-            run.frame_size = None;
-        }
-        if let Some(wanted) = wanted.filter(|wanted| !caps.is_subset(wanted)) {
-            gst::element_imp_error!(
-                self,
-                gst::CoreError::Negotiation,
-                ("The peer sends {caps}, and the caps property allows {wanted} only")
-            );
-            return Err(STREAM_OVER);
-        }
-        if pad.current_caps().as_ref() == Some(caps) {
-            return Ok(());
-        }
-        gst::info!(CAT, imp = self, "The frames are {caps}");
-        if obj.set_caps(caps).is_err() && !pad.pad_flags().contains(gst::PadFlags::FLUSHING) {
-            let name = caps.structure(0).map(|caps| caps.name().to_string());
-            gst::element_imp_error!(
-                self,
-                gst::StreamError::WrongType,
-                (
-                    "The frames are {}, which downstream does not take: put a decoder or a converter in between, for \
-                     example decodebin3 or videoconvert",
-                    name.unwrap_or_default()
-                ),
-                ["{caps}"]
-            );
-            return Err(STREAM_OVER);
-        }
-        pad.mark_reconfigure();
-        Ok(())
-    }
-
-    /// Sends an event downstream. Most need the segment before them, which the base class sends with the first buffer.
-    fn push_event(&self, event: gst::Event) {
-        if event.type_() != gst::EventType::StreamStart {
-            self.ensure_segment();
-        }
-        self.obj().src_pad().push_event(event);
-    }
-
-    fn ensure_segment(&self) {
-        let obj = self.obj();
-        let pad = obj.src_pad();
-        if pad.sticky_event::<gst::event::Segment>(0).is_none() {
-            pad.push_event(gst::event::Segment::new(&obj.segment()));
-        }
-    }
-
-    /// A frame that came before the peer had said what its frames are, which it is asked.
-    fn is_premature(&self) -> bool {
-        let mut run = lock(&self.run);
-        let Some(run) = run.as_mut().filter(|run| run.awaits_description) else {
-            return false;
-        };
-        if lock(&self.described).is_premature(Instant::now()) {
-            return true;
-        }
-        run.awaits_description = false;
-        gst::element_imp_warning!(
-            self,
-            gst::StreamError::Format,
-            ("The peer does not say what its frames are, although metadata=request asks it to: it is no \
-                 videosocketsink, or has metadata=off, lockstep=true or another header")
-        );
-        false
-    }
-
-    /// Asks the peer for a keyframe that was asked for too early.
-    fn ask_again(&self) {
-        let record = lock(&self.described).due_keyframe(Instant::now());
-        if let Some((record, endpoint)) = record.zip(self.endpoint()) {
-            endpoint.request(&record);
-        }
-    }
-
-    /// Gives a frame its times, if they are the sender's. The base class gives it others.
-    fn stamp(&self, frame: &mut Frame) -> bool {
-        let obj = self.obj();
-        let announced = frame.announced.take();
-        let (timestamps, does_timestamp, lacks_times) = match &mut *lock(&self.run) {
-            Some(run) => {
-                let lacks_times = announced.is_none() && mem::take(&mut run.wants_times);
-                (run.timestamps, run.does_timestamp, lacks_times)
-            }
-            None => return false,
-        };
-        if lacks_times {
-            self.warn_of_arrival_times();
-        }
-        let announced = announced.filter(|_| timestamps != Timestamps::Arrival);
-        let here = obj.clock().zip(obj.base_time());
-        let (Some((record, came)), Some((clock, base_time))) = (announced, here) else {
-            obj.set_do_timestamp(does_timestamp);
-            return false;
-        };
-        let here = Here {
-            clock: &clock,
-            base_time,
-        };
-        let buffer = frame.buffer.make_mut();
-        lock(&self.described).stamp(buffer, &record, came, &here);
-        obj.set_do_timestamp(false);
-        true
-    }
-
-    fn warn_of_arrival_times(&self) {
-        gst::element_imp_warning!(
-            self,
-            gst::StreamError::Format,
-            ("The frames come without the sender's times, which timestamps=sender asks for: they have those of \
-                 their arrival. The sender is to be a videosocketsink that is asked by metadata=request")
-        );
-    }
-
-    fn finish_described(
-        &self,
-        mut buffer: gst::Buffer,
-        record: &Buffer,
-    ) -> Result<gst::Buffer, RestoreError> {
-        lock(&self.described).restore(buffer.make_mut(), record)?;
-        Ok(self.finish_buffer(buffer))
-    }
-
-    fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
+    pub(super) fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
         let (mut is_discontinuous, mut is_untyped, mut other_size) = (false, false, None);
         if let Some(run) = &mut *lock(&self.run) {
             is_discontinuous = mem::take(&mut run.is_discontinuous);
@@ -829,7 +648,7 @@ impl VideoSocketSrc {
         stats
     }
 
-    fn endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
+    pub(super) fn endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
         lock(&self.endpoint).clone()
     }
 }

@@ -278,6 +278,7 @@ fn a_clock_that_steps_is_followed() {
     for (step, within) in [
         (-MINUTE, 100 * MILLISECOND),
         (-200 * MILLISECOND, 100 * MILLISECOND),
+        (2 * SECOND, 3 * SECOND),
         (MINUTE, 3 * SECOND),
     ] {
         let at = 2 * MINUTE;
@@ -518,7 +519,8 @@ fn a_file_over_another_connection_follows_what_is_still_to_be_shown() {
         let first = frame_at(&mut timing, 0, 0, 0, now, 0);
         assert_eq!(first.pts, Some(expected as u64));
         assert!(is_anew(first));
-        frame_at(&mut timing, 1, 5 * SECOND, 0, now, 0);
+        let next = frame_at(&mut timing, 1, 5 * SECOND, 0, now, 0);
+        assert_eq!(next.pts, Some((expected + 5 * SECOND) as u64));
     }
 }
 
@@ -670,6 +672,67 @@ fn dts_do_not_go_back_where_pictures_are_late() {
         last = timed.dts;
     }
     assert!(timing.stats().late > 0);
+}
+
+#[test]
+fn a_file_in_another_order_is_on_time() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    for (number, pts) in [2, 0, 1, 5, 3, 4].into_iter().enumerate() {
+        let dts = (number as i64 - 2) * FRAME;
+        let buffer = Buffer {
+            sequence: number as u16,
+            pts: Some(pts * FRAME),
+            dts: Some(dts),
+            ..Buffer::default()
+        };
+        let timed = timing.frame(&buffer, MINUTE as u64, MINUTE as u64, 0);
+        assert_eq!(timed.dts, Some((MINUTE + dts + 2 * FRAME) as u64));
+        assert_eq!(timed.pts, Some((MINUTE + (pts + 2) * FRAME) as u64));
+    }
+    assert_eq!(timing.stats().late, 0);
+}
+
+#[test]
+fn a_frame_far_ahead_holds_back_no_other() {
+    let (mut timing, begin) = live(LATENCY);
+    let due = begin + clock_of("").latency as i64;
+    for (number, ahead, expected) in [
+        (0, 9 * SECOND, 9 * SECOND),
+        (1, 0, 9 * SECOND),
+        (2, MINUTE, MINUTE),
+        (3, 0, 0),
+    ] {
+        let clock = Clock {
+            base_time: clock_of("").base_time + ahead as u64,
+            ..clock_of("")
+        };
+        timing.clock(&clock, begin as u64, None);
+        let buffer = Buffer {
+            sequence: number,
+            pts: Some(i64::from(number)),
+            ..Buffer::default()
+        };
+        let timed = timing.frame(&buffer, due as u64, due as u64, 0);
+        let pts = timed.pts.unwrap() as i64 - due;
+        assert!((0..10).contains(&(pts - expected)), "{number}: {pts}");
+        assert_eq!(is_anew(timed), number == 0 || number == 3);
+    }
+}
+
+#[test]
+fn a_pipeline_that_begins_again_begins_at_its_own_time() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    frame_at(&mut timing, 0, 0, 0, HOUR, 0);
+    let timed = frame_at(&mut timing, 1, FRAME, 0, HOUR + FRAME, HOUR);
+    assert_eq!(timed.pts, Some(FRAME as u64));
+    assert!(is_anew(timed));
+    let next = frame_at(&mut timing, 2, 2 * FRAME, 0, HOUR + FRAME, HOUR);
+    assert_eq!(next.pts, Some(2 * FRAME as u64));
+    assert!(!is_anew(next));
 }
 
 #[test]

@@ -1,0 +1,203 @@
+//! What the source makes of records.
+
+use std::{mem, time::Instant};
+
+use gst::{prelude::*, subclass::prelude::*};
+use gst_base::prelude::*;
+
+use super::{
+    CAT,
+    described::{Effect, Here},
+    imp::{Frame, FrameReceiver, STREAM_OVER, VideoSocketSrc},
+    settings::Timestamps,
+};
+use crate::{
+    lock::lock,
+    metadata::RestoreError,
+    wire::record::{Buffer, Record},
+};
+
+impl VideoSocketSrc {
+    /// Does what a record says.
+    pub(super) fn take_record(
+        &self,
+        receiver: &mut FrameReceiver,
+    ) -> Result<Option<Frame>, gst::FlowError> {
+        let Some((record, came)) = receiver.record() else {
+            return Ok(None);
+        };
+        gst::log!(CAT, imp = self, "Received {record:?}");
+        let obj = self.obj();
+        let (clock, base_time) = (obj.clock(), obj.base_time());
+        let here = clock.as_ref().zip(base_time);
+        let here = here.map(|(clock, base_time)| Here { clock, base_time });
+        let mut described = lock(&self.described);
+        let effect = described.take(&record, came, here.as_ref());
+        let is_hello = matches!(record, Record::Hello(_));
+        drop(described);
+        if is_hello && let Some(run) = &mut *lock(&self.run) {
+            run.awaits_description = false;
+        }
+        match effect {
+            Ok(Effect::None) => (),
+            Ok(Effect::Caps(caps)) => self.take_caps(&caps)?,
+            Ok(Effect::Event(event)) => self.push_event(event),
+            Ok(Effect::Segment(segment)) => {
+                // Refused only where it is none.
+                let _ = obj.new_segment(segment.upcast_ref());
+            }
+            // It may be others who have brought so many.
+            Err(error @ RestoreError::TooManyNames { .. }) => {
+                gst::warning!(CAT, imp = self, "A record is left out: {error}");
+            }
+            Err(error) => return self.refuse(error, receiver),
+        }
+        Ok(None)
+    }
+
+    /// The frames are of this type from now on.
+    fn take_caps(&self, caps: &gst::Caps) -> Result<(), gst::FlowError> {
+        let obj = self.obj();
+        let pad = obj.src_pad();
+        let wanted = lock(&self.settings).caps.clone();
+        if let Some(run) = &mut *lock(&self.run) {
+            run.is_untyped = false;
+            run.frame_size = None;
+        }
+        if let Some(wanted) = wanted.filter(|wanted| !caps.is_subset(wanted)) {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::Negotiation,
+                ("The peer sends {caps}, and the caps property allows {wanted} only")
+            );
+            return Err(STREAM_OVER);
+        }
+        if pad.current_caps().as_ref() == Some(caps) {
+            return Ok(());
+        }
+        gst::info!(CAT, imp = self, "The frames are {caps}");
+        if obj.set_caps(caps).is_err() && !pad.pad_flags().contains(gst::PadFlags::FLUSHING) {
+            let name = caps.structure(0).map(|caps| caps.name().to_string());
+            gst::element_imp_error!(
+                self,
+                gst::StreamError::WrongType,
+                (
+                    "The frames are {}, which downstream does not take: put a decoder or a converter in between, for \
+                     example decodebin3 or videoconvert",
+                    name.unwrap_or_default()
+                ),
+                ["{caps}"]
+            );
+            return Err(STREAM_OVER);
+        }
+        pad.mark_reconfigure();
+        Ok(())
+    }
+
+    /// Sends an event downstream. Most need the segment before them, which the base class sends with the first buffer.
+    fn push_event(&self, event: gst::Event) {
+        if event.type_() != gst::EventType::StreamStart {
+            self.ensure_segment();
+        }
+        self.obj().src_pad().push_event(event);
+    }
+
+    fn ensure_segment(&self) {
+        let obj = self.obj();
+        let pad = obj.src_pad();
+        if pad.sticky_event::<gst::event::Segment>(0).is_none() {
+            pad.push_event(gst::event::Segment::new(&obj.segment()));
+        }
+    }
+
+    /// The peer has sent what GStreamer cannot be given.
+    pub(super) fn refuse(
+        &self,
+        error: RestoreError,
+        receiver: &mut FrameReceiver,
+    ) -> Result<Option<Frame>, gst::FlowError> {
+        let received = receiver.refuse(error.to_string());
+        self.take(received, receiver)
+    }
+
+    /// A frame that came before the peer had said what its frames are, which it is asked.
+    pub(super) fn is_premature(&self) -> bool {
+        let mut run = lock(&self.run);
+        let Some(run) = run.as_mut().filter(|run| run.awaits_description) else {
+            return false;
+        };
+        if lock(&self.described).is_premature(Instant::now()) {
+            return true;
+        }
+        run.awaits_description = false;
+        gst::element_imp_warning!(
+            self,
+            gst::StreamError::Format,
+            ("The peer does not say what its frames are, although metadata=request asks it to: it is no \
+                 videosocketsink, or has metadata=off, lockstep=true or another header")
+        );
+        false
+    }
+
+    /// Asks the peer for a keyframe that was asked for too early.
+    pub(super) fn ask_again(&self) {
+        let record = lock(&self.described).due_keyframe(Instant::now());
+        if let Some((record, endpoint)) = record.zip(self.endpoint()) {
+            endpoint.request(&record);
+        }
+    }
+
+    pub(super) fn finish_described(
+        &self,
+        mut buffer: gst::Buffer,
+        record: &Buffer,
+    ) -> Result<gst::Buffer, RestoreError> {
+        lock(&self.described).restore(buffer.make_mut(), record)?;
+        Ok(self.finish_buffer(buffer))
+    }
+
+    /// Gives a frame its times, if they are the sender's. The base class gives it others.
+    pub(super) fn stamp(&self, frame: &mut Frame) -> bool {
+        let obj = self.obj();
+        let announced = frame.announced.take();
+        let (timestamps, does_timestamp, lacks_times) = match &mut *lock(&self.run) {
+            Some(run) => {
+                let lacks_times = announced.is_none() && mem::take(&mut run.wants_times);
+                (run.timestamps, run.does_timestamp, lacks_times)
+            }
+            None => return false,
+        };
+        if lacks_times {
+            self.warn_of_arrival_times();
+        }
+        let announced = announced.filter(|_| timestamps != Timestamps::Arrival);
+        let here = obj.clock().zip(obj.base_time());
+        let (Some((record, came)), Some((clock, base_time))) = (announced, here) else {
+            obj.set_do_timestamp(does_timestamp);
+            return false;
+        };
+        let here = Here {
+            clock: &clock,
+            base_time,
+        };
+        let buffer = frame.buffer.make_mut();
+        lock(&self.described).stamp(buffer, &record, came, &here);
+        obj.set_do_timestamp(false);
+        true
+    }
+
+    fn warn_of_arrival_times(&self) {
+        gst::element_imp_warning!(
+            self,
+            gst::StreamError::Format,
+            ("The frames come without the sender's times, which timestamps=sender asks for: they have those of \
+                 their arrival. The sender is to be a videosocketsink that is asked by metadata=request")
+        );
+    }
+
+    /// A frame that is to have no times, as a header of the stream, for which the base class would make some up.
+    pub(super) fn push_untimed(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
+        self.ensure_segment();
+        self.obj().src_pad().push(buffer).map(drop)
+    }
+}
