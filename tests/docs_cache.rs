@@ -153,6 +153,9 @@ fn default(spec: &ParamSpec) -> String {
         let text = value.get::<Option<String>>().expect("a text");
         return text.unwrap_or_else(|| NONE.into());
     }
+    if let Ok(None) = value.get::<Option<gst::Structure>>() {
+        return NONE.into();
+    }
     let text = value.serialize().ok().filter(|text| !text.is_empty());
     text.map_or(NONE.into(), |text| text.trim_matches('"').into())
 }
