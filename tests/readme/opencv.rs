@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python");
 
@@ -54,7 +55,22 @@ pub fn environment(program: &str) -> Vec<(&'static str, PathBuf)> {
     // It is there already where another test was first.
     let _ = std::os::unix::fs::symlink(plugin(), link);
     let registry = folder.with_extension("registry");
-    vec![("GST_PLUGIN_PATH", folder), ("GST_REGISTRY", registry)]
+    let environment = vec![("GST_PLUGIN_PATH", folder), ("GST_REGISTRY", registry)];
+    look_for_plugins(&environment);
+    environment
+}
+
+/// The first to do so may complain of others than ours.
+fn look_for_plugins(environment: &[(&str, PathBuf)]) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let mut inspect = Command::new("gst-inspect-1.0");
+        let inspect = inspect
+            .arg("videosocketsink")
+            .envs(environment.iter().cloned());
+        let found = inspect.output().expect("gst-inspect-1.0");
+        assert!(found.status.success(), "{found:?}");
+    });
 }
 
 /// In both orders; the reader ends with the writer, and the writer goes on without a reader.
