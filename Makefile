@@ -60,7 +60,8 @@ deny: ## Check licences, duplicates, sources and advisories of all crates (cargo
 docs-cache: setup ## Write anew what GStreamer shows of the elements (docs/gst_plugin_cache.json)
 	VIDEOSOCKET_WRITE_DOCS_CACHE=1 $(CARGO) test --test docs_cache
 
-deb: setup ## Build the Debian package (cargo install cargo-deb), in target/debian
+deb: setup ## Build the Debian package, in target/debian (needs cargo-deb, and apt's dpkg-dev)
+	@command -v dpkg-shlibdeps >/dev/null || { echo "dpkg-shlibdeps is missing, which apt has in dpkg-dev" >&2; exit 1; }
 	$(CARGO) deb --multiarch=same
 
 install: setup ## Build the plugin and install it for this user

@@ -14,6 +14,7 @@ PATH="$PATH:${HOME:-}/.cargo/bin"
 main() {
     [ "$(id -u)" -eq 0 ] && has apt-get || skip "a package is installed as root, on Debian"
     cargo deb --version >/dev/null 2>&1 || skip "there is no cargo-deb: cargo install --locked cargo-deb"
+    has dpkg-shlibdeps || apt_get install dpkg-dev
     passed=0 failed=0
     GST_REGISTRY=$(mktemp)
     export GST_REGISTRY
