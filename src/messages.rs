@@ -10,9 +10,6 @@ use crate::{
     transport::{ClientStats, Endpoint, Reason},
 };
 
-/// The name of this program, for peers.
-pub const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-
 /// Why a connection ended, or a client is none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, glib::Enum)]
 #[enum_type(name = "GstVideoSocketRemoveReason")]

@@ -32,6 +32,22 @@ pub const USUAL_SEGMENT: record::Segment = record::Segment {
 /// Fields of an event that hold positions of the sender's segment, or its running times.
 const TIMES: [&str; 3] = ["timestamp", "stream-time", "running-time"];
 
+/// The name of this program, for peers.
+const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
+/// What peers are told first, and what is taken from them.
+pub fn hello(back: record::Back) -> Vec<u8> {
+    let mut out = Vec::new();
+    let hello = record::Hello {
+        agent: Some(AGENT),
+        back,
+        ..record::Hello::default()
+    };
+    // It has a form: its only text is a constant.
+    put(Record::Hello(hello), &mut out);
+    out
+}
+
 /// Fixed caps, of bytes in system memory: there they are, whatever memory they came from.
 pub fn caps(caps: &gst::CapsRef, out: &mut Vec<u8>) -> bool {
     let mut caps = caps.to_owned();

@@ -19,6 +19,7 @@ pub mod restore;
 mod upstream;
 
 pub use error::RestoreError;
+pub use raw::video as raw_video;
 
 static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {
     gst::DebugCategory::new(

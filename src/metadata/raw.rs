@@ -3,6 +3,14 @@
 use gst_audio::AudioInfo;
 use gst_video::VideoInfo;
 
+/// How frames of raw video lie, where these fixed caps are of such. Of others GStreamer complains.
+pub fn video(caps: &gst::CapsRef) -> Option<VideoInfo> {
+    if caps.structure(0)?.name() != "video/x-raw" || !caps.is_fixed() {
+        return None;
+    }
+    VideoInfo::from_caps(caps).ok()
+}
+
 /// The media type of raw frames of which nobody can tell from these fixed caps what they are.
 pub fn unknown(caps: &gst::CapsRef) -> Option<&'static str> {
     let name = caps.structure(0)?.name();

@@ -340,8 +340,10 @@ impl<P: Payload> Endpoint<P> {
         self.wake();
     }
 
-    pub(super) fn end_greetings(&self, state: &mut State<P>) {
-        let keys: Vec<_> = state.greetings().map(|(key, _)| key).collect();
+    /// Ends those that last until such a time.
+    pub(super) fn end_greetings(&self, state: &mut State<P>, is_over: impl Fn(Instant) -> bool) {
+        let over = state.greetings().filter(|(_, until)| is_over(*until));
+        let keys: Vec<_> = over.map(|(key, _)| key).collect();
         for key in keys {
             self.end_greeting(state, key);
         }
@@ -498,7 +500,7 @@ impl<P: Payload> Endpoint<P> {
     pub fn detach_writer(&self) {
         let mut state = self.lock();
         // What waits for that is sent at least.
-        self.end_greetings(&mut state);
+        self.end_greetings(&mut state, |_| true);
         if !state.reader.is_in_use() {
             return self.close(state);
         }

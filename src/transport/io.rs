@@ -477,10 +477,7 @@ impl<P: Payload> Io<P> {
             self.inspected = now;
             inspect(&mut state, now);
         }
-        let is_over = |(key, until)| (until <= now).then_some(key);
-        for key in state.greetings().filter_map(is_over).collect::<Vec<_>>() {
-            endpoint.end_greeting(&mut state, key);
-        }
+        endpoint.end_greetings(&mut state, |until| until <= now);
         if state.burst.is_ticking() && state.burst.tick(now) {
             endpoint.send_waiting(&mut state);
         }
@@ -615,7 +612,7 @@ impl<P: Payload> Io<P> {
     fn close(mut self) {
         let endpoint = self.endpoint.clone();
         let mut state = endpoint.lock();
-        endpoint.end_greetings(&mut state);
+        endpoint.end_greetings(&mut state, |_| true);
         self.tell_newcomers(&mut state);
         let observers = state.observers();
         for (_, link) in mem::take(&mut state.links) {

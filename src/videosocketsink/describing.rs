@@ -12,6 +12,7 @@ use crate::{
     metadata::{
         clock,
         describe::{self, USUAL_SEGMENT},
+        raw_video,
     },
     wire::{
         HeaderFormat,
@@ -215,14 +216,6 @@ impl Describing {
         };
         record.prefix(len as u64).ok().map(Lead::Short)
     }
-}
-
-fn raw_video(caps: &gst::CapsRef) -> Option<VideoInfo> {
-    // Of others it complains.
-    if caps.structure(0)?.name() != "video/x-raw" {
-        return None;
-    }
-    VideoInfo::from_caps(caps).ok()
 }
 
 impl SentClock {

@@ -20,17 +20,17 @@ use super::{
     stream::{Stream, stream_headers},
 };
 use crate::{
-    fanout::{self, Flow, Frame, Sent},
+    fanout::{self, Description, Flow, Frame, Sent},
     fault::{Direction, Place, here},
     frames::SentBuffer,
     lock::lock,
-    messages::{self, AGENT, RemoveReason},
-    metadata::restore,
+    messages::{self, RemoveReason},
+    metadata::{describe, restore},
     net::Error,
     settings::{self, Changeable, uri},
     shared::{self, OpenError, Opened},
     transport::{Endpoint, Request, Role, SendError},
-    wire::record::{Back, Hello, Record},
+    wire::record::Back,
 };
 
 /// Keyframes cost bandwidth; clients that come one by one share one.
@@ -235,9 +235,11 @@ impl BaseSinkImpl for VideoSocketSink {
             return Ok(gst::FlowSuccess::Ok);
         }
         let mut frames = mem::take(&mut stream.frames);
-        let needs_records = self.describe_time(&endpoint, &mut stream);
+        let needs_records = endpoint.needs_records();
+        let description = self.describe_time(needs_records, &mut stream);
         let frame = stream.described_frame(buffer.clone(), needs_records);
         drop(stream);
+        tell(&endpoint, description);
         let result = match frame {
             Ok(frame) => {
                 frames.push_back(frame);
@@ -253,7 +255,8 @@ impl BaseSinkImpl for VideoSocketSink {
         let (endpoint, mut stream) = self.stream()?;
         let mut frames = mem::take(&mut stream.frames);
         let mut refused = None;
-        let needs_records = self.describe_time(&endpoint, &mut stream);
+        let needs_records = endpoint.needs_records();
+        let description = self.describe_time(needs_records, &mut stream);
         for buffer in list.iter_owned() {
             match stream.described_frame(buffer, needs_records) {
                 Ok(frame) => frames.push_back(frame),
@@ -264,6 +267,7 @@ impl BaseSinkImpl for VideoSocketSink {
             }
         }
         drop(stream);
+        tell(&endpoint, description);
         let sent = match frames.len().checked_sub(1).and_then(|last| list.get(last)) {
             Some(newest) => self.send(&endpoint, &mut frames, newest),
             None => Ok(gst::FlowSuccess::Ok),
@@ -288,15 +292,13 @@ impl BaseSinkImpl for VideoSocketSink {
         let frames = stream.header_frames(&headers);
         let former = mem::replace(&mut stream.headers, headers);
         let endpoint = stream.endpoint.clone();
-        if stream.describing.caps(caps)
-            && let Some(endpoint) = &endpoint
-        {
-            self.describe(endpoint, &mut stream);
-        }
+        let is_described = stream.is_described() && stream.describing.caps(caps);
+        let description = is_described.then(|| self.describe(&mut stream));
         let warns = is_other && stream.has_plain_client;
         drop(stream);
         drop(former);
         if let Some(endpoint) = endpoint {
+            tell(&endpoint, description);
             endpoint.set_stream_headers(frames);
         }
         if warns {
@@ -388,7 +390,7 @@ impl VideoSocketSink {
         endpoint.attach_writer(
             reporter,
             settings.flow(false),
-            hello(settings.accept_events),
+            describe::hello(back(settings.accept_events)),
         );
         Ok(())
     }
@@ -420,9 +422,13 @@ impl VideoSocketSink {
         let endpoint = stream.endpoint.clone();
         let needs_records = endpoint
             .as_ref()
-            .is_some_and(|endpoint| self.describe_time(endpoint, &mut stream));
+            .is_some_and(|endpoint| endpoint.needs_records());
+        let description = self.describe_time(needs_records, &mut stream);
         let frame = stream.described_frame(buffer.clone(), needs_records);
         drop(stream);
+        if let Some(endpoint) = &endpoint {
+            tell(endpoint, description);
+        }
         // A buffer that cannot be sent is reported when it is due.
         if let (Some(endpoint), Ok(frame)) = (endpoint, frame)
             && endpoint.try_send(frame)
@@ -462,41 +468,34 @@ impl VideoSocketSink {
     /// Tells those who understand what an event changes, or that it came.
     fn describe_event(&self, event: &gst::Event) {
         let mut stream = lock(&self.stream);
-        let Some(endpoint) = stream.endpoint.clone() else {
+        let Some(endpoint) = stream.endpoint.clone().filter(|_| stream.is_described()) else {
             return;
         };
-        if stream.describing.event(event) {
-            self.describe(&endpoint, &mut stream);
-        }
-        let note = stream.note(event);
+        let is_other = stream.describing.event(event);
+        let description = is_other.then(|| self.describe(&mut stream));
+        let note = endpoint.needs_records().then(|| stream.note(event));
         drop(stream);
-        if let Some(note) = note.filter(|_| endpoint.needs_records()) {
+        tell(&endpoint, description);
+        if let Some(note) = note.flatten() {
             endpoint.note(note);
         }
     }
 
-    /// Tells those who understand what holds from now on.
-    fn describe(&self, endpoint: &Endpoint<SentBuffer>, stream: &mut Stream) {
-        if stream.metadata == fanout::Metadata::Off {
-            return;
-        }
-        let now = Instant::now();
+    /// What holds from now on, for those who understand it.
+    fn describe(&self, stream: &mut Stream) -> Description {
         let is_paced = stream.is_live == Some(true);
-        stream.describing.update_clock(&self.obj(), is_paced, now);
-        endpoint.describe(stream.describing.description());
+        let describing = &mut stream.describing;
+        describing.update_clock(&self.obj(), is_paced, Instant::now());
+        describing.description()
     }
 
-    /// Tells them of the clock where that is another. Says whether there is anybody who is told of frames.
-    fn describe_time(&self, endpoint: &Endpoint<SentBuffer>, stream: &mut Stream) -> bool {
-        if !endpoint.needs_records() {
-            return false;
-        }
-        let now = Instant::now();
+    /// What holds from now on, where the clock is another and somebody is told of frames.
+    fn describe_time(&self, needs_records: bool, stream: &mut Stream) -> Option<Description> {
         let is_paced = stream.is_live == Some(true);
-        if stream.describing.update_clock(&self.obj(), is_paced, now) {
-            endpoint.describe(stream.describing.description());
-        }
-        true
+        let describing = &mut stream.describing;
+        let is_other =
+            needs_records && describing.update_clock(&self.obj(), is_paced, Instant::now());
+        is_other.then(|| describing.description())
     }
 
     fn send(
@@ -664,21 +663,20 @@ impl VideoSocketSink {
     }
 }
 
-/// What peers are told first.
-fn hello(accepted: AcceptEvents) -> Vec<u8> {
-    let hello = Hello {
-        agent: Some(AGENT),
-        back: Back {
-            keyframe: accepted.contains(AcceptEvents::KEYFRAME),
-            qos: accepted.contains(AcceptEvents::QOS),
-            navigation: accepted.contains(AcceptEvents::NAVIGATION),
-        },
-        ..Hello::default()
-    };
-    let mut record = Vec::new();
-    // It has a form: its only text is a constant.
-    let _ = Record::Hello(hello).encode(&mut record);
-    record
+/// Out of the element's locks: what has been sent is let go of, and may be memory of the application's.
+fn tell(endpoint: &Endpoint<SentBuffer>, description: Option<Description>) {
+    if let Some(description) = description {
+        endpoint.describe(description);
+    }
+}
+
+/// What is taken from peers.
+fn back(accepted: AcceptEvents) -> Back {
+    Back {
+        keyframe: accepted.contains(AcceptEvents::KEYFRAME),
+        qos: accepted.contains(AcceptEvents::QOS),
+        navigation: accepted.contains(AcceptEvents::NAVIGATION),
+    }
 }
 
 impl URIHandlerImpl for VideoSocketSink {

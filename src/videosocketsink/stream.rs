@@ -54,6 +54,11 @@ impl Stream {
         self.frame(buffer, lead)
     }
 
+    /// Whether anybody may be told what the frames are.
+    pub fn is_described(&self) -> bool {
+        self.metadata != fanout::Metadata::Off
+    }
+
     /// What the stream's headers become.
     pub fn header_frames(&self, headers: &[gst::Buffer]) -> Vec<Frame<SentBuffer>> {
         let frame = |buffer: &gst::Buffer| {

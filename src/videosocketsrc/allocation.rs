@@ -3,7 +3,10 @@
 use gst::{glib, prelude::*};
 use gst_video::VideoInfo;
 
-use crate::frames::{Allocation, ProposedPool};
+use crate::{
+    frames::{Allocation, ProposedPool},
+    metadata::raw_video,
+};
 
 /// A pool, if any, the size of its buffers, and the least and the greatest number of them.
 type Proposal = (Option<gst::BufferPool>, u32, u32, u32);
@@ -25,7 +28,7 @@ pub fn decide(query: &mut gst::query::Allocation, proposals: Vec<Proposal>) -> A
     let mut params = query.allocation_params();
     let align = params.next().map_or(0, |(_, params)| params.align());
     // Only of raw video it is known beforehand how long a frame is.
-    let layout = query.caps().and_then(raw_layout);
+    let layout = query.caps().and_then(raw_video);
     Allocation {
         pool: layout.and_then(|layout| choose(query, proposals, layout)),
         align,
@@ -54,14 +57,7 @@ fn choose(
 
 /// The bytes of a frame, where all of this type have the same number.
 pub fn raw_frame_size(caps: &gst::CapsRef) -> Option<usize> {
-    raw_layout(caps).map(|layout| layout.size())
-}
-
-fn raw_layout(caps: &gst::CapsRef) -> Option<VideoInfo> {
-    if caps.structure(0)?.name() != "video/x-raw" || !caps.is_fixed() {
-        return None;
-    }
-    VideoInfo::from_caps(caps).ok()
+    raw_video(caps).map(|layout| layout.size())
 }
 
 /// Configures the pool as the base class would, but does without it where that would end the stream.

@@ -11,9 +11,9 @@ use super::{
     timing::{ReadAt, Timing, TimingStats},
 };
 use crate::{
-    metadata::{RestoreError, clock, describe, restore},
+    metadata::{RestoreError, clock, describe, raw_video, restore},
     transport::Arrival,
-    wire::record::{Back, Buffer, Clock, Meta, Record, RecordKind, Scope},
+    wire::record::{Back, Buffer, Clock, Meta, Record, RecordKind, Scope, Upstream},
 };
 
 /// Requests of the same kind closer than this are one.
@@ -39,7 +39,9 @@ pub struct Described {
     /// Since when the peer is asked, and has not.
     asked: Option<Instant>,
     /// The clock as it was told, and when, until this side has one to compare it with.
-    told_clock: Option<(ToldClock, Arrival)>,
+    told_clock: Option<(Clock<'static>, Arrival)>,
+    /// What that is called.
+    told_id: String,
     own_clock: Option<(gst::Clock, Option<String>)>,
     video: Option<VideoInfo>,
     /// Those of the next frame.
@@ -50,17 +52,6 @@ pub struct Described {
     keyframe: Asked,
     qos: Asked,
     navigation: Asked,
-}
-
-/// A clock record that has been kept.
-struct ToldClock {
-    now: u64,
-    base_time: u64,
-    unix_offset: Option<i64>,
-    latency: u64,
-    is_paced: bool,
-    is_unix_synchronised: bool,
-    id: String,
 }
 
 /// When something was asked for.
@@ -133,7 +124,8 @@ impl Described {
                 back.navigation |= hello.back.navigation;
             }
             Record::Clock(clock) => {
-                self.told_clock = Some((ToldClock::new(clock), came));
+                self.told_clock = Some((clock.with_id(""), came));
+                self.told_id = clock.id.into();
                 if let Some(here) = here {
                     self.settle_clock(here);
                 }
@@ -261,7 +253,7 @@ impl Described {
         if let Some((told, came)) = self.told_clock.take() {
             let were_apart = self.timing.are_clocks_apart();
             let (came, _) = here.then_and_now(came);
-            self.timing.clock(&told.record(), came, id);
+            self.timing.clock(&told.with_id(&self.told_id), came, id);
             if self.timing.are_clocks_apart() && !were_apart {
                 gst::warning!(
                     CAT,
@@ -305,20 +297,11 @@ impl Described {
         if !self.keyframe.is_due || !self.keyframe.ask(KEYFRAME_INTERVAL, now) {
             return None;
         }
-        let event = gst_video::UpstreamForceKeyUnitEvent::builder()
-            .all_headers(true)
-            .build();
+        let request = Upstream::Keyframe { all_headers: true };
         let mut record = Vec::new();
-        describe::upstream(&event, Some, &mut record).then_some(record)
+        let encoded = Record::Upstream(request).encode(&mut record);
+        encoded.is_ok().then_some(record)
     }
-}
-
-fn raw_video(caps: &gst::Caps) -> Option<VideoInfo> {
-    // Of others it complains.
-    if caps.structure(0)?.name() != "video/x-raw" {
-        return None;
-    }
-    VideoInfo::from_caps(caps).ok()
 }
 
 impl Asked {
@@ -350,32 +333,6 @@ impl Here<'_> {
             is_awaited: came.is_awaited,
         };
         (then, now)
-    }
-}
-
-impl ToldClock {
-    fn new(clock: &Clock<'_>) -> Self {
-        Self {
-            now: clock.now,
-            base_time: clock.base_time,
-            unix_offset: clock.unix_offset,
-            latency: clock.latency,
-            is_paced: clock.is_paced,
-            is_unix_synchronised: clock.is_unix_synchronised,
-            id: clock.id.into(),
-        }
-    }
-
-    fn record(&self) -> Clock<'_> {
-        Clock {
-            now: self.now,
-            base_time: self.base_time,
-            unix_offset: self.unix_offset,
-            latency: self.latency,
-            is_paced: self.is_paced,
-            is_unix_synchronised: self.is_unix_synchronised,
-            id: &self.id,
-        }
     }
 }
 

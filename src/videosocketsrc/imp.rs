@@ -23,12 +23,13 @@ use crate::{
     fault::{self, Direction, here},
     frames::{Allocation, ReceivedBuffers, SentBuffer},
     lock::lock,
-    messages::{self, AGENT},
+    messages,
+    metadata::describe,
     net::Error,
     settings::{self, uri},
     shared::{self, OpenError, Opened},
     transport::{Arrival, Endpoint, Interrupt, Received, Receiver, Role},
-    wire::record::{Buffer, Hello, Record},
+    wire::record::{Back, Buffer},
 };
 
 /// After an error of our own. The base class would post a second one, without a cause, for an error; like
@@ -655,16 +656,10 @@ impl VideoSocketSrc {
 
 /// What peers are told first: nothing, unless they are asked something.
 fn hello(metadata: Metadata) -> Vec<u8> {
-    let mut record = Vec::new();
-    if metadata == Metadata::Request {
-        let hello = Hello {
-            agent: Some(AGENT),
-            ..Hello::default()
-        };
-        // It has a form: its only text is a constant.
-        let _ = Record::Hello(hello).encode(&mut record);
+    match metadata {
+        Metadata::Request => describe::hello(Back::default()),
+        Metadata::Off | Metadata::Auto => Vec::new(),
     }
-    record
 }
 
 impl URIHandlerImpl for VideoSocketSrc {

@@ -33,6 +33,28 @@ impl<'a> Clock<'a> {
     const PACED: u16 = 1 << 0;
     const UNIX_SYNCHRONISED: u16 = 1 << 1;
 
+    /// The same under another name, which may be kept elsewhere.
+    pub fn with_id<'b>(&self, id: &'b str) -> Clock<'b> {
+        let Self {
+            now,
+            base_time,
+            unix_offset,
+            latency,
+            is_paced,
+            is_unix_synchronised,
+            ..
+        } = *self;
+        Clock {
+            now,
+            base_time,
+            unix_offset,
+            latency,
+            is_paced,
+            is_unix_synchronised,
+            id,
+        }
+    }
+
     /// Makes a whole record, as [`encode`](super::Record::encode) writes it, one of so much later.
     pub fn advance(record: &mut [u8], by: Duration) {
         if let Some(now) = record.get_mut(Self::NOW)
