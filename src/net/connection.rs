@@ -1,7 +1,6 @@
 //! One connected socket.
 
 use std::{
-    fmt,
     io::{self, IoSlice, IoSliceMut},
     net::{Shutdown, SocketAddr},
     os::fd::{AsRawFd, RawFd},
@@ -15,10 +14,7 @@ use std::{
 use socket2::{Domain, Socket, TcpKeepalive};
 
 use super::{
-    certificate::Certificate,
-    counters::Traffic,
-    stream::{Sent, Stream},
-    sys,
+    certificate::Certificate, counters::Traffic, peer::Peer, sent::Sent, stream::Stream, sys,
 };
 
 /// Keepalive finds a peer that is gone after 8 + 3 * 3 = 17 s of silence.
@@ -92,7 +88,7 @@ impl Connection {
     pub(crate) fn scripted(script: super::script::Script) -> Self {
         Self {
             stream: Stream::Script(script),
-            peer: Peer(None),
+            peer: Peer::default(),
             certificate: None,
             opened: Instant::now(),
             failure: AtomicI32::new(0),
@@ -352,32 +348,6 @@ impl Established {
     }
 }
 
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Peer(Option<SocketAddr>);
-
-impl Peer {
-    /// Its address; a socket handed over need not have one.
-    pub fn address(self) -> Option<SocketAddr> {
-        self.0
-    }
-}
-
-impl From<Option<SocketAddr>> for Peer {
-    fn from(address: Option<SocketAddr>) -> Self {
-        Self(address.map(unmapped))
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("the given socket's peer"),
-        }
-    }
-}
-
 /// Ends a connection that is about to be closed, without waiting.
 pub(super) fn take_leave(stream: &Stream) {
     // Fails where there is nobody to tell any more.
@@ -446,14 +416,6 @@ fn avoid_bbr(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// 127.0.0.1 rather than ::ffff:127.0.0.1.
-fn unmapped(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip if ip.is_ipv4() => SocketAddr::new(ip, address.port()),
-        _ => address,
-    }
-}
-
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -499,19 +461,6 @@ mod tests {
         last.set(2 * rtt, age + RTT_LASTS);
         assert_eq!(last.get(age + 2 * RTT_LASTS), None);
         assert_eq!(last.get(age + RTT_LASTS), Some(2 * rtt));
-    }
-
-    #[test]
-    fn only_a_mapped_address_is_another() {
-        for (address, expected) in [
-            ("[::ffff:192.0.2.1]:1", "192.0.2.1:1"),
-            ("192.0.2.1:1", "192.0.2.1:1"),
-            ("[2001:db8::1]:1", "[2001:db8::1]:1"),
-            ("[fe80::1%7]:1", "[fe80::1%7]:1"),
-        ] {
-            let address = address.parse().unwrap();
-            assert_eq!(unmapped(address).to_string(), expected);
-        }
     }
 
     #[test]

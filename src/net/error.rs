@@ -9,7 +9,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{connection::Peer, credentials::Unusable, handshake_fault::TlsFault};
+use super::{credentials::Unusable, handshake_fault::TlsFault, peer::Peer};
 use crate::wire::{HeaderError, Truncated};
 
 /// A fault of an endpoint or of one of its connections.

@@ -11,9 +11,10 @@ use mio::{Interest, Registry, Token, unix::SourceFd};
 use slab::Slab;
 
 use super::{
-    connection::{Established, Peer, take_leave},
+    connection::{Established, take_leave},
     error::Error,
     handshake_fault::TlsFault,
+    peer::Peer,
     stream::Stream,
     tls::{Session, Tls},
 };

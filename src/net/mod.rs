@@ -22,9 +22,11 @@ mod handshake_fault;
 )]
 mod handshakes;
 mod listen;
+mod peer;
 mod resolve;
 #[cfg(test)]
 mod script;
+mod sent;
 mod stream;
 mod sys;
 #[cfg(feature = "rustls-core")]
@@ -36,15 +38,16 @@ mod tls;
 pub use arrivals::{Arrival, Arrivals};
 pub use backoff::was_of_use;
 pub use certificate::Certificate;
-pub use connection::{Connection, Established, Peer};
+pub use connection::{Connection, Established};
 pub use counters::Totals;
 pub use credentials::{Credentials, Side};
 pub use dial::Waiting;
 pub use error::{Error, Host, Nature};
 pub use listen::Listener;
+pub use peer::Peer;
 #[cfg(test)]
 pub(crate) use script::{Answer, Script};
-pub use stream::Sent;
+pub use sent::Sent;
 pub use tls::Tls;
 #[cfg(all(test, feature = "tls"))]
 pub(crate) use tls::tests::encrypted_pair;

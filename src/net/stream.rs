@@ -7,7 +7,11 @@ use std::{
 
 use socket2::Socket;
 
-use super::{handshake_fault::TlsFault, tls::Session};
+use super::{
+    handshake_fault::TlsFault,
+    sent::{NO_SIGNAL, Sent},
+    tls::Session,
+};
 
 /// One end of a byte stream that does not block, and that two threads may use, one for each direction.
 #[derive(Debug)]
@@ -19,24 +23,6 @@ pub(super) enum Stream {
     /// What a test has written down.
     #[cfg(test)]
     Script(super::script::Script),
-}
-
-/// What came of sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// Bytes that were taken.
-    pub bytes: usize,
-    /// The kernel has no room for more.
-    pub is_full: bool,
-}
-
-impl Sent {
-    /// A kernel that takes less than it is given has no room for more.
-    fn by_kernel(bytes: usize, slices: &[IoSlice<'_>]) -> Self {
-        let given: usize = slices.iter().map(|slice| slice.len()).sum();
-        let is_full = bytes < given;
-        Self { bytes, is_full }
-    }
 }
 
 impl Stream {
@@ -154,12 +140,6 @@ fn tells_of_tls(bytes: &[u8]) -> Result<(), TlsFault> {
         _ => Ok(()),
     }
 }
-
-/// A plugin's host need not ignore SIGPIPE, and would die of it. Apple's sockets carry it as an option.
-#[cfg(not(target_vendor = "apple"))]
-pub(super) const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-#[cfg(target_vendor = "apple")]
-pub(super) const NO_SIGNAL: i32 = 0;
 
 /// Room for what is thrown away.
 const SCRATCH: usize = 16 * 1024;

@@ -8,7 +8,7 @@ use super::{
     certificate::Certificate,
     credentials::{Credentials, Side, Unusable},
     handshake_fault::TlsFault,
-    stream::Sent,
+    sent::Sent,
 };
 
 #[derive(Debug)]

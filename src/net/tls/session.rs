@@ -21,7 +21,7 @@ use crate::{
     net::{
         certificate::Certificate,
         handshake_fault::{SHOWN, TlsFault},
-        stream::{NO_SIGNAL, Sent},
+        sent::{NO_SIGNAL, Sent},
     },
 };
 
