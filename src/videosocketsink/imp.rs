@@ -1,11 +1,9 @@
 use std::{
-    collections::VecDeque,
     mem,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
 };
 
 use gst::{glib, prelude::*, subclass::prelude::*};
@@ -14,33 +12,29 @@ use once_cell::sync::Lazy;
 
 use super::{
     CAT, decoder_settings,
-    preroll::{preroll, wait_until_playing, without_lock, yield_lock},
     reporter::{Reporter, signals},
+    sending::tell,
     settings::{AcceptEvents, Metadata, Overflow, PROPERTIES, SinkSettings, SyncMethod},
     stream::{Stream, stream_headers},
 };
 use crate::{
-    fanout::{self, Description, Flow, Frame, Sent},
-    fault::{Direction, Place, here},
+    fanout::{self, Flow},
+    fault::{Direction, here},
     frames::SentBuffer,
     lock::lock,
     messages::{self, RemoveReason},
-    metadata::{describe, restore},
-    net::Error,
+    metadata::describe,
     settings::{self, Changeable, uri},
     shared::{self, OpenError, Opened},
-    transport::{Endpoint, Request, Role, SendError},
+    transport::{Endpoint, Role},
     wire::record::Back,
 };
 
-/// Keyframes cost bandwidth; clients that come one by one share one.
-const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
-
 #[derive(Default)]
 pub struct VideoSocketSink {
-    settings: Mutex<SinkSettings>,
-    run: Mutex<Option<Run>>,
-    stream: Mutex<Stream>,
+    pub(super) settings: Mutex<SinkSettings>,
+    pub(super) run: Mutex<Option<Run>>,
+    pub(super) stream: Mutex<Stream>,
     /// The connection is shared, for which the first frame does not wait for PLAYING.
     sends_ahead: AtomicBool,
     /// The last endpoint, whose counters outlive it.
@@ -48,9 +42,9 @@ pub struct VideoSocketSink {
 }
 
 /// What is there from READY to PAUSED and back.
-struct Run {
+pub(super) struct Run {
     endpoint: Arc<Endpoint<SentBuffer>>,
-    reporter: Arc<Reporter>,
+    pub(super) reporter: Arc<Reporter>,
     /// As they were at the start; what may be changed since is read anew.
     settings: SinkSettings,
 }
@@ -410,61 +404,6 @@ impl VideoSocketSink {
         }
     }
 
-    fn send_ahead(&self, buffer: &gst::Buffer) {
-        let mut stream = lock(&self.stream);
-        let was_sent = stream
-            .sent_ahead
-            .as_ref()
-            .is_some_and(|sent| sent.as_ptr() == buffer.as_ptr());
-        if was_sent {
-            return;
-        }
-        let endpoint = stream.endpoint.clone();
-        let needs_records = endpoint
-            .as_ref()
-            .is_some_and(|endpoint| endpoint.needs_records());
-        let description = self.describe_time(needs_records, &mut stream);
-        let frame = stream.described_frame(buffer.clone(), needs_records);
-        drop(stream);
-        if let Some(endpoint) = &endpoint {
-            tell(endpoint, description);
-        }
-        // A buffer that cannot be sent is reported when it is due.
-        if let (Some(endpoint), Ok(frame)) = (endpoint, frame)
-            && endpoint.try_send(frame)
-        {
-            let former = lock(&self.stream).sent_ahead.replace(buffer.clone());
-            drop(former);
-        }
-    }
-
-    /// What is known of the stream, and where it goes.
-    fn stream(
-        &self,
-    ) -> Result<(Arc<Endpoint<SentBuffer>>, MutexGuard<'_, Stream>), gst::FlowError> {
-        let mut stream = lock(&self.stream);
-        let endpoint = stream.endpoint.clone().ok_or(gst::FlowError::Flushing)?;
-        if stream.is_live.is_none() {
-            stream.is_live = Some(self.upstream_is_live());
-            drop(stream);
-            self.update_flow();
-            stream = lock(&self.stream);
-        }
-        Ok((endpoint, stream))
-    }
-
-    /// A buffer that no frame can carry.
-    fn refuse(&self, error: gst::ErrorMessage) -> gst::FlowError {
-        self.post_error_message(error);
-        gst::FlowError::Error
-    }
-
-    /// Frames that were not sent are lost; what they were kept in is not.
-    fn keep_memory(&self, mut frames: VecDeque<Frame<SentBuffer>>) {
-        frames.clear();
-        lock(&self.stream).frames = frames;
-    }
-
     /// Tells those who understand what an event changes, or that it came.
     fn describe_event(&self, event: &gst::Event) {
         let mut stream = lock(&self.stream);
@@ -481,59 +420,6 @@ impl VideoSocketSink {
         }
     }
 
-    /// What holds from now on, for those who understand it.
-    fn describe(&self, stream: &mut Stream) -> Description {
-        let is_paced = stream.is_live == Some(true);
-        let describing = &mut stream.describing;
-        describing.update_clock(&self.obj(), is_paced, Instant::now());
-        describing.description()
-    }
-
-    /// What holds from now on, where the clock is another and somebody is told of frames.
-    fn describe_time(&self, needs_records: bool, stream: &mut Stream) -> Option<Description> {
-        let is_paced = stream.is_live == Some(true);
-        let describing = &mut stream.describing;
-        let is_other =
-            needs_records && describing.update_clock(&self.obj(), is_paced, Instant::now());
-        is_other.then(|| describing.description())
-    }
-
-    fn send(
-        &self,
-        endpoint: &Endpoint<SentBuffer>,
-        frames: &mut VecDeque<Frame<SentBuffer>>,
-        newest: &gst::BufferRef,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
-        loop {
-            match endpoint.send(frames) {
-                Ok(sent) => {
-                    self.after_sending(endpoint, newest, sent);
-                    return Ok(gst::FlowSuccess::Ok);
-                }
-                Err(SendError::Interrupted) => wait_until_playing(&*self.obj()).map(|_| ())?,
-                Err(SendError::Yield) => yield_lock(&*self.obj()).map(|_| ())?,
-                Err(SendError::HungUp) => return Err(gst::FlowError::Eos),
-                Err(SendError::Failed(error)) => {
-                    self.fail(&error, here!());
-                    return Err(gst::FlowError::Error);
-                }
-            }
-        }
-    }
-
-    fn after_sending(&self, endpoint: &Endpoint<SentBuffer>, newest: &gst::BufferRef, sent: Sent) {
-        if sent.dropped > 0 {
-            let stream = lock(&self.stream);
-            let segment = stream.segment.clone().unwrap_or_default();
-            let is_live = stream.is_live == Some(true);
-            drop(stream);
-            messages::post_dropped(&*self.obj(), newest, &segment, is_live, endpoint.totals());
-        }
-        if sent.wants_keyframe && lock(&self.settings).request_keyframes {
-            self.request_keyframe();
-        }
-    }
-
     /// There is somebody who is not told what the frames are.
     pub fn has_plain_client(&self) {
         let was_there = mem::replace(&mut lock(&self.stream).has_plain_client, true);
@@ -542,101 +428,7 @@ impl VideoSocketSink {
         }
     }
 
-    /// Passes on upstream what a peer asks for, as far as that is wanted.
-    pub fn take_request(&self, request: &Request) {
-        let accepted = lock(&self.settings).accept_events;
-        let num_clients = || {
-            self.running_endpoint()
-                .map_or(0, |endpoint| endpoint.num_clients())
-        };
-        match request {
-            Request::Keyframe { .. } if accepted.contains(AcceptEvents::KEYFRAME) => {
-                self.request_keyframe();
-            }
-            // It is about the whole stream, so that it is for one alone to say.
-            Request::Qos(_) if accepted.contains(AcceptEvents::QOS) && num_clients() == 1 => {
-                self.pass_on(request);
-            }
-            Request::Navigation(_) if accepted.contains(AcceptEvents::NAVIGATION) => {
-                self.pass_on(request);
-            }
-            _ => gst::debug!(CAT, imp = self, "Passed over: {request:?}"),
-        }
-    }
-
-    fn pass_on(&self, request: &Request) {
-        let record = request.record();
-        match record.map(|record| restore::request(&record)) {
-            Some(Ok(Some(event))) => {
-                let _ = self.obj().sink_pad().push_event(event);
-            }
-            refused => gst::debug!(CAT, imp = self, "Passed over: {refused:?}"),
-        }
-    }
-
-    fn request_keyframe(&self) {
-        let mut stream = lock(&self.stream);
-        let is_recent = stream
-            .keyframe_requested
-            .is_some_and(|at| at.elapsed() < KEYFRAME_REQUEST_INTERVAL);
-        if is_recent {
-            return;
-        }
-        stream.keyframe_requested = Some(Instant::now());
-        stream.keyframes_requested += 1;
-        let count = stream.keyframes_requested;
-        drop(stream);
-        gst::debug!(
-            CAT,
-            imp = self,
-            "A client waits for a keyframe: asking upstream"
-        );
-        let structure = gst::Structure::builder("GstForceKeyUnit")
-            .field("running-time", gst::ClockTime::NONE)
-            .field("all-headers", true)
-            .field("count", count)
-            .build();
-        let event = gst::event::CustomUpstream::new(structure);
-        // Sources without an encoder have nobody to take it.
-        let _ = self.obj().sink_pad().push_event(event);
-    }
-
-    /// Sees the stream to its end. `false` when it was flushed meanwhile.
-    fn finish(&self, event: &gst::Event) -> bool {
-        let Some(endpoint) = self.running_endpoint() else {
-            return false;
-        };
-        let obj = self.obj();
-        loop {
-            let interruptions = endpoint.interruptions();
-            // A sink that is not to play yet, or no more, does not wait for the network.
-            if preroll(&*obj, event).is_err() {
-                return false;
-            }
-            match without_lock(&*obj, || endpoint.finish(interruptions)) {
-                Ok(()) | Err(SendError::HungUp) => return true,
-                Err(SendError::Interrupted | SendError::Yield) => (),
-                Err(SendError::Failed(error)) => {
-                    self.fail(&error, here!());
-                    return true;
-                }
-            }
-        }
-    }
-
-    fn fail(&self, error: &Arc<Error>, place: Place) {
-        let reporter = lock(&self.run).as_ref().map(|run| run.reporter.clone());
-        if let Some(reporter) = reporter {
-            reporter.fail(error, place);
-        }
-    }
-
-    fn upstream_is_live(&self) -> bool {
-        let mut query = gst::query::Latency::new();
-        self.obj().sink_pad().peer_query(&mut query) && query.result().0
-    }
-
-    fn update_flow(&self) {
+    pub(super) fn update_flow(&self) {
         // What is read must not be older than what another thread puts into force meanwhile.
         if let Some(run) = &*lock(&self.run) {
             let is_live = lock(&self.stream).is_live.unwrap_or(false);
@@ -660,13 +452,6 @@ impl VideoSocketSink {
         let clients = clients.iter().map(messages::client_stats);
         stats.set("clients", gst::Array::new(clients));
         stats
-    }
-}
-
-/// Out of the element's locks: what has been sent is let go of, and may be memory of the application's.
-fn tell(endpoint: &Endpoint<SentBuffer>, description: Option<Description>) {
-    if let Some(description) = description {
-        endpoint.describe(description);
     }
 }
 
@@ -697,7 +482,7 @@ impl URIHandlerImpl for VideoSocketSink {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, thread};
+    use std::{sync::mpsc, thread, time::Duration};
 
     use super::*;
 

@@ -89,6 +89,8 @@ mod describing;
 mod imp;
 mod preroll;
 mod reporter;
+mod requests;
+mod sending;
 mod settings;
 mod stream;
 

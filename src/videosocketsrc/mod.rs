@@ -60,6 +60,7 @@ mod caps;
 mod described;
 mod imp;
 mod raw;
+mod receiving;
 mod records;
 mod reporter;
 mod settings;

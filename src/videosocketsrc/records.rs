@@ -8,7 +8,8 @@ use gst_base::prelude::*;
 use super::{
     CAT,
     described::{Effect, Here},
-    imp::{Frame, FrameReceiver, STREAM_OVER, VideoSocketSrc},
+    imp::{Frame, FrameReceiver, VideoSocketSrc},
+    receiving::STREAM_OVER,
     settings::Timestamps,
 };
 use crate::{

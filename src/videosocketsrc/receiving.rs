@@ -1,0 +1,238 @@
+//! Frames on their way in.
+
+use std::{mem, sync::Arc};
+
+use gst::{MappedBuffer, buffer::Writable, prelude::*, subclass::prelude::*};
+use gst_base::prelude::*;
+
+use super::{
+    CAT, allocation, batch, caps,
+    imp::{Frame, FrameReceiver, VideoSocketSrc},
+    settings::{Metadata, ZeroLength},
+};
+use crate::{fault::here, lock::lock, net::Error, transport::Received};
+
+/// After an error of our own. The base class would post a second one, without a cause, for an error; like
+/// that, this ends the stream downstream.
+pub(super) const STREAM_OVER: gst::FlowError = gst::FlowError::Eos;
+
+/// Room for as many frames in a list; where there are more it grows.
+const BATCH: usize = 64;
+
+impl VideoSocketSrc {
+    /// The next buffer, or the end of the stream.
+    pub(super) fn next(&self, receiver: &mut FrameReceiver) -> Result<gst::Buffer, gst::FlowError> {
+        loop {
+            let undelivered = lock(&self.undelivered).take();
+            let next = undelivered.unwrap_or_else(|| self.receive(receiver));
+            let first = next.inspect_err(|end| {
+                if *end != gst::FlowError::Flushing {
+                    self.keep(Err(*end));
+                }
+            })?;
+            if let Err(flushing) = self.obj().wait_playing() {
+                self.keep(Ok(first));
+                return Err(flushing);
+            }
+            let mut last = self.push_read_ahead(first, receiver)?;
+            if self.stamp(&mut last) && last.buffer.dts_or_pts().is_none() {
+                self.push_untimed(last.buffer)?;
+                continue;
+            }
+            self.keep(Ok(last.clone()));
+            return Ok(last.buffer);
+        }
+    }
+
+    fn keep(&self, undelivered: Result<Frame, gst::FlowError>) {
+        *lock(&self.undelivered) = Some(undelivered);
+    }
+
+    fn receive(&self, receiver: &mut FrameReceiver) -> Result<Frame, gst::FlowError> {
+        loop {
+            let received = receiver.next();
+            if let Some(frame) = self.take(received, receiver)? {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// The frame that comes of what was received, if one does.
+    pub(super) fn take(
+        &self,
+        received: Received<MappedBuffer<Writable>>,
+        receiver: &mut FrameReceiver,
+    ) -> Result<Option<Frame>, gst::FlowError> {
+        match received {
+            Received::Frame(frame) => {
+                if frame.is_empty() {
+                    match lock(&self.settings).zero_length {
+                        ZeroLength::Frame => (),
+                        ZeroLength::Skip => return Ok(None),
+                        ZeroLength::Eos => return Err(gst::FlowError::Eos),
+                    }
+                }
+                let announced = receiver.announced();
+                if announced.is_none() && self.is_premature() {
+                    return Ok(None);
+                }
+                self.ask_again();
+                let buffer = frame.into_buffer();
+                match announced {
+                    None => Ok(Some(Frame {
+                        buffer: self.finish_buffer(buffer),
+                        announced: None,
+                    })),
+                    Some((record, _)) => match self.finish_described(buffer, &record) {
+                        Ok(buffer) => Ok(Some(Frame { buffer, announced })),
+                        Err(error) => self.refuse(error, receiver),
+                    },
+                }
+            }
+            Received::Record => self.take_record(receiver),
+            Received::Ended { fault, goes_on } => {
+                self.connection_ended(fault, goes_on)?;
+                Ok(None)
+            }
+            Received::Failed(error) => {
+                if let Some(reporter) = self.reporter() {
+                    reporter.fail(&error, here!());
+                }
+                Err(STREAM_OVER)
+            }
+            Received::Interrupted => Err(gst::FlowError::Flushing),
+        }
+    }
+
+    /// Pushes a frame and those that were read along with it, as small ones are, but for the last.
+    ///
+    /// The base class is not to push a list: one that a flush meets there loses a reference too many.
+    fn push_read_ahead(
+        &self,
+        first: Frame,
+        receiver: &mut FrameReceiver,
+    ) -> Result<Frame, gst::FlowError> {
+        if receiver.frame_ahead().is_none() || self.is_untyped() || !self.pushes_lists() {
+            return Ok(first);
+        }
+        let (list, last) = self.read_ahead(first, receiver);
+        if list.is_empty() {
+            return Ok(last);
+        }
+        gst::trace!(CAT, imp = self, "Received {} frames along", list.len());
+        match self.obj().src_pad().push_list(list) {
+            // Of the last one the base class knows what to do.
+            Ok(_) | Err(gst::FlowError::NotNegotiated) => Ok(last),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// So far there were only empty frames.
+    fn is_untyped(&self) -> bool {
+        lock(&self.run).as_ref().is_some_and(|run| run.is_untyped)
+    }
+
+    /// The base class counts buffers, and sends the events that come before the first.
+    fn pushes_lists(&self) -> bool {
+        let obj = self.obj();
+        let pad = obj.src_pad();
+        obj.num_buffers() < 0
+            && pad.sticky_event::<gst::event::Segment>(0).is_some()
+            && batch::is_seen(pad)
+    }
+
+    fn read_ahead(&self, first: Frame, receiver: &mut FrameReceiver) -> (gst::BufferList, Frame) {
+        let obj = self.obj();
+        // As the base class does for a buffer.
+        let mut time = obj.current_running_time().filter(|_| obj.does_timestamp());
+        let mut list = gst::BufferList::new_sized(BATCH);
+        let buffers = list.make_mut();
+        let mut last = first;
+        // What an empty frame means is for the next call to say.
+        while receiver.frame_ahead().is_some_and(|len| len > 0) {
+            // An end is told of here, and met with by the next call as well.
+            let received = receiver.next();
+            let Ok(Some(next)) = self.take(received, receiver) else {
+                break;
+            };
+            let mut before = mem::replace(&mut last, next);
+            if !self.stamp(&mut before)
+                && let Some(before) = before.buffer.get_mut()
+            {
+                before.set_pts(time);
+                before.set_dts(time);
+            }
+            buffers.add(before.buffer);
+            // Parsers take a time that they had before for none, and make up a later one.
+            time = time.map(|time| time + gst::ClockTime::NSECOND);
+        }
+        (list, last)
+    }
+
+    pub(super) fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
+        let (mut is_discontinuous, mut is_untyped, mut other_size) = (false, false, None);
+        if let Some(run) = &mut *lock(&self.run) {
+            is_discontinuous = mem::take(&mut run.is_discontinuous);
+            is_untyped = run.is_untyped && buffer.size() > 0;
+            run.is_untyped &= !is_untyped;
+            other_size = run.frame_size.take_if(|size| *size != buffer.size());
+        }
+        if let Some(size) = other_size {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                (
+                    "By the caps a frame has {size} bytes, but one of {} has come: \
+                  its width, height or format is another",
+                    buffer.size()
+                )
+            );
+        }
+        if is_untyped {
+            let untaken_type = caps::find(&self.obj(), &buffer);
+            if let Some(run) = &mut *lock(&self.run) {
+                run.untaken_type = untaken_type;
+            }
+        }
+        if is_discontinuous && let Some(buffer) = buffer.get_mut() {
+            buffer.set_flags(gst::BufferFlags::DISCONT);
+        }
+        gst::trace!(CAT, imp = self, "Received {buffer:?}");
+        buffer
+    }
+
+    fn connection_ended(
+        &self,
+        fault: Option<Arc<Error>>,
+        goes_on: bool,
+    ) -> Result<(), gst::FlowError> {
+        match fault {
+            fault if goes_on => self.go_on(fault),
+            Some(fault) => {
+                if let Some(reporter) = self.reporter() {
+                    reporter.fail(&fault, here!());
+                }
+                return Err(STREAM_OVER);
+            }
+            None => return Err(gst::FlowError::Eos),
+        }
+        lock(&self.described).connected();
+        let caps = lock(&self.settings).caps.clone();
+        if let Some(run) = &mut *lock(&self.run) {
+            run.is_discontinuous = true;
+            run.is_untyped = caps.is_none();
+            run.awaits_description = lock(&self.settings).metadata == Metadata::Request;
+            run.frame_size = caps.as_deref().and_then(allocation::raw_frame_size);
+        }
+        Ok(())
+    }
+
+    fn go_on(&self, fault: Option<Arc<Error>>) {
+        let received = self
+            .endpoint()
+            .map_or(0, |endpoint| endpoint.totals().received.frames.get());
+        if let Some(reporter) = self.reporter() {
+            reporter.go_on(fault, received, here!());
+        }
+    }
+}
