@@ -3,7 +3,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
-.PHONY: help setup demo bench bench-serving test test-rust test-python test-browser test-on screenshot lint oldest-rust deny docs-cache deb install uninstall
+MINUTES := 10
+
+.PHONY: help setup demo bench bench-serving soak test test-rust test-python test-browser test-on screenshot lint oldest-rust deny docs-cache deb install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +22,9 @@ bench: setup ## Compare with plain sockets and with other elements, some minutes
 
 bench-serving: setup ## Measure many clients, and slow ones, some minutes (BENCH="--quick", "--help")
 	$(CARGO) bench --bench serving -- $(BENCH)
+
+soak: setup ## Kill, stall and cut off sender, relay and viewers again and again; fails on growth (MINUTES=60, BENCH="--chart file.svg")
+	$(CARGO) bench --bench soak -- --minutes $(MINUTES) $(BENCH)
 
 # Of GLib and GStreamer: each is a fault in a program.
 test test-rust test-python: export G_DEBUG = fatal-criticals
