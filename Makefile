@@ -62,7 +62,7 @@ oldest-rust: setup ## Build everything with the oldest Rust that Cargo.toml allo
 deny: ## Check licences, duplicates, sources and advisories of all crates (cargo install cargo-deny)
 	@scripts/deny.sh
 
-docs-cache: setup ## Write anew what GStreamer shows of the elements (docs/gst_plugin_cache.json)
+docs-cache: setup ## Write anew what GStreamer shows of the elements (docs/PROPERTIES.md and gst_plugin_cache.json)
 	VIDEOSOCKET_WRITE_DOCS_CACHE=1 $(CARGO) test --test docs_cache
 
 deb: setup ## Build the Debian package, in target/debian (needs cargo-deb, and apt's dpkg-dev)

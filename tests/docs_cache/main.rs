@@ -1,7 +1,9 @@
 //! What GStreamer shows of the elements is what docs/gst_plugin_cache.json says, from which the site of GStreamer makes
-//! its pages. `make docs-cache` writes it anew.
+//! its pages, and docs/PROPERTIES.md. `make docs-cache` writes both anew.
 //!
 //! What belongs to base classes or to a build, and so differs from one GStreamer to another, is left out.
+
+mod page;
 
 use std::{env, fs, num::NonZeroU32, slice};
 
@@ -12,31 +14,38 @@ use gst::{
 use serde_json::{Map, Value, json};
 
 const CACHE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/gst_plugin_cache.json");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/PROPERTIES.md");
 /// As GStreamer writes no value.
 const NONE: &str = "NULL";
 
 const WRITE: &str = "VIDEOSOCKET_WRITE_DOCS_CACHE";
 
 /// Where the arguments of the signals have names, and their purpose words.
-const SIGNALS: &str = include_str!("../src/videosocketsink/mod.rs");
+const SIGNALS: &str = include_str!("../../src/videosocketsink/mod.rs");
 
 #[test]
-fn the_cache_is_what_gstreamer_shows() {
+fn the_cache_and_the_page_are_what_gstreamer_shows() {
     gst::init().expect("GStreamer starts");
     gstvideosocket::plugin_register_static().expect("the elements register");
-    let shown = serde_json::to_string_pretty(&plugin()).expect("JSON") + "\n";
+    let plugin = plugin();
+    let cache = serde_json::to_string_pretty(&plugin).expect("JSON") + "\n";
+    is_kept(CACHE, &cache);
+    is_kept(PAGE, &page::page(&plugin));
+}
+
+fn is_kept(file: &str, shown: &str) {
     if env::var_os(WRITE).is_some() {
-        fs::write(CACHE, shown).expect("it is written");
+        fs::write(file, shown).expect("it is written");
         return;
     }
-    let kept = fs::read_to_string(CACHE).expect("docs/gst_plugin_cache.json");
+    let kept = fs::read_to_string(file).expect("a page that is kept");
     let differing = kept
         .lines()
         .zip(shown.lines())
         .find(|(kept, shown)| kept != shown);
     assert!(
         kept == shown,
-        "`make docs-cache` writes it anew: {differing:#?}"
+        "`make docs-cache` writes {file} anew: {differing:#?}"
     );
 }
 
