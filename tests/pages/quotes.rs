@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use super::document::ROOT;
 
 /// For what differs from one message to another.
 const ANYTHING: char = '…';

@@ -1,7 +1,7 @@
-//! OpenCV's programs, where there is one with GStreamer in it: those of the README, and the example scripts.
+//! OpenCV's programs, where there is one with GStreamer in it: those of the pages, and the example scripts.
 
 use super::program::plugin;
-use super::{PICTURES, Stage};
+use super::stage::{PICTURES, Stage};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

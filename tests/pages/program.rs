@@ -1,4 +1,4 @@
-//! A command of the README as a process, and what it says.
+//! A command of a page as a process, and what it says.
 
 use super::opencv;
 use super::support::PATIENCE;
@@ -70,6 +70,10 @@ impl Program {
         let mut child = Command::new("sh")
             .args(["-c", &format!("exec {}", with_options(command))])
             .env("PROGRAM", command)
+            .env(
+                "PYTHONPATH",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python"),
+            )
             .env("LC_ALL", "C")
             .env("G_DEBUG", "fatal-criticals")
             .env("GST_DEBUG", "2")
@@ -124,7 +128,7 @@ impl Program {
     }
 
     pub fn is_viewer(&self) -> bool {
-        self.command.contains("identity")
+        self.command.contains("identity") || is_python(&self.command)
     }
 
     /// After the end of a connection.
@@ -144,7 +148,7 @@ impl Program {
 
     /// What it says of each.
     fn picture(&self) -> &'static str {
-        if self.command.starts_with("import ") {
+        if is_python(&self.command) {
             return " bytes";
         }
         "last-message = chain"
@@ -276,8 +280,12 @@ impl Line {
     }
 }
 
+pub fn is_python(command: &str) -> bool {
+    command.starts_with("import ") || command.starts_with("from ")
+}
+
 fn with_options(command: &str) -> String {
-    if command.starts_with("import ") {
+    if is_python(command) {
         let python = opencv::python_for(command);
         return format!(r#"{python} -u -c "$PROGRAM""#);
     }

@@ -1,155 +1,49 @@
-//! The pipelines of the README, taken from the README and run as its readers run them, whichever side starts
-//! first: pictures arrive, and nobody warns of anything.
+//! Programs of the pages together, each on ports and in a folder of their own.
 
-mod document;
-mod opencv;
-mod program;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the helpers serve the other tests too"
-)]
-#[path = "../support/mod.rs"]
-mod support;
-
-use document::{Block, blocks, commands};
-use program::Program;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use support::{ReservedPort, eventually};
+use std::process::{Command, Stdio};
+
+use super::document::ROOT;
+use super::program::Program;
+use super::support::{ReservedPort, eventually};
 
 /// Pictures that are to arrive in each run.
-const PICTURES: usize = 10;
+pub const PICTURES: usize = 10;
 /// Cameras, one after the other, where the others go on without one.
 const LIVES: usize = 2;
+const JPEG_START: [u8; 2] = [0xff, 0xd8];
 /// A busy machine may be late, but not by a second.
 const SCREEN: &str = "fakevideosink max-lateness=1000000000";
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/");
 const CHAT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/chat.py");
 
-/// Blocks without a pipeline, and pipelines that want what a test has not.
-const NOT_RUN: &[(&str, &str)] = &[
-    ("00000005hello", "it is what goes over the wire"),
-    ("make demo", "nothing but what this and the other tests do"),
-    (
-        "$ cargo run --release --example camera_server",
-        "run by tests/examples.rs",
-    ),
-    (
-        "cargo run --release --example camera_server -- --web",
-        "run by tests/examples.rs and tests/browser",
-    ),
-    ("! rtspclientsink", "wants an RTSP server"),
-    ("! flvmux", "wants an RTMP server"),
-    ("! whipclientsink", "wants a WHIP server"),
-    ("! rtph264pay", "wants a WHIP server"),
-];
-
-macro_rules! shown {
-    ($($test:ident, $title:literal => $run:expr;)*) => {
-        /// Under which words of the README there is something that a test runs.
-        const RUN: &[&str] = &[$($title),*];
-
-        $(#[test]
-        fn $test() {
-            ($run)(commands($title));
-        })*
-    };
-}
-
-shown! {
-    a_camera_as_jpeg, "A camera as JPEG" => |[viewer, camera, picture]: [String; 3]| {
-        both_orders(&viewer, &camera);
-        both_orders(&viewer, &picture);
-    };
-    a_video_chat, "Video chat" => |[ada, bob]: [String; 2]| both_orders(&ada, &bob);
-    the_original_chat, "The original chat programs" => |[pipeline, program]: [String; 2]| {
-        take_turns(&pipeline, &program);
-    };
-    h264_to_viewers, "H.264 to any number of viewers" => |[camera, viewer]: [String; 2]| {
-        both_orders(&camera, &viewer);
-        survives_the_camera(&camera, &viewer);
-    };
-    raw_video, "Raw video" => |[viewer, camera]: [String; 2]| both_orders(&viewer, &camera);
-    h264_between_pipelines, "H.264 between two pipelines" => |[camera, viewer]: [String; 2]| {
-        both_orders(&camera, &viewer);
-    };
-    audio, "Audio" => |[listener, microphone]: [String; 2]| both_orders(&listener, &microphone);
-    encrypted, "Encrypted" => |[certificates, camera, viewer]: [String; 3]| {
-        std::thread::scope(|scope| {
-            scope.spawn(|| meet_with_certificates(&certificates, &camera, &viewer));
-            scope.spawn(|| meet_with_certificates(&certificates, &viewer, &camera));
-        });
-    };
-    a_python_program, "A Python program on the other end" => |[camera, viewer]: [String; 2]| {
-        let stage = Stage::new();
-        let camera = stage.start(&camera);
-        camera.has_started();
-        let viewer = stage.start(&viewer);
-        viewer.shows(PICTURES);
-        camera.press_ctrl_c();
-        camera.ends();
-        viewer.ends();
-    };
-    opencv_by_gstreamer, "OpenCV" => |[reader, writer]: [String; 2]| {
-        if opencv::is_there() {
-            opencv::read_and_write(&reader, &writer);
-        }
-    };
-    relays, "A relay" => |[jpeg, h264]: [String; 2]| {
-        let [camera, viewer] = commands("A Python program on the other end");
-        relay(&camera, &jpeg, &viewer);
-        let [camera, viewer] = commands("H.264 to any number of viewers");
-        relay(&camera, &h264, &viewer);
-    };
-    hls, "Browsers, and more viewers than TCP serves well" => |[list]: [String; 1]| {
-        let [camera, _] = commands("H.264 to any number of viewers");
-        make_list(&camera, &list);
-    };
-}
-
-#[test]
-fn every_block_of_the_readme_is_run_or_named() {
-    let starts = |block: &Block, start: &str| block.text.starts_with(start);
-    let is_run = |block: &Block| RUN.contains(&block.title.as_str()) && !starts(block, "! ");
-    for block in blocks() {
-        let reasons = NOT_RUN.iter().filter(|(start, _)| starts(&block, start));
-        let is_named = reasons.count() == 1;
-        assert!(
-            is_run(&block) != is_named,
-            "{}: {}",
-            block.title,
-            block.text
-        );
-    }
-    for (start, _) in NOT_RUN {
-        assert!(blocks().iter().any(|block| starts(block, start)), "{start}");
-    }
-}
-
 /// Ports and a folder that nobody else uses.
-struct Stage {
+pub struct Stage {
     port: ReservedPort,
+    /// Of a second connection.
+    other_port: ReservedPort,
     /// Of the camera that a relay connects to.
     camera_port: ReservedPort,
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl Stage {
-    fn new() -> Self {
-        let (port, camera_port) = (ReservedPort::new(), ReservedPort::new());
+    pub fn new() -> Self {
+        let port = ReservedPort::new();
         let folder =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("readme-{}", port.number()));
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pages-{}", port.number()));
         fs::create_dir_all(&folder).expect("a folder");
         Self {
             port,
-            camera_port,
+            other_port: ReservedPort::new(),
+            camera_port: ReservedPort::new(),
             folder,
         }
     }
 
-    fn start(&self, command: &str) -> Program {
+    pub fn start(&self, command: &str) -> Program {
         let port = self.port.number();
         self.start_with_ports(command, port, port)
     }
@@ -163,8 +57,41 @@ impl Stage {
         self.start_with_ports(command, self.camera_port.number(), self.port.number())
     }
 
+    /// What is over when it has done its work.
+    pub fn run(&self, command: &str) {
+        let command = command.replace("scripts/", &format!("{ROOT}/scripts/"));
+        let status = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(&self.folder)
+            .status();
+        assert!(status.expect("a shell").success(), "{command}");
+    }
+
+    /// Whose output is the bytes that come over the connection.
+    pub fn reads_a_picture(&self, command: &str) {
+        let command = format!(
+            "exec {}",
+            command.replace("4953", &self.port.number().to_string())
+        );
+        let mut child = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let mut start = [0; 10];
+        let output = child.stdout.as_mut().expect("its stdout");
+        let read = output.read_exact(&mut start);
+        child.kill().expect("a process of ours");
+        child.wait().expect("it is dead");
+        read.expect("a header, and what is behind it");
+        assert!(start[..8].iter().all(u8::is_ascii_digit), "{start:?}");
+        assert_eq!(start[8..], JPEG_START);
+    }
+
     /// For a program that sends some.
-    fn take_pictures(&self) {
+    pub fn take_pictures(&self) {
         let folder = self.folder.join("PICTURES");
         fs::create_dir(&folder).expect("a folder");
         let status = Command::new("gst-launch-1.0")
@@ -177,19 +104,21 @@ impl Stage {
         assert!(status.expect("gst-launch-1.0").success());
     }
 
-    fn await_file_in_list(&self, file: &str) {
+    pub fn await_file_in_list(&self, file: &str) {
         let list = self.folder.join("camera.m3u8");
         eventually(file, || {
             fs::read_to_string(&list).is_ok_and(|list| list.contains(file))
         });
     }
 
-    /// What the README has that is not on every machine gives way to what is.
+    /// What a page has that is not on every machine gives way to what is.
     fn start_with_ports(&self, command: &str, source: u16, sink: u16) -> Program {
         let command = command
             .replace("videosocketsrc", &format!("videosocketsrc port={source}"))
             .replace("videosocketsink", &format!("videosocketsink port={sink}"))
             .replace("4953", &source.to_string())
+            .replace("4954", &self.other_port.number().to_string())
+            .replace("v4l2src", "videotestsrc is-live=true")
             .replace("OTHER-MACHINE", "localhost")
             .replace("CAMERA", "localhost")
             .replace(
@@ -212,28 +141,27 @@ impl Drop for Stage {
     }
 }
 
-fn both_orders(one: &str, other: &str) {
+pub fn both_orders(one: &str, other: &str) {
     std::thread::scope(|scope| {
         scope.spawn(|| meet(one, other));
         scope.spawn(|| meet(other, one));
     });
 }
 
-fn meet_with_certificates(certificates: &str, first: &str, second: &str) {
+/// The commands that make the files come first.
+pub fn meet_with_files(commands: &[&str], first: &str, second: &str) {
     let stage = Stage::new();
-    let made = Command::new("sh")
-        .args(["-c", &certificates.replace("scripts/", SCRIPTS)])
-        .current_dir(&stage.folder)
-        .status();
-    assert!(made.expect("a shell").success());
+    for command in commands {
+        stage.run(command);
+    }
     meet_on(&stage, first, second);
 }
 
-fn meet(first: &str, second: &str) {
+pub fn meet(first: &str, second: &str) {
     meet_on(&Stage::new(), first, second);
 }
 
-fn meet_on(stage: &Stage, first: &str, second: &str) {
+pub fn meet_on(stage: &Stage, first: &str, second: &str) {
     let first = stage.start(first);
     first.has_started();
     let second = stage.start(second);
@@ -256,14 +184,14 @@ fn meet_on(stage: &Stage, first: &str, second: &str) {
     viewer.end_now_or_by_itself();
 }
 
-fn take_turns(pipeline: &str, program: &str) {
+pub fn take_turns(pipeline: &str, program: &str) {
     std::thread::scope(|scope| {
         scope.spawn(|| take_turns_in_order(pipeline, program, true));
         scope.spawn(|| take_turns_in_order(pipeline, program, false));
     });
 }
 
-fn take_turns_in_order(pipeline: &str, program: &str, pipeline_first: bool) {
+pub fn take_turns_in_order(pipeline: &str, program: &str, pipeline_first: bool) {
     let stage = Stage::new();
     stage.take_pictures();
     let count = |folder| fs::read_dir(stage.folder.join(folder)).map_or(0, Iterator::count);
@@ -289,7 +217,7 @@ fn take_turns_in_order(pipeline: &str, program: &str, pipeline_first: bool) {
 }
 
 /// The viewer stays, and shows what the next camera sends.
-fn survives_the_camera(camera: &str, viewer: &str) {
+pub fn survives_the_camera(camera: &str, viewer: &str) {
     let stage = Stage::new();
     let viewer = stage.start(viewer);
     for _ in 0..LIVES {
@@ -302,7 +230,7 @@ fn survives_the_camera(camera: &str, viewer: &str) {
     viewer.ends();
 }
 
-fn relay(camera: &str, relay: &str, viewer: &str) {
+pub fn relay(camera: &str, relay: &str, viewer: &str) {
     std::thread::scope(|scope| {
         scope.spawn(|| relay_from_the_camera_on(camera, relay, viewer));
         scope.spawn(|| relay_to_who_waits(camera, relay, viewer));
@@ -310,7 +238,7 @@ fn relay(camera: &str, relay: &str, viewer: &str) {
 }
 
 /// A viewer that goes on shows what the next relay sends.
-fn relay_from_the_camera_on(camera: &str, relay: &str, viewer: &str) {
+pub fn relay_from_the_camera_on(camera: &str, relay: &str, viewer: &str) {
     let stage = Stage::new();
     let camera = stage.start_camera(camera);
     camera.has_started();
@@ -334,7 +262,7 @@ fn relay_from_the_camera_on(camera: &str, relay: &str, viewer: &str) {
 }
 
 /// The viewer stays with the relay while the camera is away.
-fn relay_to_who_waits(camera: &str, relay: &str, viewer: &str) {
+pub fn relay_to_who_waits(camera: &str, relay: &str, viewer: &str) {
     let stage = Stage::new();
     let relay = stage.start_relay(relay);
     relay.has_started();
@@ -352,14 +280,14 @@ fn relay_to_who_waits(camera: &str, relay: &str, viewer: &str) {
     viewer.end_now_or_by_itself();
 }
 
-fn make_list(camera: &str, list: &str) {
+pub fn make_list(camera: &str, list: &str) {
     std::thread::scope(|scope| {
         scope.spawn(|| make_list_from_a_camera_that_is_on(camera, list));
         scope.spawn(|| make_list_of_two_cameras(camera, list));
     });
 }
 
-fn make_list_from_a_camera_that_is_on(camera: &str, list: &str) {
+pub fn make_list_from_a_camera_that_is_on(camera: &str, list: &str) {
     let stage = Stage::new();
     let camera = stage.start(camera);
     camera.has_started();
@@ -372,7 +300,7 @@ fn make_list_from_a_camera_that_is_on(camera: &str, list: &str) {
 }
 
 /// It goes on when the camera is back.
-fn make_list_of_two_cameras(camera: &str, list: &str) {
+pub fn make_list_of_two_cameras(camera: &str, list: &str) {
     let stage = Stage::new();
     let list = stage.start(list);
     list.has_started();
@@ -383,4 +311,18 @@ fn make_list_of_two_cameras(camera: &str, list: &str) {
     }
     list.press_ctrl_c();
     list.ends();
+}
+
+/// With a peer that takes one frame and sends it back.
+pub fn python_sends_and_receives(program: &str) {
+    let stage = Stage::new();
+    let listener = TcpListener::bind(("127.0.0.1", stage.port.number())).expect("a free port");
+    let program = stage.start(program);
+    let (mut peer, _) = listener.accept().expect("a connection");
+    let mut frame = [0; 15];
+    peer.read_exact(&mut frame).expect("a frame");
+    assert_eq!(&frame, b"00000007a frame");
+    peer.write_all(&frame).expect("it is sent");
+    program.says("b'a frame'", 1);
+    program.ends();
 }
