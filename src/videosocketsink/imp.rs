@@ -13,9 +13,8 @@ use once_cell::sync::Lazy;
 use super::{
     CAT, decoder_settings,
     reporter::{Reporter, signals},
-    sending::tell,
     settings::{AcceptEvents, Metadata, Overflow, PROPERTIES, SinkSettings, SyncMethod},
-    stream::{Stream, stream_headers},
+    stream::{Stream, stream_headers, tell},
 };
 use crate::{
     fanout::{self, Flow},

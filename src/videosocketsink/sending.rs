@@ -12,7 +12,7 @@ use gst_base::prelude::*;
 use super::{
     imp::VideoSocketSink,
     preroll::{preroll, wait_until_playing, without_lock, yield_lock},
-    stream::Stream,
+    stream::{Stream, tell},
 };
 use crate::{
     fanout::{Description, Frame, Sent},
@@ -170,12 +170,5 @@ impl VideoSocketSink {
     fn upstream_is_live(&self) -> bool {
         let mut query = gst::query::Latency::new();
         self.obj().sink_pad().peer_query(&mut query) && query.result().0
-    }
-}
-
-/// Out of the element's locks: what has been sent is let go of, and may be memory of the application's.
-pub(super) fn tell(endpoint: &Endpoint<SentBuffer>, description: Option<Description>) {
-    if let Some(description) = description {
-        endpoint.describe(description);
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use super::describing::Describing;
 use crate::{
-    fanout::{self, Frame, Lead},
+    fanout::{self, Description, Frame, Lead},
     frames::{SentBuffer, Unreadable},
     metadata::describe,
     transport::Endpoint,
@@ -166,6 +166,13 @@ pub fn stream_headers(caps: &gst::Caps) -> Vec<gst::Buffer> {
         .flat_map(|headers| headers.iter())
         .filter_map(|value| value.get().ok())
         .collect()
+}
+
+/// Out of the element's locks: what has been sent is let go of, and may be memory of the application's.
+pub fn tell(endpoint: &Endpoint<SentBuffer>, description: Option<Description>) {
+    if let Some(description) = description {
+        endpoint.describe(description);
+    }
 }
 
 fn has_same_bytes(a: &gst::Buffer, b: &gst::Buffer) -> bool {
