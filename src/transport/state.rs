@@ -20,6 +20,10 @@ pub(super) struct State<P> {
     pub fanout: Fanout<P>,
     pub burst: Burst,
     pub links: Slab<Link>,
+    /// Those that greet, or did.
+    greeting: Vec<usize>,
+    /// Those that are to end. With many, none is looked for.
+    ending: Vec<usize>,
     pub future: Future,
     pub reader: User,
     pub writer: User,
@@ -72,6 +76,8 @@ impl<P: Payload> State<P> {
             fanout,
             burst: Burst::default(),
             links: Slab::new(),
+            greeting: Vec::new(),
+            ending: Vec::new(),
             future: Future::Open,
             reader,
             writer,
@@ -108,14 +114,28 @@ impl<P: Payload> State<P> {
         found.map(|(key, _)| key)
     }
 
+    /// Begins to use a connection.
+    pub fn insert(&mut self, link: Link) -> usize {
+        let is_greeting = matches!(link.writing, Writing::Greeting(_));
+        let key = self.links.insert(link);
+        if is_greeting {
+            self.greeting.push(key);
+        }
+        key
+    }
+
     /// Links whose peers may ask for records before they are sent anything, and until when.
     pub fn greetings(&self) -> impl Iterator<Item = (usize, Instant)> {
-        self.links
-            .iter()
-            .filter_map(|(key, link)| match link.writing {
-                Writing::Greeting(until) => Some((key, until)),
-                _ => None,
-            })
+        let links = self.greeting.iter();
+        links.filter_map(|&key| match self.links.get(key)?.writing {
+            Writing::Greeting(until) => Some((key, until)),
+            _ => None,
+        })
+    }
+
+    /// A link's peer has asked, or has had its time.
+    pub fn forget_greeting(&mut self, key: usize) {
+        self.greeting.retain(|&other| other != key);
     }
 
     /// Counts a link, and remembers to tell everybody that it is there.
@@ -264,6 +284,7 @@ impl<P: Payload> State<P> {
                 link.wake_reader();
             }
             link.end(reason, cause);
+            self.ending.push(key);
         }
         self.leave(key);
     }
@@ -285,6 +306,7 @@ impl<P: Payload> State<P> {
         if let Some(link) = self.links.get_mut(key) {
             link.wake_reader();
             link.end(reason, None);
+            self.ending.push(key);
             self.leave(key);
         }
     }
@@ -331,10 +353,18 @@ impl<P: Payload> State<P> {
 
     /// A link for which nobody has a use any more.
     pub fn find_over(&self) -> Option<usize> {
-        let mut links = self.links.iter();
-        links
-            .find(|(_, link)| self.is_over(link))
-            .map(|(key, _)| key)
+        let is_over = |&key: &usize| self.links.get(key).is_some_and(|link| self.is_over(link));
+        if self.is_exclusive() {
+            let links = self.links.iter();
+            return links.map(|(key, _)| key).find(is_over);
+        }
+        self.ending.iter().copied().find(is_over)
+    }
+
+    /// Lets go of a link.
+    pub fn remove(&mut self, key: usize) -> Link {
+        self.ending.retain(|&other| other != key);
+        self.links.remove(key)
     }
 
     fn is_over(&self, link: &Link) -> bool {
@@ -432,7 +462,7 @@ mod tests {
         let (client, _) = state.fanout.join(0, Instant::now());
         let id = state.next_id();
         let link = Link::new(id, connection, reading, Writing::Claimed(client));
-        state.links.insert(link)
+        state.insert(link)
     }
 
     #[test]
@@ -663,7 +693,25 @@ mod tests {
         let key = connect(&mut state);
         state.end_writing(key, Reason::Failed, None);
         assert!(state.fanout.is_finished() && !state.is_finished());
-        state.links.remove(key);
+        state.remove(key);
         assert!(state.is_finished());
+    }
+
+    #[test]
+    fn each_of_many_links_ends_once() {
+        let mut state = sending(Audience::Clients, false);
+        let keys: Vec<_> = (0..4).map(|_| connect(&mut state)).collect();
+        state.end_writing(keys[2], Reason::Failed, None);
+        state.abandon(keys[0], Reason::Removed);
+        state.abandon(keys[2], Reason::Stopped);
+        let mut over = Vec::new();
+        while let Some(key) = state.find_over() {
+            over.push((key, state.remove(key).take_end().reason));
+        }
+        let expected = [(keys[2], Reason::Failed), (keys[0], Reason::Removed)];
+        assert_eq!(over, expected);
+        // The place of one that is gone is another's, which goes on.
+        connect(&mut state);
+        assert_eq!(state.find_over(), None);
     }
 }

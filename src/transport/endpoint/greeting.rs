@@ -36,6 +36,7 @@ impl<P: Payload> Endpoint<P> {
         if !state.links.get(key).is_some_and(is_greeting) {
             return;
         }
+        state.forget_greeting(key);
         self.claim(state, key, 0);
         state.tell_of_link(key);
         self.send_over(state, key);
@@ -109,8 +110,8 @@ impl<P: Payload> Endpoint<P> {
     }
 
     pub(in crate::transport) fn note_needs(&self, state: &State<P>) {
-        let is_asked = || state.greetings().next().is_some();
-        let needs = state.fanout.needs_records() || is_asked();
+        let is_asked = state.greetings().next().is_some();
+        let needs = is_asked || state.fanout.needs_records();
         self.needs_records.store(needs, Relaxed);
     }
 

@@ -34,6 +34,7 @@ impl<P: Payload> Io<P> {
         }
         if mem::take(&mut state.has_left) {
             self.endpoint.notify(state);
+            self.endpoint.note_needs(state);
         }
     }
 
@@ -42,7 +43,7 @@ impl<P: Payload> Io<P> {
         let endpoint = self.endpoint.clone();
         endpoint.end_greeting(state, key);
         state.leave(key);
-        let mut link = state.links.remove(key);
+        let mut link = state.remove(key);
         if link.watched.is_some() {
             // The reader may keep it, and its end is not to be taken for that of the next.
             let fd = link.connection.as_raw_fd();
@@ -76,6 +77,7 @@ impl<P: Payload> Io<P> {
         }
         state.wake_reader();
         endpoint.notify(state);
+        endpoint.note_needs(state);
         // Opening is the beginning of the next round.
         endpoint.wake();
     }
@@ -276,7 +278,7 @@ mod tests {
         let connection = Arc::new(Connection::scripted(Script::default()));
         let writing = Writing::Done(Default::default());
         let link = Link::new(1, connection.clone(), Reading::Done, writing);
-        endpoint.lock().links.insert(link);
+        endpoint.lock().insert(link);
         // It is read until there is nothing more, and that is not known before this is let go of.
         let input = connection.script().input.lock().unwrap();
         let tending = thread::spawn(move || io.tend());

@@ -186,7 +186,7 @@ impl<P: Payload> Io<P> {
         if metadata != Metadata::Off {
             link.hearing = Hearing::Listening(None);
         }
-        let key = state.links.insert(link);
+        let key = state.insert(link);
         if state.writer.is_active() && writing == Writing::Unclaimed {
             endpoint.claim(&mut state, key, 0);
         }

@@ -199,7 +199,6 @@ impl<P: Payload> Io<P> {
         {
             self.watch(&mut state, key);
         }
-        endpoint.note_needs(&state);
         drop(state);
         self.take_leave();
     }
