@@ -103,6 +103,8 @@ fn color(row: Row) -> RGBColor {
         Row::VideosocketLists => RGBColor(86, 180, 233),
         Row::VideosocketMetadata => RGBColor(240, 228, 66),
         Row::VideosocketTls => RGBColor(204, 121, 167),
+        Row::VideosocketSink => RGBColor(148, 103, 189),
+        Row::VideosocketSrc => RGBColor(127, 127, 127),
         Row::Tcp => RGBColor(230, 159, 0),
         Row::Gdp => RGBColor(213, 94, 0),
         Row::Matroska => RGBColor(0, 158, 115),

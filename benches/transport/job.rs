@@ -25,8 +25,8 @@ pub struct Case {
 pub enum Task {
     /// As fast as it goes.
     Flood,
-    /// As many per second as a fast camera has.
-    Paced,
+    /// So many per second.
+    Paced(u32),
     /// So many frames, and no more.
     Count(u64),
 }

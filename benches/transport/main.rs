@@ -52,6 +52,9 @@ struct Cli {
     /// How long a rate is measured; a delay takes twice as long [default: 1, quick: 0.2]
     #[arg(long)]
     seconds: Option<f64>,
+    /// Frames per second where the delay is measured
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pace: u32,
     /// Push frames that have no time to be shown at
     #[arg(long)]
     untimed: bool,
@@ -73,7 +76,7 @@ struct Cli {
 enum Part {
     /// Frames as fast as they go, with what they cost
     Rates,
-    /// From push to arrival, at 500 frames per second
+    /// From push to arrival
     Delays,
     /// System calls per frame, by perf or strace
     Calls,
@@ -97,7 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pressure = pressure::tcp_memory_pressure() - pressure;
     print!(
         "{}",
-        report::text(&results, &cli.only, &cli.rows, &cli.sizes)
+        report::text(&results, &cli.only, &cli.rows, &cli.sizes, cli.pace)
     );
     if pressure > 0 {
         println!(
@@ -119,6 +122,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measure_all(cli: &Cli) -> Results {
     let plan = Plan {
         seconds: cli.seconds.unwrap_or(if cli.quick { 0.2 } else { 1.0 }),
+        pace: cli.pace,
         warm_up: Duration::from_millis(if cli.quick { 50 } else { 200 }),
     };
     let mut results = Results::default();

@@ -12,6 +12,8 @@ use crate::{
 /// How long to measure.
 pub struct Plan {
     pub seconds: f64,
+    /// Frames per second where the delay is measured.
+    pub pace: u32,
     pub warm_up: Duration,
 }
 
@@ -38,7 +40,7 @@ pub fn flood(case: Case, plan: &Plan) -> Result<Figures, String> {
 
 /// Frames are pushed at their times.
 pub fn paced(case: Case, plan: &Plan) -> Result<Figures, String> {
-    let (_, received) = window(case, Task::Paced, plan, 2.0 * plan.seconds)?;
+    let (_, received) = window(case, Task::Paced(plan.pace), plan, 2.0 * plan.seconds)?;
     let delays = received.delays.ok_or("no whole frame comes")?;
     let frames = received.bytes as f64 / case.size as f64;
     Ok(BTreeMap::from([

@@ -49,7 +49,7 @@ impl Meter {
                 Task::Count(frames) => frames * job.case.size as u64,
                 _ => u64::MAX,
             },
-            stamps: (job.task == Task::Paced).then(Default::default),
+            stamps: matches!(job.task, Task::Paced(_)).then(Default::default),
         }
     }
 

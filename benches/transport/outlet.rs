@@ -8,6 +8,3 @@ pub trait Outlet {
     /// One frame that starts with the time.
     fn send_stamped(&mut self) -> Result<(), String>;
 }
-
-/// Nanoseconds between frames that are paced.
-pub const PERIOD: u64 = 2_000_000;

@@ -15,7 +15,7 @@ use crate::{
     clock,
     job::Case,
     meter::{Meter, STAMP_LEN},
-    outlet::{Outlet, PERIOD},
+    outlet::Outlet,
     pipeline::{fail_on_error, listening_port},
     rows::Row,
     tls,
@@ -233,4 +233,4 @@ fn checked(pushed: Result<gst::FlowSuccess, gst::FlowError>) -> Result<(), Strin
     pushed.map(drop).map_err(|error| error.to_string())
 }
 
-const FRAME_DURATION: gst::ClockTime = gst::ClockTime::from_nseconds(PERIOD);
+const FRAME_DURATION: gst::ClockTime = gst::ClockTime::from_mseconds(2);

@@ -11,15 +11,16 @@ use crate::{
     job::{Job, Received, Said, Task, Window},
     meter::{Mark, Meter},
     pads, raw,
-    rows::Row,
 };
 
 pub fn run(job: &Job, orders: &Receiver<Window>) {
     let (mark, marks) = mpsc::channel();
     let meter = Arc::new(Meter::new(job, mark));
-    let port = match job.case.row {
-        Row::Raw => raw::receive(Arc::clone(&meter)).map_err(|error| error.to_string()),
-        row => pads::receive(row, Arc::clone(&meter)),
+    let row = job.case.row;
+    let port = if row.receiving().is_empty() {
+        raw::receive(Arc::clone(&meter)).map_err(|error| error.to_string())
+    } else {
+        pads::receive(row, Arc::clone(&meter))
     };
     say(Said::Port(port.unwrap_or_else(|reason| fail(reason))));
 
@@ -31,7 +32,7 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
             first,
             await_bytes(frames * job.case.size as u64, first, &next),
         ),
-        Task::Flood | Task::Paced => {
+        Task::Flood | Task::Paced(_) => {
             let window = orders.recv().expect("an order");
             clock::sleep_until(window.from);
             meter.ask();

@@ -10,7 +10,7 @@ use crate::{
     table::{self, number},
 };
 
-pub fn text(results: &Results, parts: &[Part], rows: &[Row], sizes: &[usize]) -> String {
+pub fn text(results: &Results, parts: &[Part], rows: &[Row], sizes: &[usize], pace: u32) -> String {
     let mut text = format!("{}\n", machine::line());
     if parts.iter().any(|part| *part != Part::Delays) {
         for &size in sizes {
@@ -20,11 +20,12 @@ pub fn text(results: &Results, parts: &[Part], rows: &[Row], sizes: &[usize]) ->
         }
     }
     if parts.contains(&Part::Delays) {
-        text.push_str(
-            "\nFrom push to arrival at 500 frames/s, in µs: half of all frames, 99 % of them\n",
+        let _ = writeln!(
+            text,
+            "\nFrom push to arrival at {pace} frames/s, in µs: half of all frames, 99 % of them"
         );
         let paced = rows.iter().filter(|row| row.batch() == 1);
-        let lines = paced.map(|&row| delays(results, row)).collect();
+        let lines = paced.map(|&row| delays(results, row, pace)).collect();
         let names = PACED_SIZES.map(size_name);
         text += &table("", &names.each_ref().map(String::as_str), lines);
     }
@@ -65,7 +66,7 @@ fn rates(results: &Results, row: Row, size: usize) -> Vec<String> {
     cells
 }
 
-fn delays(results: &Results, row: Row) -> Vec<String> {
+fn delays(results: &Results, row: Row, pace: u32) -> Vec<String> {
     let mut cells = vec![row.name().into()];
     let mut remarks = Vec::new();
     for size in PACED_SIZES {
@@ -73,7 +74,8 @@ fn delays(results: &Results, row: Row) -> Vec<String> {
         let delays = figure(Figure::Delay50).zip(figure(Figure::Delay99));
         cells.push(delays.map_or(String::new(), |(p50, p99)| format!("{p50:.0}, {p99:.0}")));
         remarks.extend(results.remark(&[Part::Delays], row, size));
-        if let Some(frames) = figure(Figure::PacedFrames).filter(|frames| *frames < 475.0) {
+        let least = 0.95 * f64::from(pace);
+        if let Some(frames) = figure(Figure::PacedFrames).filter(|frames| *frames < least) {
             remarks.push(format!("{}: only {frames:.0} frames/s", size_name(size)));
         }
     }

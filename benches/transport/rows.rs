@@ -15,6 +15,10 @@ pub enum Row {
     VideosocketMetadata,
     /// The same without that, encrypted
     VideosocketTls,
+    /// videosocketsink, the loop that receives: what the sink takes
+    VideosocketSink,
+    /// The loop that sends, videosocketsrc: what the source takes
+    VideosocketSrc,
     /// tcpclientsink, tcpserversrc: bytes without frames
     Tcp,
     /// The same, with gdppay and gdpdepay
@@ -23,6 +27,7 @@ pub enum Row {
     Matroska,
 }
 
+/// Without those of half a row, which say where a difference comes from.
 pub const ALL: [Row; 8] = [
     Row::Raw,
     Row::Videosocket,
@@ -48,6 +53,8 @@ impl Row {
             Self::VideosocketLists => "videosocket lists",
             Self::VideosocketMetadata => "videosocket metadata",
             Self::VideosocketTls => "videosocket TLS",
+            Self::VideosocketSink => "videosocketsink alone",
+            Self::VideosocketSrc => "videosocketsrc alone",
             Self::Tcp => "tcp",
             Self::Gdp => "gdp",
             Self::Matroska => "matroska",
@@ -57,11 +64,12 @@ impl Row {
     /// From what pushes frames to the network.
     pub fn sending(self) -> &'static [&'static str] {
         match self {
-            Self::Raw => &[],
+            Self::Raw | Self::VideosocketSrc => &[],
             Self::Videosocket
             | Self::VideosocketLists
             | Self::VideosocketMetadata
-            | Self::VideosocketTls => &["videosocketsink"],
+            | Self::VideosocketTls
+            | Self::VideosocketSink => &["videosocketsink"],
             Self::Tcp => &["tcpclientsink"],
             Self::Gdp => &["gdppay", "tcpclientsink"],
             Self::Matroska => &["matroskamux", "tcpclientsink"],
@@ -71,11 +79,12 @@ impl Row {
     /// From the network to what takes frames.
     pub fn receiving(self) -> &'static [&'static str] {
         match self {
-            Self::Raw => &[],
+            Self::Raw | Self::VideosocketSink => &[],
             Self::Videosocket
             | Self::VideosocketLists
             | Self::VideosocketMetadata
-            | Self::VideosocketTls => &["videosocketsrc"],
+            | Self::VideosocketTls
+            | Self::VideosocketSrc => &["videosocketsrc"],
             Self::Tcp => &["tcpserversrc"],
             Self::Gdp => &["tcpserversrc", "gdpdepay"],
             Self::Matroska => &["tcpserversrc", "matroskademux"],

@@ -6,10 +6,9 @@ use crate::{
     child::{fail, say},
     clock::{self, Usage},
     job::{Job, Said, Task, Window},
-    outlet::{Outlet, PERIOD},
+    outlet::Outlet,
     pads::PadSender,
     raw::RawSender,
-    rows::Row,
 };
 
 pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
@@ -19,7 +18,7 @@ pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
     thread::spawn(move || {
         let failed = match task {
             Task::Flood => (0..).try_for_each(|_: u64| outlet.send()),
-            Task::Paced => paced(&mut *outlet),
+            Task::Paced(pace) => paced(&mut *outlet, pace),
             Task::Count(frames) => (0..frames / batch).try_for_each(|_| outlet.send()),
         };
         if let Err(reason) = failed {
@@ -36,17 +35,19 @@ pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
 }
 
 fn outlet(job: &Job, port: u16) -> Result<Box<dyn Outlet + Send>, String> {
-    Ok(match job.case.row {
-        Row::Raw => Box::new(RawSender::connect(port, job.case.size).map_err(|e| e.to_string())?),
-        _ => Box::new(PadSender::connect(job.case, port)?),
+    Ok(if job.case.row.sending().is_empty() {
+        Box::new(RawSender::connect(port, job.case.size).map_err(|e| e.to_string())?)
+    } else {
+        Box::new(PadSender::connect(job.case, port)?)
     })
 }
 
-fn paced(outlet: &mut dyn Outlet) -> Result<(), String> {
+fn paced(outlet: &mut dyn Outlet, pace: u32) -> Result<(), String> {
+    let period = 1_000_000_000 / u64::from(pace);
     let mut next = clock::now();
     loop {
         clock::sleep_until(next);
         outlet.send_stamped()?;
-        next += PERIOD;
+        next += period;
     }
 }
