@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gst_video::VideoInfo;
+use gst_video::{VideoInfo, VideoMeta};
 use once_cell::sync::Lazy;
 
 use super::{
@@ -44,6 +44,8 @@ pub struct Described {
     told_id: String,
     own_clock: Option<(gst::Clock, Option<String>)>,
     video: Option<VideoInfo>,
+    /// Whether downstream reads such frames as their metas say, once it has been asked.
+    is_read_by_metas: Option<bool>,
     /// Those of the next frame.
     metas: Vec<(String, Vec<u8>)>,
     stream_id: Option<String>,
@@ -140,6 +142,7 @@ impl Described {
             Record::Caps(text) => {
                 let caps = restore::caps(*text)?;
                 self.video = raw_video(&caps);
+                self.is_read_by_metas = None;
                 return Ok(Effect::Caps(caps));
             }
             Record::Tags(tags) => {
@@ -211,6 +214,18 @@ impl Described {
             restore::meta(buffer, &Meta { name, data }, self.video.as_ref())?;
         }
         Ok(())
+    }
+
+    /// Downstream was asked whether it reads raw video as its metas say.
+    pub fn set_read_by_metas(&mut self, is_read: bool) {
+        self.is_read_by_metas = Some(is_read);
+    }
+
+    /// The layout that a frame is to have, if it has another, and whether downstream reads it so, as far as is known.
+    pub fn usual_layout(&self, buffer: &gst::BufferRef) -> Option<(VideoInfo, Option<bool>)> {
+        let is_other = buffer.meta::<VideoMeta>().is_some();
+        let video = self.video.as_ref().filter(|_| is_other)?;
+        Some((video.clone(), self.is_read_by_metas))
     }
 
     /// Gives a frame its times, which is handed on now.

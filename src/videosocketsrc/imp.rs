@@ -8,6 +8,7 @@ use gst_base::{
     prelude::*,
     subclass::{base_src::CreateSuccess, prelude::*},
 };
+use gst_video::VideoMeta;
 use once_cell::sync::Lazy;
 
 use super::{
@@ -344,6 +345,10 @@ impl BaseSrcImpl for VideoSocketSrc {
         // For an entry without a pool the base class would make one, and fill it.
         let proposals = allocation::take_pools(query);
         self.parent_decide_allocation(query)?;
+        if query.caps().is_some() {
+            let is_read = query.find_allocation_meta::<VideoMeta>().is_some();
+            lock(&self.described).set_read_by_metas(is_read);
+        }
         let allocation = allocation::decide(query, proposals);
         let pool = allocation.pool.as_ref().map(|pool| &pool.pool);
         let align = allocation.align;

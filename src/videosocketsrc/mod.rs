@@ -59,6 +59,7 @@ mod batch;
 mod caps;
 mod described;
 mod imp;
+mod layout;
 mod raw;
 mod receiving;
 mod records;

@@ -83,7 +83,7 @@ impl VideoSocketSrc {
                         buffer: self.finish_buffer(buffer),
                         announced: None,
                     })),
-                    Some((record, _)) => match self.finish_described(buffer, &record) {
+                    Some((record, _)) => match self.finish_described(buffer, &record, receiver) {
                         Ok(buffer) => Ok(Some(Frame { buffer, announced })),
                         Err(error) => self.refuse(error, receiver),
                     },

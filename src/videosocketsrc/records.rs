@@ -4,11 +4,13 @@ use std::{mem, time::Instant};
 
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::prelude::*;
+use gst_video::VideoInfo;
 
 use super::{
     CAT,
     described::{Effect, Here},
     imp::{Frame, FrameReceiver, VideoSocketSrc},
+    layout,
     receiving::STREAM_OVER,
     settings::Timestamps,
 };
@@ -152,9 +154,44 @@ impl VideoSocketSrc {
         &self,
         mut buffer: gst::Buffer,
         record: &Buffer,
+        receiver: &mut FrameReceiver,
     ) -> Result<gst::Buffer, RestoreError> {
-        lock(&self.described).restore(buffer.make_mut(), record)?;
+        let mut described = lock(&self.described);
+        described.restore(buffer.make_mut(), record)?;
+        let usual = described.usual_layout(&buffer);
+        drop(described);
+        if let Some((usual, is_read)) = usual
+            && !is_read.unwrap_or_else(|| self.is_read_by_metas())
+        {
+            buffer = self.in_usual_layout(buffer, &usual, receiver);
+        }
         Ok(self.finish_buffer(buffer))
+    }
+
+    fn is_read_by_metas(&self) -> bool {
+        let pad = self.obj().src_pad().clone();
+        let caps = pad.current_caps();
+        let is_read = caps.is_some_and(|caps| layout::is_read_by_metas(pad.upcast_ref(), &caps));
+        lock(&self.described).set_read_by_metas(is_read);
+        is_read
+    }
+
+    fn in_usual_layout(
+        &self,
+        buffer: gst::Buffer,
+        usual: &VideoInfo,
+        receiver: &mut FrameReceiver,
+    ) -> gst::Buffer {
+        let copy = layout::usual(buffer.clone(), usual, receiver.memory());
+        gst::trace!(gst::CAT_PERFORMANCE, imp = self, "Lines are moved");
+        copy.unwrap_or_else(|| {
+            gst::warning!(
+                CAT,
+                imp = self,
+                "Downstream may misread {buffer:?}: it cannot be copied"
+            );
+            buffer
+        })
     }
 
     /// Gives a frame its times, if they are the sender's. The base class gives it others.

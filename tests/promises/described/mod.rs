@@ -1,0 +1,201 @@
+//! Between two pipelines the stream says what it is: caps, times, flags, events and its end come out as they went in.
+
+mod formats;
+mod layouts;
+mod record;
+mod time_lines;
+
+use crate::support::*;
+use gst::prelude::*;
+use record::{Frame, Item, Record};
+
+/// A source that sees what comes in its pipeline as it is.
+struct Viewer {
+    pipeline: Pipeline,
+    record: Record,
+}
+
+impl Viewer {
+    fn new(properties: &str) -> Self {
+        // So much that on a busy machine no frame is late, and so moved.
+        let source =
+            format!("videosocketsrc name=source host=127.0.0.1 latency=20000000000 {properties}");
+        let pipeline = Pipeline::launch(&format!("{source} ! fakesink name=fakesink sync=false"));
+        let pad = pipeline.element("source").static_pad("src").unwrap();
+        layouts::accept(&pad);
+        let record = Record::of(&pad);
+        Self { pipeline, record }
+    }
+}
+
+/// One that asks, and gives out what comes to the test.
+fn asking(port: u16) -> Receiver {
+    Receiver::playing(&format!("port={port} metadata=request"))
+}
+
+fn caps(text: &str) -> gst::Caps {
+    init();
+    text.parse().expect("caps")
+}
+
+#[test]
+fn caps_that_change_and_who_joins_after_that() {
+    let [first, second] = ["video/x-test,width=1", "video/x-test,width=2"].map(caps);
+    let sink = Sender::new("mode=listen port=0");
+    sink.start_with_caps(&first);
+    let early = asking(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    sink.push(b"one");
+    assert_eq!(early.sample().caps_owned(), Some(first));
+    sink.change_caps(&second);
+    let late = asking(sink.port());
+    await_number(&sink.sink, "num-clients", 2);
+    sink.push(b"two");
+    for viewer in [&early, &late] {
+        let sample = viewer.sample();
+        assert_eq!(sample.caps_owned(), Some(second.clone()));
+        assert_eq!(sample.buffer().unwrap().size(), 3);
+    }
+    sink.end();
+    early.expect_eos();
+    late.expect_eos();
+}
+
+#[test]
+fn events_stand_where_they_came() {
+    let sink = Sender::playing("mode=listen port=0");
+    let viewer = Viewer::new(&format!("port={} metadata=request", sink.port()));
+    viewer.pipeline.play();
+    await_number(&sink.sink, "num-clients", 1);
+    let custom = |name| gst::Structure::builder(name).field("n", 7).build();
+    let pushed = |pts| {
+        let mut buffer = buffer(b"frame");
+        buffer
+            .get_mut()
+            .unwrap()
+            .set_pts(gst::ClockTime::from_mseconds(pts));
+        sink.push_buffer(buffer).expect("the sink takes it");
+    };
+    pushed(1_000);
+    let gap = gst::event::Gap::builder(gst::ClockTime::from_mseconds(1_040));
+    sink.push_event(gap.duration(gst::ClockTime::from_mseconds(40)).build());
+    sink.push_event(gst::event::CustomDownstream::new(custom(
+        "application/x-passes",
+    )));
+    sink.push_event(gst::event::CustomDownstream::new(custom("x-of-nobody")));
+    sink.push_event(gst::event::CustomDownstreamSticky::new(custom(
+        "application/x-stays",
+    )));
+    pushed(1_080);
+    sink.end();
+    viewer.pipeline.expect_eos();
+    let items = viewer.record.items();
+    let first = items.iter().position(|item| matches!(item, Item::Frame(_)));
+    let after = items[first.unwrap() + 1..].iter().map(|item| match item {
+        Item::Gap(time, duration) => {
+            format!("gap {} {}", time.mseconds(), duration.unwrap().mseconds())
+        }
+        Item::Event(text) => text.split(',').next().unwrap().into(),
+        Item::Frame(frame) => format!("frame {}", frame.pts.unwrap().mseconds()),
+        item => format!("{item:?}"),
+    });
+    let after = after.collect::<Vec<_>>();
+    assert_eq!(
+        after,
+        [
+            "gap 40 40",
+            "application/x-passes",
+            "application/x-stays",
+            "frame 80",
+            "End"
+        ]
+    );
+}
+
+#[test]
+fn a_sender_that_begins_again_is_followed_and_what_it_repeats_is_not() {
+    let port = ReservedPort::new();
+    let viewer = Viewer::new(&format!(
+        "mode=connect reconnect=true connect-timeout=0 metadata=request port={}",
+        port.number()
+    ));
+    viewer.pipeline.play();
+    let caps = caps("video/x-test,width=1");
+    for round in 1..=2 {
+        let sink = Sender::new(&format!("mode=listen port={}", port.number()));
+        sink.start_with_caps(&caps);
+        await_number(&sink.sink, "num-clients", 1);
+        sink.push(b"frame");
+        eventually("the frame", || viewer.record.frames().len() == round);
+        sink.stop();
+    }
+    let items = viewer.record.items();
+    let all_caps = items.iter().filter(|item| matches!(item, Item::Caps(_)));
+    assert_eq!(all_caps.count(), 1);
+}
+
+#[test]
+fn both_directions_of_a_chat_say_what_they_are() {
+    let port = ReservedPort::new();
+    let ends = ["listen", "connect"].map(|mode| {
+        let common = format!(
+            "mode={mode} host=127.0.0.1 port={} connection-id=chat-{mode}-{}",
+            port.number(),
+            port.number()
+        );
+        Pipeline::launch(&format!(
+            "videotestsrc name=test num-buffers=20 ! video/x-raw,format=I420,width=64,height=48 ! \
+             videosocketsink sync=false {common} \
+             videosocketsrc name=source metadata=request {common} ! fakesink sync=false"
+        ))
+    });
+    let records = ends
+        .each_ref()
+        .map(|end| Record::of(&end.element("source").static_pad("src").unwrap()));
+    for end in &ends {
+        end.play();
+    }
+    for (end, record) in ends.iter().zip(records) {
+        end.expect_eos();
+        assert_eq!(record.frames().len(), 20);
+        let described = record.items().into_iter().filter_map(|item| match item {
+            Item::Caps(caps) => Some(caps.structure(0).unwrap().get::<i32>("width").unwrap()),
+            _ => None,
+        });
+        assert_eq!(described.collect::<Vec<_>>(), [64]);
+    }
+}
+
+#[test]
+fn a_request_for_a_keyframe_passes_relays() {
+    let sender = Sender::playing("mode=listen port=0 request-keyframes=false");
+    let mut port = sender.port();
+    let relays: Vec<_> = (0..2)
+        .map(|_| {
+            let relay = Pipeline::launch(&format!(
+                "videosocketsrc host=127.0.0.1 port={port} metadata=request ! \
+                 videosocketsink name=sink host=127.0.0.1 mode=listen port=0 sync=false wait-for-connection=false"
+            ));
+            relay.play();
+            port = number(&relay.element("sink"), "current-port").try_into().unwrap();
+            relay
+        })
+        .collect();
+    let viewer = asking(port);
+    // Each knows of the next one from the first frame on at the latest.
+    sender.push(b"key");
+    for relay in &relays {
+        await_number(&relay.element("sink"), "num-clients", 1);
+    }
+    sender.push(b"key");
+    eventually("a frame at the end", || {
+        sender.push(b"key");
+        viewer
+            .output
+            .try_pull_sample(gst::ClockTime::from_mseconds(10))
+            .is_some()
+    });
+    let request = gst_video::UpstreamForceKeyUnitEvent::builder().build();
+    assert!(viewer.source.static_pad("src").unwrap().send_event(request));
+    sender.expect_keyframe_request();
+}
