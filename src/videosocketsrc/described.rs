@@ -43,6 +43,8 @@ pub struct Described {
     /// What that is called.
     told_id: String,
     own_clock: Option<(gst::Clock, Option<String>)>,
+    /// What the frames of this connection are.
+    caps: Option<gst::Caps>,
     video: Option<VideoInfo>,
     /// Whether downstream reads such frames as their metas say, once it has been asked.
     is_read_by_metas: Option<bool>,
@@ -100,7 +102,13 @@ impl Described {
         self.back = None;
         self.asked = None;
         self.told_clock = None;
+        self.caps = None;
         self.metas.clear();
+    }
+
+    /// What the frames are, if the peer has said so.
+    pub fn caps(&self) -> Option<gst::Caps> {
+        self.caps.clone()
     }
 
     /// Whether a frame that came without a word has to be thrown away, since the peer is still to say what its frames
@@ -143,6 +151,7 @@ impl Described {
                 let caps = restore::caps(*text)?;
                 self.video = raw_video(&caps);
                 self.is_read_by_metas = None;
+                self.caps = Some(caps.clone());
                 return Ok(Effect::Caps(caps));
             }
             Record::Tags(tags) => {

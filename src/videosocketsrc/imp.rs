@@ -304,7 +304,9 @@ impl BaseSrcImpl for VideoSocketSrc {
     }
 
     fn caps(&self, filter: Option<&gst::Caps>) -> Option<gst::Caps> {
-        let caps = lock(&self.settings).caps.clone();
+        let wanted = lock(&self.settings).caps.clone();
+        // Of what the user allows the peer has said which it is: the base class is not to go back to less.
+        let caps = wanted.map(|wanted| lock(&self.described).caps().unwrap_or(wanted));
         let caps = caps.unwrap_or_else(gst::Caps::new_any);
         Some(match filter {
             Some(filter) => filter.intersect_with_mode(&caps, gst::CapsIntersectMode::First),

@@ -126,3 +126,24 @@ fn vp8_and_opus() {
     );
     comes_out_as_it_went_in("audiotestsrc num-buffers=20 ! audioconvert ! audioresample ! opusenc");
 }
+
+#[test]
+fn caps_of_the_user_leave_what_the_sender_says_as_it_is() {
+    let sender = Pipeline::launch(
+        "videotestsrc num-buffers=10 ! video/x-raw,width=160,height=120 ! vp8enc deadline=1 ! \
+         videosocketsink name=sink host=127.0.0.1 mode=listen port=0 sync=false",
+    );
+    let sent = Record::of(&sender.element("sink").static_pad("sink").unwrap());
+    sender.play();
+    let port = number(&sender.element("sink"), "current-port");
+    let viewer = Viewer::new(&format!("port={port} metadata=request caps=video/x-vp8"));
+    viewer.pipeline.play();
+    viewer.pipeline.expect_eos();
+    sender.expect_eos();
+    let caps = |record: &Record| {
+        let items = record.items().into_iter();
+        let caps = items.filter(|item| matches!(item, Item::Caps(_)));
+        caps.collect::<Vec<_>>()
+    };
+    assert_eq!(caps(&viewer.record).last(), caps(&sent).last());
+}
