@@ -30,12 +30,14 @@ pub struct Frame<P> {
     pub payload: P,
     /// The payload's length in bytes.
     pub len: usize,
-    /// Decoding can start here.
+    /// Decoding can start here, or with the picture that this is a piece of.
     pub keyframe: bool,
     /// It repeats one of the stream's headers, which every client gets first.
     pub repeats_header: bool,
     /// It is none, but records alone, for peers that understand them.
     pub is_note: bool,
+    /// How much of a picture it is.
+    pub piece: Piece,
     /// When it is due, on the stream's own time line.
     pub time: Option<Duration>,
 }
@@ -51,6 +53,7 @@ impl<P> Frame<P> {
             keyframe: false,
             repeats_header: false,
             is_note: true,
+            piece: Piece::Whole,
             time: None,
         }
     }
@@ -73,9 +76,35 @@ impl<P> Frame<P> {
         !self.repeats_header && !self.is_note
     }
 
-    /// Whether a client can begin with it. Not so with a repeated header, which it may have been given.
+    /// Whether a client can begin with its picture. Not so with a repeated header, which it may have been given.
     pub fn is_place_to_start(&self) -> bool {
         self.keyframe && self.is_counted()
+    }
+}
+
+/// How much of a picture a frame is. Decoding can start with a picture, and not amid its pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Piece {
+    /// All of it.
+    #[default]
+    Whole,
+    /// More of it follows.
+    First,
+    /// More of it has come, and follows.
+    Middle,
+    /// No more follows.
+    Last,
+}
+
+impl Piece {
+    /// Whether a picture begins with it.
+    pub fn begins(self) -> bool {
+        matches!(self, Self::Whole | Self::First)
+    }
+
+    /// Whether the picture is over with it.
+    pub fn ends(self) -> bool {
+        matches!(self, Self::Whole | Self::Last)
     }
 }
 

@@ -35,7 +35,7 @@ use self::{
 pub use burst::{Burst, TICK};
 pub use flow::{
     Audience, BATCH_CHUNKS, Flow, Frame, JoinAt, Lead, Limits, Metadata, Overflow, Part, Payload,
-    Progress, Sent,
+    Piece, Progress, Sent,
 };
 pub use records::Description;
 
@@ -58,6 +58,8 @@ pub struct Fanout<P> {
     awaited: Option<Place<P>>,
     /// The last keyframe, which is kept for clients to come with all that follows.
     group: Hold,
+    /// The picture that has begun, until it is known whether decoding can start with it.
+    picture: Hold,
     period: Period,
     is_finishing: bool,
     has_begun_drain: bool,
@@ -109,6 +111,7 @@ impl<P: Payload> Fanout<P> {
             clients: Slab::new(),
             awaited: None,
             group: Hold::default(),
+            picture: Hold::default(),
             period: Period::default(),
             is_finishing: false,
             has_begun_drain: false,
@@ -135,6 +138,7 @@ impl<P: Payload> Fanout<P> {
             place.give_up(&mut self.queue);
         }
         self.set_headers(Vec::new());
+        self.forget_picture();
         self.queue.description = None;
         self.verdicts.clear();
     }
@@ -308,7 +312,7 @@ impl<P: Payload> Fanout<P> {
         if self.flow.overflow == Overflow::Drop {
             self.period.next(now);
         }
-        let (is_keyframe, repeats_header) = (frame.is_place_to_start(), frame.repeats_header);
+        let repeats_header = frame.repeats_header;
         self.headers.are_in_band |= repeats_header;
         if self.audience == Audience::Caller
             && !keeps
@@ -318,6 +322,9 @@ impl<P: Payload> Fanout<P> {
             place.give_up(&mut self.queue);
         }
         let number = self.queue.push(frame, self.headers.version, now);
+        if self.queue.undecided().is_some() {
+            self.hold_picture();
+        }
         let mut sum = Sent::default();
         for (_, client) in &mut self.clients {
             if !client.is_open() {
@@ -338,11 +345,12 @@ impl<P: Payload> Fanout<P> {
         let passes_by = self.audience == Audience::Callee && awaited.is_some_and(Place::is_joining);
         // Of a group, this is a part.
         let had = self.group_size().max(usize::from(!repeats_header));
-        self.keep_group(number, is_keyframe);
+        self.keep_group();
         if passes_by {
             // But for those with which the peer begins when it comes.
             sum.dropped += had.saturating_sub(self.group_size()) as u64;
         }
+        self.hold_picture();
         self.queue.trim();
         sum
     }
@@ -563,6 +571,7 @@ impl<P: Payload> Fanout<P> {
     /// Forgets what has not been begun: the stream is about to jump.
     pub fn forget_waiting(&mut self) {
         self.forget_group();
+        self.forget_picture();
         let places = self.clients.iter_mut().map(|(_, client)| &mut client.place);
         for place in places.chain(&mut self.awaited) {
             place.forget_waiting(&mut self.queue);
@@ -723,16 +732,34 @@ impl<P: Payload> Fanout<P> {
         waits || self.flow.lockstep
     }
 
-    fn keep_group(&mut self, number: u64, is_keyframe: bool) {
+    fn keep_group(&mut self) {
         if self.flow.join != JoinAt::LatestKeyframe {
             return;
         }
+        let start = self.queue.newest_start();
         let from = match self.group.from {
-            _ if is_keyframe => Some(number),
+            _ if start.is_some() => start,
             Some(first) if self.queue.size_from(first).bytes > MAX_GROUP_BYTES => None,
             group => group,
         };
         self.hold_group(Hold { from, alone: None });
+    }
+
+    /// Keeps a picture until it is known whether decoding can start with it.
+    fn hold_picture(&mut self) {
+        let from = self.queue.undecided();
+        if from.is_some_and(|first| self.queue.size_from(first).bytes > MAX_GROUP_BYTES) {
+            return self.forget_picture();
+        }
+        let picture = Hold { from, alone: None };
+        self.queue.exchange(self.picture, picture);
+        self.picture = picture;
+    }
+
+    fn forget_picture(&mut self) {
+        self.queue.close();
+        self.queue.exchange(self.picture, Hold::default());
+        self.picture = Hold::default();
     }
 
     /// How many frames are kept for clients to come.

@@ -304,6 +304,7 @@ fn frame(letter: u8, len: usize, keyframe: bool, repeats_header: bool) -> Frame<
         keyframe,
         repeats_header,
         is_note: false,
+        piece: Piece::Whole,
         time: None,
     }
 }

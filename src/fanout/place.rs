@@ -42,6 +42,8 @@ pub(super) struct Place<P> {
     hold: Hold,
     /// It was that of a peer that has gone.
     is_left: bool,
+    /// Frames that are lost, unless decoding turns out to start with the picture that they are pieces of.
+    undecided: u64,
     between: Between,
 }
 
@@ -100,6 +102,7 @@ impl<P> Place<P> {
             joined: None,
             hold: Hold::default(),
             is_left: false,
+            undecided: 0,
             between: Between::default(),
         }
     }
@@ -158,9 +161,12 @@ impl<P> Place<P> {
             let waiting = self.waiting(queue).frames;
             match queue.first_keyframe_from(self.next) {
                 Some(keyframe) => self.next = keyframe,
-                None => self.stage = Stage::AwaitingKeyframe,
+                None => {
+                    self.stage = Stage::AwaitingKeyframe;
+                    self.undecided = queue.undecided_from(self.next);
+                }
             }
-            lost += (waiting - self.waiting(queue).frames) as u64;
+            lost += (waiting - self.waiting(queue).frames) as u64 - self.undecided;
         }
         self.joined = None;
         if let Some(owed) = self.owed.take() {
@@ -432,18 +438,19 @@ impl<P> Place<P> {
         now: Instant,
     ) -> Sent {
         let frame = &queue.get(number).frame;
-        let repeats_header = frame.repeats_header;
         if frame.is_note {
             // It is for those who follow.
         } else if !self.is_following() {
             let any = self.is_joining() && flow.join == JoinAt::Latest;
-            if !any && !frame.is_place_to_start() {
+            let start = queue.newest_start().or(any.then_some(number));
+            let Some(start) = start else {
                 return Sent {
-                    dropped: (self.awaits_keyframe() && !repeats_header).into(),
-                    wants_keyframe: true,
+                    dropped: self.lose(frame, queue),
+                    wants_keyframe: queue.undecided().is_none(),
                 };
-            }
-            self.follow_from(number, queue, headers, now);
+            };
+            self.undecided = 0;
+            self.follow_from(start, queue, headers, now);
         } else if flow.lockstep && !self.skips(queue.get(number)) {
             let dropped = self.skip_to(number, queue);
             self.catch_up_on_headers(queue, headers, now);
@@ -453,6 +460,22 @@ impl<P> Place<P> {
             };
         }
         Sent::default()
+    }
+
+    /// The newest frame passes by, in which decoding cannot start. Says how many are lost by that.
+    fn lose(&mut self, frame: &Frame<P>, queue: &Queue<P>) -> u64 {
+        if !self.awaits_keyframe() {
+            return 0;
+        }
+        let mut lost = 0;
+        if frame.piece.begins() {
+            lost += std::mem::take(&mut self.undecided);
+        }
+        self.undecided += u64::from(frame.is_counted());
+        if queue.undecided().is_none() {
+            lost += std::mem::take(&mut self.undecided);
+        }
+        lost
     }
 
     /// With lockstep, a turn for the frame that waits. Says whether one does.
@@ -592,7 +615,7 @@ impl<P> Place<P> {
     pub fn give_up(mut self, queue: &mut Queue<P>) -> u64 {
         let is_frame = |begun: Begun| !queue.get(begun.number).frame.is_note;
         let begun = self.begun.is_some_and(is_frame);
-        let lost = self.waiting(queue).frames as u64 + u64::from(begun);
+        let lost = self.waiting(queue).frames as u64 + u64::from(begun) + self.undecided;
         if let Some(owed) = self.owed.take() {
             queue.spend(owed.frames);
         }
@@ -747,10 +770,11 @@ impl<P> Place<P> {
     }
 
     fn skip_all(&mut self, queue: &mut Queue<P>) -> u64 {
+        self.undecided = queue.undecided_from(self.next);
         let skipped = self.skip_to(queue.end(), queue);
         self.stage = Stage::AwaitingKeyframe;
         self.hold_what_is_needed(queue);
-        skipped
+        skipped - self.undecided
     }
 
     fn hold_what_is_needed(&mut self, queue: &mut Queue<P>) {

@@ -16,6 +16,10 @@ pub(super) struct Queue<P> {
     /// Frames that are held one by one, and have no others behind them. Sorted by number.
     apart: VecDeque<(u64, Entry<P>)>,
     spent: Vec<P>,
+    /// The picture of the newest frame, if more pieces of it follow.
+    open: Option<Open>,
+    /// Where one begins who begins with the newest frame, if decoding can start there.
+    newest_start: Option<u64>,
     /// What the next frames are.
     pub description: Option<Arc<Description>>,
 }
@@ -30,8 +34,19 @@ pub(super) struct Entry<P> {
     pub description: Option<Arc<Description>>,
     /// All frames before it.
     before: Sum,
+    /// Decoding can start with it.
+    is_start: bool,
     holds: usize,
     holds_alone: usize,
+}
+
+/// A picture of which more pieces are to come.
+#[derive(Clone, Copy)]
+struct Open {
+    /// Its first piece.
+    first: u64,
+    /// Decoding can start with it.
+    is_start: bool,
 }
 
 /// What somebody keeps from being spent.
@@ -66,6 +81,8 @@ impl<P> Queue<P> {
             sum: Sum::default(),
             apart: VecDeque::new(),
             spent: Vec::new(),
+            open: None,
+            newest_start: None,
             description: None,
         }
     }
@@ -74,13 +91,10 @@ impl<P> Queue<P> {
     pub fn push(&mut self, frame: Frame<P>, headers: u64, now: Instant) -> u64 {
         let number = self.end();
         let before = self.sum;
+        self.newest_start = self.find_start(&frame, number);
         if frame.is_counted() {
             self.sum.size.frames += 1;
             self.sum.size.bytes += frame.wire_len(false);
-            if frame.keyframe {
-                self.sum.keyframes += 1;
-                self.sum.newest_keyframe = Some(number);
-            }
         }
         self.entries.push_back(Entry {
             frame,
@@ -88,10 +102,55 @@ impl<P> Queue<P> {
             headers,
             description: self.description.clone(),
             before,
+            is_start: false,
             holds: std::mem::take(&mut self.held_at_end),
             holds_alone: 0,
         });
+        if let Some(start) = self.newest_start {
+            self.sum.keyframes += 1;
+            self.sum.newest_keyframe = Some(start);
+            let at = self.index(start);
+            self.entries[at].is_start = true;
+        }
         number
+    }
+
+    /// Where one begins who begins with this frame, the next one.
+    fn find_start(&mut self, frame: &Frame<P>, number: u64) -> Option<u64> {
+        if frame.is_note {
+            return None;
+        }
+        let goes_on = self.open.take().filter(|_| !frame.piece.begins());
+        let mut picture = goes_on.unwrap_or(Open {
+            first: number,
+            is_start: false,
+        });
+        let starts = frame.is_place_to_start() && !picture.is_start;
+        picture.is_start |= starts;
+        self.open = Some(picture).filter(|_| !frame.piece.ends());
+        starts.then_some(picture.first)
+    }
+
+    /// Where one begins who begins with the newest frame, if decoding can start there.
+    pub fn newest_start(&self) -> Option<u64> {
+        self.newest_start
+    }
+
+    /// The first piece of a picture with which decoding may turn out to start. It is to be held.
+    pub fn undecided(&self) -> Option<u64> {
+        let open = self.open.filter(|open| !open.is_start);
+        open.map(|open| open.first)
+    }
+
+    /// How many of its pieces there are from this number on.
+    pub fn undecided_from(&self, number: u64) -> u64 {
+        let first = self.undecided();
+        first.map_or(0, |first| self.size_from(first.max(number)).frames as u64)
+    }
+
+    /// What comes next is no piece of what has come.
+    pub fn close(&mut self) {
+        self.open = None;
     }
 
     /// The number of the next frame.
@@ -169,7 +228,7 @@ impl<P> Queue<P> {
     /// The first one.
     pub fn first_keyframe_from(&self, number: u64) -> Option<u64> {
         let mut numbered = (number..).zip(self.from(number));
-        let first = numbered.find(|(_, Entry { frame, .. })| frame.is_place_to_start())?;
+        let first = numbered.find(|(_, entry)| entry.is_start)?;
         Some(first.0)
     }
 

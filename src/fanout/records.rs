@@ -140,7 +140,7 @@ mod tests {
 
     use super::{
         super::{
-            Audience, Fanout, Flow, Frame, JoinAt, Lead, Limits, Metadata, Overflow,
+            Audience, Fanout, Flow, Frame, JoinAt, Lead, Limits, Metadata, Overflow, Piece,
             tests::{Letter, some_time},
         },
         *,
@@ -166,6 +166,7 @@ mod tests {
             keyframe: letter.is_ascii_uppercase(),
             repeats_header: false,
             is_note: false,
+            piece: Piece::Whole,
             time: None,
         }
     }

@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        fanout::{Audience, Fanout, Flow, Frame, Limits, Overflow, Sent, tests::some_time},
+        fanout::{Audience, Fanout, Flow, Frame, Limits, Overflow, Piece, Sent, tests::some_time},
         wire::HeaderFormat,
     };
 
@@ -201,6 +201,7 @@ mod tests {
                 keyframe,
                 repeats_header: false,
                 is_note: false,
+                piece: Piece::Whole,
                 time: Some(self.now),
             };
             self.sum += self.fanout.push(frame, self.begin + self.now);

@@ -403,7 +403,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        fanout::{Flow, Frame},
+        fanout::{Flow, Frame, Piece},
         net::{Peer, Script},
         wire::HeaderFormat,
     };
@@ -433,6 +433,7 @@ mod tests {
             keyframe: true,
             repeats_header: false,
             is_note: false,
+            piece: Piece::Whole,
             time: None,
         }
     }

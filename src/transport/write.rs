@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        fanout::{Audience, Flow, Frame},
+        fanout::{Audience, Flow, Frame, Piece},
         net::{Answer, Script},
         wire::HeaderFormat,
     };
@@ -144,6 +144,7 @@ mod tests {
                 keyframe: true,
                 repeats_header: false,
                 is_note: false,
+                piece: Piece::Whole,
                 time: None,
             };
             fanout.push(frame, Instant::now());
@@ -269,6 +270,7 @@ mod tests {
                 keyframe: true,
                 repeats_header: false,
                 is_note: false,
+                piece: Piece::Whole,
                 time: None,
             };
             sent += frame.wire_len(false);

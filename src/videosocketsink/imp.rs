@@ -12,6 +12,7 @@ use once_cell::sync::Lazy;
 
 use super::{
     CAT, decoder_settings,
+    pieces::Pieces,
     reporter::{Reporter, signals},
     settings::{AcceptEvents, Metadata, Overflow, PROPERTIES, SinkSettings, SyncMethod},
     stream::{Stream, stream_headers, tell},
@@ -282,6 +283,7 @@ impl BaseSinkImpl for VideoSocketSink {
             headers.len()
         );
         let mut stream = lock(&self.stream);
+        stream.pieces = Pieces::of(caps);
         let frames = stream.header_frames(&headers);
         let former = mem::replace(&mut stream.headers, headers);
         let endpoint = stream.endpoint.clone();

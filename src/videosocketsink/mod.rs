@@ -87,6 +87,7 @@ use once_cell::sync::Lazy;
 mod decoder_settings;
 mod describing;
 mod imp;
+mod pieces;
 mod preroll;
 mod reporter;
 mod requests;

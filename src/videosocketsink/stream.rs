@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use super::describing::Describing;
+use super::{describing::Describing, pieces::Pieces};
 use crate::{
-    fanout::{self, Description, Frame, Lead},
+    fanout::{self, Description, Frame, Lead, Piece},
     frames::{SentBuffer, Unreadable},
     metadata::describe,
     transport::Endpoint,
@@ -25,6 +25,8 @@ pub struct Stream {
     /// Whether upstream is live; asked once.
     pub is_live: Option<bool>,
     pub headers: Vec<gst::Buffer>,
+    /// How frames make up pictures.
+    pub pieces: Pieces,
     /// What is said of it to those who understand.
     pub describing: Describing,
     /// The buffer that was sent before it was due.
@@ -42,16 +44,19 @@ impl Stream {
         buffer: gst::Buffer,
         needs_records: bool,
     ) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
-        if !needs_records {
-            return self.frame(buffer, None);
-        }
+        let piece = self.pieces.next(buffer.flags(), buffer.pts());
+        let lead = needs_records.then(|| self.lead(&buffer)).flatten();
+        let frame = self.frame(buffer, lead)?;
+        Ok(Frame { piece, ..frame })
+    }
+
+    fn lead(&mut self, buffer: &gst::BufferRef) -> Option<Lead> {
         let clock = self.describing.due_clock(Instant::now());
         if let (Some(clock), Some(endpoint)) = (&clock, &self.endpoint) {
             endpoint.set_clock(clock.clone());
         }
         let segment = self.segment.as_ref();
-        let lead = self.describing.lead(&buffer, segment, clock.as_deref());
-        self.frame(buffer, lead)
+        self.describing.lead(buffer, segment, clock.as_deref())
     }
 
     /// Whether anybody may be told what the frames are.
@@ -150,6 +155,7 @@ impl Stream {
             keyframe: !flags.contains(gst::BufferFlags::DELTA_UNIT),
             repeats_header,
             is_note: false,
+            piece: Piece::Whole,
             time: time.map(Into::into),
             payload,
         })

@@ -35,7 +35,7 @@ impl VideoSocketSrc {
                 return Err(flushing);
             }
             let mut last = self.push_read_ahead(first, receiver)?;
-            if self.stamp(&mut last) && last.buffer.dts_or_pts().is_none() {
+            if self.stamp(&mut last) && self.is_untimed(&last.buffer) {
                 self.push_untimed(last.buffer)?;
                 continue;
             }

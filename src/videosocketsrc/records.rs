@@ -233,7 +233,13 @@ impl VideoSocketSrc {
         );
     }
 
-    /// A frame that is to have no times, as a header of the stream, for which the base class would make some up.
+    /// Whether the base class would give a frame times that it is not to have: a header of the stream has none, and
+    /// of the pieces of a picture only the first has a PTS. Where it counts frames it is to see those.
+    pub(super) fn is_untimed(&self, buffer: &gst::BufferRef) -> bool {
+        buffer.pts().is_none() && (buffer.dts().is_none() || self.obj().num_buffers() < 0)
+    }
+
+    /// Pushes a frame past the base class.
     pub(super) fn push_untimed(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
         self.ensure_segment();
         self.obj().src_pad().push(buffer).map(drop)

@@ -2,6 +2,7 @@
 
 mod formats;
 mod layouts;
+mod nals;
 mod record;
 mod time_lines;
 
