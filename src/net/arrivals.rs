@@ -46,7 +46,7 @@ pub struct Arrivals {
 }
 
 enum Source {
-    Given(Option<Socket>),
+    Given(Option<Established>),
     Calls(Box<Calls>),
     Doors(Doors),
 }
@@ -92,8 +92,14 @@ pub enum Arrival {
 impl Arrivals {
     /// A socket that is connected already.
     pub fn given(socket: Socket) -> Self {
+        let address = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
+        Self::established(Established::plain(socket, address, 0))
+    }
+
+    /// A connection that there is, and no other.
+    pub(crate) fn established(established: Established) -> Self {
         Self {
-            source: Source::Given(Some(socket)),
+            source: Source::Given(Some(established)),
             token: Token(0),
             handshakes: None,
             persists: false,
@@ -287,10 +293,7 @@ impl Arrivals {
 impl Source {
     fn next(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Arrival> {
         match self {
-            Self::Given(socket) => socket.take().map(|socket| {
-                let address = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
-                Arrival::Established(Established::plain(socket, address, 0))
-            }),
+            Self::Given(established) => established.take().map(Arrival::Established),
             Self::Calls(calls) => calls.next(registry, token, now),
             Self::Doors(doors) => {
                 let first = doors.waiting.pop_front().map(Arrival::Established);
@@ -351,8 +354,12 @@ impl Doors {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         door.is_ready = false;
                     }
-                    // It left while it waited.
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => (),
+                    // It left while it waited, or the system had something else to do.
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                        ) => {}
                     Err(error) => {
                         self.again = Some(now + ACCEPT_PAUSE);
                         let is_told = mem::replace(&mut self.has_failed, true);

@@ -14,7 +14,8 @@ use std::{
 use socket2::{Domain, Socket, TcpKeepalive};
 
 use super::{
-    certificate::Certificate, counters::Traffic, peer::Peer, sent::Sent, stream::Stream, sys,
+    carrier::Carrier, certificate::Certificate, counters::Traffic, peer::Peer, sent::Sent,
+    stream::Stream, sys,
 };
 
 /// Keepalive finds a peer that is gone after 8 + 3 * 3 = 17 s of silence.
@@ -68,7 +69,7 @@ impl Connection {
             failure,
             certificate,
         } = established;
-        if let Some(socket) = stream.socket() {
+        if let Some(socket) = stream.carrier().socket() {
             prepare(socket, address, qos_dscp)?;
         }
         Ok(Self {
@@ -85,26 +86,22 @@ impl Connection {
 
     /// One that does as a test says.
     #[cfg(test)]
-    pub(crate) fn scripted(script: super::script::Script) -> Self {
-        Self {
-            stream: Stream::Script(script),
-            peer: Peer::default(),
-            certificate: None,
-            opened: Instant::now(),
-            failure: AtomicI32::new(0),
-            is_abandoned: AtomicBool::new(false),
-            rtt: LastRtt::default(),
-            received: Traffic::default(),
-        }
+    pub(crate) fn scripted(script: impl Into<Arc<super::script::Script>>) -> Self {
+        let connection = Self::new(Established::scripted(script), None);
+        connection.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What the test has written down, and what has come of it.
     #[cfg(test)]
     pub(crate) fn script(&self) -> &super::script::Script {
-        match &self.stream {
-            Stream::Script(script) => script,
-            Stream::Plain(_) | Stream::Tls(_) => panic!("a socket"),
+        match self.stream.carrier() {
+            Carrier::Script(script) => script,
+            Carrier::Socket(_) => panic!("a socket"),
         }
+    }
+
+    fn socket(&self) -> Option<&Socket> {
+        self.stream.carrier().socket()
     }
 
     /// Who is at the other end.
@@ -154,7 +151,7 @@ impl Connection {
     pub fn acknowledge(&self) {
         // Without it everything works as well, but slower.
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(socket) = self.stream.socket() {
+        if let Some(socket) = self.socket() {
             let _ = socket.set_tcp_quickack(true);
         }
     }
@@ -162,7 +159,7 @@ impl Connection {
     /// Waiting for something to read is to end with this many bytes, no fewer, unless no more can come.
     pub fn expect(&self, bytes: usize) -> io::Result<()> {
         let bytes = bytes.saturating_sub(self.stream.overhead()).max(1);
-        let socket = self.stream.socket();
+        let socket = self.socket();
         socket.map_or(Ok(()), |socket| sys::set_receive_low_water(socket, bytes))
     }
 
@@ -186,14 +183,14 @@ impl Connection {
     pub fn limit_unsent(&self, limited: bool) {
         // Without it everything works as well, but a slow peer gets older frames.
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(socket) = self.stream.socket() {
+        if let Some(socket) = self.socket() {
             let _ = socket.set_tcp_notsent_lowat(if limited { UNSENT_LIMIT } else { 0 });
         }
     }
 
     /// The error that the connection has ended with, for whoever does not learn it by sending or receiving.
     pub fn take_error(&self) -> Option<io::Error> {
-        let error = self.stream.socket()?.take_error().ok().flatten()?;
+        let error = self.socket()?.take_error().ok().flatten()?;
         self.noted::<()>(Err(error)).err()
     }
 
@@ -239,7 +236,7 @@ impl Connection {
 
     /// How much the peer has not acknowledged, the end of the stream included. 0 where nobody knows.
     pub fn unacknowledged(&self) -> usize {
-        let by_kernel = self.stream.socket().map(sys::unacknowledged);
+        let by_kernel = self.socket().map(sys::unacknowledged);
         let by_kernel = by_kernel.and_then(Result::ok).unwrap_or(0);
         self.stream.unacknowledged(by_kernel)
     }
@@ -259,7 +256,7 @@ impl Connection {
             .with_interval(PROBE_INTERVAL)
             .with_retries(PROBE_RETRIES);
         // Without it the peer is asked a little later.
-        if let Some(socket) = self.stream.socket() {
+        if let Some(socket) = self.socket() {
             let _ = socket.set_tcp_keepalive(&keepalive);
         }
     }
@@ -271,7 +268,7 @@ impl Connection {
     }
 
     fn tcp_info(&self) -> Option<sys::TcpInfo> {
-        let info = sys::tcp_info(self.stream.socket()?).ok()?;
+        let info = sys::tcp_info(self.socket()?).ok()?;
         self.rtt.set(info.rtt, self.age());
         Some(info)
     }
@@ -290,7 +287,7 @@ impl Connection {
 
 impl AsRawFd for Connection {
     fn as_raw_fd(&self) -> RawFd {
-        self.stream.socket().map_or(-1, AsRawFd::as_raw_fd)
+        self.stream.carrier().as_raw_fd()
     }
 }
 
@@ -331,9 +328,20 @@ impl Established {
     /// Over a socket, nobody having shown anything.
     pub fn plain(socket: Socket, address: Option<SocketAddr>, failure: i32) -> Self {
         Self {
-            stream: Stream::Plain(socket),
+            stream: Stream::Plain(Carrier::Socket(socket)),
             address,
             failure,
+            certificate: None,
+        }
+    }
+
+    /// Over what a test has written down.
+    #[cfg(test)]
+    pub(crate) fn scripted(script: impl Into<Arc<super::script::Script>>) -> Self {
+        Self {
+            stream: Stream::Plain(Carrier::Script(script.into().into())),
+            address: None,
+            failure: 0,
             certificate: None,
         }
     }
@@ -341,9 +349,7 @@ impl Established {
     /// Closes it in good order.
     pub fn refuse(self) {
         // An error leaves it to the system.
-        if let Some(socket) = self.stream.socket() {
-            let _ = socket.set_nonblocking(true);
-        }
+        let _ = self.stream.carrier().set_nonblocking();
         take_leave(&self.stream);
     }
 }
@@ -353,9 +359,7 @@ pub(super) fn take_leave(stream: &Stream) {
     // Fails where there is nobody to tell any more.
     if stream.shutdown(Shutdown::Write).is_ok() {
         // What is encrypted and has no room is lost.
-        let _ = stream
-            .socket()
-            .map(|socket| socket.shutdown(Shutdown::Write));
+        let _ = stream.carrier().shutdown(Shutdown::Write);
         let mut reads = 0..READS_IN_LEAVING;
         while reads.next().is_some() && retry(|| stream.discard()).is_ok_and(|n| n > 0) {}
     }
@@ -482,12 +486,7 @@ mod tests {
             assert!(socket.tcp_congestion().unwrap().starts_with(b"bbr"));
             let established = Established::plain(socket, address.as_socket(), 0);
             let connection = Connection::new(established, None).unwrap();
-            let congestion_control = connection
-                .stream
-                .socket()
-                .unwrap()
-                .tcp_congestion()
-                .unwrap();
+            let congestion_control = connection.socket().unwrap().tcp_congestion().unwrap();
             assert!(congestion_control.starts_with(b"reno"));
         }
     }

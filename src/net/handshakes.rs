@@ -93,18 +93,18 @@ impl Handshakes {
             failure,
             ..
         } = established;
-        let Stream::Plain(socket) = stream else {
+        let Stream::Plain(carrier) = stream else {
             return;
         };
         let interest = Interest::READABLE | Interest::WRITABLE;
         let entry = self.under_way.vacant_entry();
         let token = Token(self.token.0 + entry.key());
-        let begun = socket
-            .set_nonblocking(true)
-            .and_then(|()| registry.register(&mut SourceFd(&socket.as_raw_fd()), token, interest));
+        let begun = carrier
+            .set_nonblocking()
+            .and_then(|()| registry.register(&mut SourceFd(&carrier.as_raw_fd()), token, interest));
         let begun = begun.map_err(Error::Exhausted);
         let session = begun.and_then(|()| {
-            let begun = self.tls.begin(socket);
+            let begun = self.tls.begin(carrier);
             begun.map_err(|fault| failed(address, fault))
         });
         match session {
@@ -143,7 +143,7 @@ impl Handshakes {
             let Some(outcome) = outcome else { continue };
             let handshake = self.under_way.remove(key);
             // It is registered anew by whoever uses it.
-            let fd = handshake.session.socket().as_raw_fd();
+            let fd = handshake.session.carrier().as_raw_fd();
             let _ = registry.deregister(&mut SourceFd(&fd));
             self.finished.push_back(handshake.finish(outcome));
         }

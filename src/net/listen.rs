@@ -25,6 +25,9 @@ const PORT_TRIES: usize = 16;
 pub struct Listener {
     socket: Socket,
     address: SocketAddr,
+    /// Who comes in a test.
+    #[cfg(test)]
+    callers: Option<std::sync::Arc<super::script::Callers>>,
 }
 
 impl Listener {
@@ -55,6 +58,10 @@ impl Listener {
 
     /// Takes a connection that waits, or fails with `WouldBlock`.
     pub fn accept(&self) -> io::Result<Established> {
+        #[cfg(test)]
+        if let Some(callers) = &self.callers {
+            return callers.accept();
+        }
         let (socket, address) = self.socket.accept()?;
         Ok(Established::plain(socket, address.as_socket(), 0))
     }
@@ -78,12 +85,31 @@ impl Listener {
             .local_addr()?
             .as_socket()
             .ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            #[cfg(test)]
+            callers: None,
+        })
+    }
+
+    /// One to which those come whom a test has written down.
+    #[cfg(test)]
+    pub(crate) fn scripted(callers: std::sync::Arc<super::script::Callers>) -> Self {
+        Self {
+            socket: Socket::new(Domain::UNIX, Type::STREAM, None).unwrap(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            callers: Some(callers),
+        }
     }
 }
 
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
+        #[cfg(test)]
+        if let Some(callers) = &self.callers {
+            return callers.as_raw_fd();
+        }
         self.socket.as_raw_fd()
     }
 }

@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod backoff;
+mod carrier;
 mod certificate;
 mod connection;
 mod counters;
@@ -43,11 +44,13 @@ pub use counters::Totals;
 pub use credentials::{Credentials, Side};
 pub use dial::Waiting;
 pub use error::{Error, Host, Nature};
+#[cfg(test)]
+pub(crate) use handshake_fault::TlsFault;
 pub use listen::Listener;
 pub use peer::Peer;
 #[cfg(test)]
-pub(crate) use script::{Answer, Script};
+pub(crate) use script::{Answer, Call, Callers, Fault, Faults, Script};
 pub use sent::Sent;
 pub use tls::Tls;
 #[cfg(all(test, feature = "tls"))]
-pub(crate) use tls::tests::encrypted_pair;
+pub(crate) use tls::tests::{Sides, encrypted_pair};

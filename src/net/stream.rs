@@ -1,38 +1,27 @@
 //! What carries the bytes of a connection.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut, Read},
+    io::{self, IoSlice, IoSliceMut},
     net::Shutdown,
 };
 
-use socket2::Socket;
-
-use super::{
-    handshake_fault::TlsFault,
-    sent::{NO_SIGNAL, Sent},
-    tls::Session,
-};
+use super::{carrier::Carrier, handshake_fault::TlsFault, sent::Sent, tls::Session};
 
 /// One end of a byte stream that does not block, and that two threads may use, one for each direction.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// A socket.
-    Plain(Socket),
+    /// One that says what it sends.
+    Plain(Carrier),
     /// One that is encrypted.
     Tls(Box<Session>),
-    /// What a test has written down.
-    #[cfg(test)]
-    Script(super::script::Script),
 }
 
 impl Stream {
     /// Writes what there is room for.
     pub fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<Sent> {
         let bytes = match self {
-            Self::Plain(socket) => socket.send_vectored_with_flags(slices, NO_SIGNAL)?,
+            Self::Plain(carrier) => carrier.send(slices)?,
             Self::Tls(session) => return session.send(slices),
-            #[cfg(test)]
-            Self::Script(script) => script.send(slices)?,
         };
         Ok(Sent::by_kernel(bytes, slices))
     }
@@ -42,18 +31,14 @@ impl Stream {
         match self {
             Self::Plain(_) => Ok(true),
             Self::Tls(session) => session.flush(),
-            #[cfg(test)]
-            Self::Script(_) => Ok(true),
         }
     }
 
     /// Reads what is there. 0 is the end of the peer's stream.
     pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => (&mut &*socket).read_vectored(slices),
+            Self::Plain(carrier) => carrier.receive(slices),
             Self::Tls(session) => session.receive(slices),
-            #[cfg(test)]
-            Self::Script(script) => script.receive(slices),
         }
     }
 
@@ -62,8 +47,6 @@ impl Stream {
         match self {
             Self::Plain(_) => false,
             Self::Tls(session) => session.holds_more(),
-            #[cfg(test)]
-            Self::Script(_) => false,
         }
     }
 
@@ -75,29 +58,25 @@ impl Stream {
     /// Reads some of what a peer says that is to say nothing.
     pub fn overhear(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => {
-                let read = (&mut &*socket).read(bytes)?;
+            Self::Plain(carrier) => {
+                let read = carrier.receive(&mut [IoSliceMut::new(bytes)])?;
                 tells_of_tls(&bytes[..read])?;
                 Ok(read)
             }
             Self::Tls(session) => session.discard(bytes),
-            #[cfg(test)]
-            Self::Script(_) => self.receive(&mut [IoSliceMut::new(bytes)]),
         }
     }
 
     /// Ends one direction, or both.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
-            Self::Plain(socket) => socket.shutdown(how),
+            Self::Plain(carrier) => carrier.shutdown(how),
             Self::Tls(session) if how == Shutdown::Write => session.end_sending(),
             Self::Tls(session) => {
                 // The peer is to see an end, unless something is left that was to come before it.
                 let _ = session.end_sending();
-                session.socket().shutdown(how)
+                session.carrier().shutdown(how)
             }
-            #[cfg(test)]
-            Self::Script(_) => Ok(()),
         }
     }
 
@@ -106,8 +85,6 @@ impl Stream {
         match self {
             Self::Tls(session) => session.unacknowledged(by_kernel),
             Self::Plain(_) => by_kernel,
-            #[cfg(test)]
-            Self::Script(_) => by_kernel,
         }
     }
 
@@ -116,18 +93,14 @@ impl Stream {
         match self {
             Self::Tls(_) => MAX_RECORD,
             Self::Plain(_) => 0,
-            #[cfg(test)]
-            Self::Script(_) => 0,
         }
     }
 
-    /// The socket, to ask the system about and to set options of.
-    pub fn socket(&self) -> Option<&Socket> {
+    /// What is under it.
+    pub fn carrier(&self) -> &Carrier {
         match self {
-            Self::Plain(socket) => Some(socket),
-            Self::Tls(session) => Some(session.socket()),
-            #[cfg(test)]
-            Self::Script(_) => None,
+            Self::Plain(carrier) => carrier,
+            Self::Tls(session) => session.carrier(),
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 
-use socket2::Socket;
-
 use super::{
+    carrier::Carrier,
     certificate::Certificate,
     credentials::{Credentials, Side, Unusable},
     handshake_fault::TlsFault,
@@ -22,7 +21,7 @@ impl Tls {
         Err(Unusable::Missing)
     }
 
-    pub(super) fn begin(&self, _: Socket) -> Result<Session, TlsFault> {
+    pub(super) fn begin(&self, _: Carrier) -> Result<Session, TlsFault> {
         match *self {}
     }
 }
@@ -68,7 +67,7 @@ impl Session {
         match *self {}
     }
 
-    pub fn socket(&self) -> &Socket {
+    pub fn carrier(&self) -> &Carrier {
         match *self {}
     }
 }

@@ -22,6 +22,8 @@ mod state;
 mod stats;
 mod target;
 mod teller;
+#[cfg(all(test, feature = "tls"))]
+mod torture;
 mod user;
 mod write;
 

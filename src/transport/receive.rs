@@ -263,30 +263,46 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// Waits for the next frame.
     pub fn next(&mut self) -> Received<M::Frame> {
         loop {
+            if let Some(received) = self.try_next() {
+                return received;
+            }
+            if let Err(received) = self.wait_for_more() {
+                return received;
+            }
+        }
+    }
+
+    /// The next frame, where it need not be waited for.
+    fn try_next(&mut self) -> Option<Received<M::Frame>> {
+        loop {
             if self.is_interrupted() {
-                return Received::Interrupted;
+                return Some(Received::Interrupted);
             }
             let Some(current) = &mut self.current else {
                 match self.take_offer() {
-                    Ok(()) => continue,
-                    Err(received) => return received,
+                    Ok(true) => continue,
+                    Ok(false) => return None,
+                    Err(received) => return Some(received),
                 }
             };
             match current.read(&mut self.memory) {
-                Ok(Read::Frame(frame)) => return Received::Frame(self.counted(frame)),
+                Ok(Read::Frame(frame)) => return Some(Received::Frame(self.counted(frame))),
                 Ok(Read::Record) => match self.attend() {
                     Ok(false) => (),
-                    Ok(true) => return Received::Record,
-                    Err(ending) => return self.end(ending),
+                    Ok(true) => return Some(Received::Record),
+                    Err(ending) => return Some(self.end(ending)),
                 },
-                Ok(Read::Part) => match self.wait_for_bytes() {
-                    Ok(true) => (),
-                    Ok(false) => return Received::Interrupted,
-                    Err(ending) => return self.end(ending),
-                },
-                Err(ending) => return self.end(ending),
+                Ok(Read::Part) => return None,
+                Err(ending) => return Some(self.end(ending)),
             }
         }
+    }
+
+    /// The same, having looked what the system tells.
+    #[cfg(test)]
+    pub(super) fn poll_next(&mut self) -> Option<Received<M::Frame>> {
+        self.wait(Some(Duration::ZERO)).unwrap();
+        self.try_next()
     }
 
     /// The length of the next frame, where it was read along with the last one.
@@ -335,43 +351,47 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         frame
     }
 
-    /// Waits for a connection.
-    fn take_offer(&mut self) -> Result<(), Received<M::Frame>> {
-        loop {
-            match self.endpoint.offer() {
-                Offer::Connection(connection) => {
-                    let fd = connection.as_raw_fd();
-                    let registered =
-                        self.poll
-                            .registry()
-                            .register(&mut SourceFd(&fd), SOCKET, INTEREST);
-                    let decoder = Decoder::new(self.format, self.max_frame_size, READ_AHEAD);
-                    let mut decoder = decoder.with_preamble(self.preamble);
-                    if self.understands_records {
-                        decoder = decoder.with_records();
-                    }
-                    self.current = Some(Current::new(connection, decoder));
-                    return registered.map_err(|error| self.end(Ending::Lost(error)));
-                }
-                Offer::Pending => {}
-                Offer::Over => {
-                    return Err(Received::Ended {
-                        fault: None,
-                        goes_on: false,
-                    });
-                }
-                Offer::Failed(error) => return Err(Received::Failed(error)),
+    /// Takes a connection, where there is one. Says whether.
+    fn take_offer(&mut self) -> Result<bool, Received<M::Frame>> {
+        let connection = match self.endpoint.offer() {
+            Offer::Connection(connection) => connection,
+            Offer::Pending => return Ok(false),
+            Offer::Over => {
+                return Err(Received::Ended {
+                    fault: None,
+                    goes_on: false,
+                });
             }
-            match self.wait(None) {
-                Ok(_) if self.is_interrupted() => return Err(Received::Interrupted),
-                Ok(_) => (),
-                Err(error) => return Err(Received::Failed(Arc::new(Error::Exhausted(error)))),
-            }
+            Offer::Failed(error) => return Err(Received::Failed(error)),
+        };
+        let fd = connection.as_raw_fd();
+        let registry = self.poll.registry();
+        let registered = registry.register(&mut SourceFd(&fd), SOCKET, INTEREST);
+        let decoder = Decoder::new(self.format, self.max_frame_size, READ_AHEAD);
+        let mut decoder = decoder.with_preamble(self.preamble);
+        if self.understands_records {
+            decoder = decoder.with_records();
+        }
+        self.current = Some(Current::new(connection, decoder));
+        match registered {
+            Ok(()) => Ok(true),
+            Err(error) => Err(self.end(Ending::Lost(error))),
         }
     }
 
-    /// Waits until there is something to read. `false` means that it was interrupted.
-    fn wait_for_bytes(&mut self) -> Result<bool, Ending> {
+    /// Waits for a connection, or for bytes of the one that there is.
+    fn wait_for_more(&mut self) -> Result<(), Received<M::Frame>> {
+        if self.current.is_some() {
+            return self.wait_for_bytes().map_err(|ending| self.end(ending));
+        }
+        match self.wait(None) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Received::Failed(Arc::new(Error::Exhausted(error)))),
+        }
+    }
+
+    /// Waits until there is something to read, or it is interrupted.
+    fn wait_for_bytes(&mut self) -> Result<(), Ending> {
         if let Some(current) = &mut self.current {
             current.acknowledge_header();
             // With a timeout every byte is a sign of life.
@@ -392,13 +412,13 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             let begin = Instant::now();
             let is_readable = self.wait(left).map_err(Ending::Lost)?;
             if self.is_interrupted() {
-                return Ok(false);
+                return Ok(());
             }
             if is_readable {
                 if let Some(current) = &mut self.current {
                     current.has_waited = begin.elapsed() > SHORTEST_WAIT;
                 }
-                return Ok(true);
+                return Ok(());
             }
         }
     }
@@ -641,10 +661,8 @@ mod tests {
         stream: &[u8],
         answers: &[Answer],
     ) -> (Vec<Vec<u8>>, Option<Reason>, Option<Error>) {
-        let script = Script {
-            is_ended: true,
-            ..Script::default()
-        };
+        let script = Script::default();
+        script.end();
         script.input.lock().unwrap().extend(stream);
         script.receives.lock().unwrap().extend(answers);
         let connection = Arc::new(Connection::scripted(script));

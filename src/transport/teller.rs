@@ -203,6 +203,15 @@ impl Telling {
 }
 
 #[cfg(test)]
+impl Telling {
+    /// Whether the last call is over within that.
+    pub fn ends_within(self, limit: Duration) -> bool {
+        let end = self.over.recv_timeout(limit);
+        end == Err(mpsc::RecvTimeoutError::Disconnected) && self.thread.join().is_ok()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::{

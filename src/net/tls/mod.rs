@@ -14,10 +14,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     server::{NoServerSessionStorage, ServerConnection, WebPkiClientVerifier},
 };
-use socket2::Socket;
 
 use self::verify::{Anybody, Refused, Watching};
 use super::{
+    carrier::Carrier,
     credentials::{Credentials, Side, Unusable},
     handshake_fault::TlsFault,
 };
@@ -61,7 +61,7 @@ impl Tls {
     }
 
     /// Begins to make an encrypted connection of one, which does not block.
-    pub(super) fn begin(&self, socket: Socket) -> Result<Session, TlsFault> {
+    pub(super) fn begin(&self, carrier: Carrier) -> Result<Session, TlsFault> {
         let broken = |error: rustls::Error| TlsFault::Broken(error.to_string());
         let (connection, host): (Connection, _) = match &self.config {
             Config::Client { config, name, host } => {
@@ -73,7 +73,12 @@ impl Tls {
                 (connection.map_err(broken)?.into(), None)
             }
         };
-        Ok(Session::new(socket, connection, host, self.refused.clone()))
+        Ok(Session::new(
+            carrier,
+            connection,
+            host,
+            self.refused.clone(),
+        ))
     }
 }
 

@@ -8,20 +8,23 @@ use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     mem,
     net::Shutdown,
-    sync::{Mutex, MutexGuard, OnceLock, TryLockError},
+    sync::{
+        Mutex, MutexGuard, OnceLock, TryLockError,
+        atomic::{AtomicI32, Ordering::Relaxed},
+    },
 };
 
 use rustls::Connection;
 use smallvec::SmallVec;
-use socket2::Socket;
 
 use super::{explain, verify::Refused};
 use crate::{
     lock::lock,
     net::{
+        carrier::Carrier,
         certificate::Certificate,
         handshake_fault::{SHOWN, TlsFault},
-        sent::{NO_SIGNAL, Sent},
+        sent::Sent,
     },
 };
 
@@ -38,9 +41,9 @@ const HANDSHAKE_LIMIT: usize = 64 * 1024;
 /// The first bytes of all that TLS sends: kinds of records.
 const KINDS: std::ops::RangeInclusive<u8> = 20..=23;
 
-/// A socket, and the state of TLS over it.
+/// What carries it, and the state of TLS over that.
 pub struct Session {
-    socket: Socket,
+    line: Line,
     input: Mutex<Input>,
     state: Mutex<State>,
     /// What TLS has ended with, for whichever direction meets with it second.
@@ -48,6 +51,13 @@ pub struct Session {
     /// The host that was connected to, by the side that did.
     host: Option<String>,
     refused: Refused,
+}
+
+/// What carries it. Of an error the system tells one direction, and once; to the other, and to later calls, it would
+/// look like an end.
+struct Line {
+    carrier: Carrier,
+    failure: AtomicI32,
 }
 
 /// What has been read and not been decrypted.
@@ -81,14 +91,17 @@ enum Ending {
 
 impl Session {
     pub fn new(
-        socket: Socket,
+        carrier: Carrier,
         mut connection: Connection,
         host: Option<String>,
         refused: Refused,
     ) -> Self {
         connection.set_buffer_limit(Some(CHUNK));
         Self {
-            socket,
+            line: Line {
+                carrier,
+                failure: AtomicI32::new(0),
+            },
             input: Mutex::new(Input {
                 bytes: vec![0; INPUT].into(),
                 from: 0,
@@ -113,7 +126,7 @@ impl Session {
         let mut input = lock(&self.input);
         loop {
             let mut state = lock(&self.state);
-            let is_sent = state.flush(&self.socket);
+            let is_sent = state.flush(&self.line);
             let is_sent = is_sent.map_err(|error| input.ended(Some(error.kind())))?;
             if !state.connection.is_handshaking() {
                 return Ok(is_sent);
@@ -126,7 +139,7 @@ impl Session {
             if input.received >= HANDSHAKE_LIMIT {
                 return Err(TlsFault::TooLong(input.received));
             }
-            match input.read(&self.socket) {
+            match input.read(&self.line) {
                 Ok(0) => return Err(input.ended(None)),
                 Ok(_) => input.check_kind()?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -210,7 +223,7 @@ impl Session {
                 }
                 Err(fault) => break Err(fault.into()),
             }
-            match input.read(&self.socket) {
+            match input.read(&self.line) {
                 Ok(0) => break Err(TlsFault::Cut.into()),
                 Ok(_) => (),
                 Err(error) => break Err(error),
@@ -230,7 +243,7 @@ impl Session {
             return self.receive(&mut [IoSliceMut::new(scratch)]);
         }
         let mut input = lock(&self.input);
-        let bytes = input.read(&self.socket)?;
+        let bytes = input.read(&self.line)?;
         input.from = input.to;
         Ok(bytes)
     }
@@ -241,6 +254,7 @@ impl Session {
         let mut state = lock(&self.state);
         self.fault.get().is_some()
             || input.is_ended
+            || self.line.failure().is_some()
             || !input.is_empty()
             || has_plaintext_or_end(&mut state.connection)
     }
@@ -268,15 +282,16 @@ impl Session {
         (of_written as usize + unsent).max(1)
     }
 
-    pub fn socket(&self) -> &Socket {
-        &self.socket
+    pub fn carrier(&self) -> &Carrier {
+        &self.line.carrier
     }
 
     fn flush_locked(&self, state: &mut MutexGuard<'_, State>) -> io::Result<bool> {
-        let is_flushed = state.flush(&self.socket)?;
+        let is_flushed = state.flush(&self.line)?;
         if is_flushed && state.ending == Ending::Announced {
             state.ending = Ending::Over;
-            self.socket.shutdown(Shutdown::Write)?;
+            // Fails where there is nobody to tell any more: all of it has been sent.
+            let _ = self.line.carrier.shutdown(Shutdown::Write);
         }
         Ok(is_flushed)
     }
@@ -321,7 +336,7 @@ impl Session {
         let _ = state.connection.writer().write(&[]);
         if state.connection.wants_write() {
             // Whoever sends meets with the same error.
-            let _ = state.flush(&self.socket);
+            let _ = state.flush(&self.line);
         }
         match result {
             Ok(_) if taken == 0 => {
@@ -352,7 +367,7 @@ impl Session {
             if has_plaintext_or_end(&mut state.connection) {
                 return error;
             }
-            if input.is_empty() && !matches!(input.read(&self.socket), Ok(1..)) {
+            if input.is_empty() && !matches!(input.read(&self.line), Ok(1..)) {
                 return error;
             }
             if let Err(fault) = self.decrypt(&mut state, &mut input) {
@@ -365,8 +380,44 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("socket", &self.socket)
+            .field("carrier", &self.line.carrier)
             .finish_non_exhaustive()
+    }
+}
+
+impl Line {
+    fn receive(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.carrier.receive(&mut [IoSliceMut::new(bytes)]) {
+                Ok(0) => return self.failure().map_or(Ok(0), Err),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                result => return self.noted(result),
+            }
+        }
+    }
+
+    fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.carrier.send(slices) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Err(self.failure().unwrap_or(error))
+            }
+            result => self.noted(result),
+        }
+    }
+
+    fn failure(&self) -> Option<io::Error> {
+        let error = self.failure.load(Relaxed);
+        (error != 0).then(|| io::Error::from_raw_os_error(error))
+    }
+
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && let Some(number) = error.raw_os_error()
+            && !matches!(number, libc::EAGAIN | libc::EINTR)
+        {
+            self.failure.store(number, Relaxed);
+        }
+        result
     }
 }
 
@@ -382,16 +433,11 @@ impl Input {
         self.from == self.to
     }
 
-    fn read(&mut self, socket: &Socket) -> io::Result<usize> {
+    fn read(&mut self, line: &Line) -> io::Result<usize> {
         if self.is_ended {
             return Ok(0);
         }
-        let bytes = loop {
-            match (&mut &*socket).read(&mut self.bytes) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                result => break result?,
-            }
-        };
+        let bytes = line.receive(&mut self.bytes)?;
         (self.from, self.to) = (0, bytes);
         self.received = self.received.saturating_add(bytes);
         self.is_ended = bytes == 0;
@@ -423,9 +469,9 @@ impl Input {
 
 impl State {
     /// Says whether the kernel has taken all that is encrypted.
-    fn flush(&mut self, socket: &Socket) -> io::Result<bool> {
+    fn flush(&mut self, line: &Line) -> io::Result<bool> {
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Outlet(socket)) {
+            match self.connection.write_tls(&mut Outlet(line)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(bytes) => self.written += bytes as u64,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
@@ -437,16 +483,15 @@ impl State {
     }
 }
 
-/// Sends without a signal.
-struct Outlet<'a>(&'a Socket);
+struct Outlet<'a>(&'a Line);
 
 impl Write for Outlet<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.send_with_flags(bytes, NO_SIGNAL)
+        self.0.send(&[IoSlice::new(bytes)])
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.send_vectored_with_flags(slices, NO_SIGNAL)
+        self.0.send(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {

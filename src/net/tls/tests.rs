@@ -6,25 +6,24 @@ use crate::net::stream::Stream;
 use std::{
     fs,
     net::{TcpListener, TcpStream},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 /// Both ends of a connection for which the kernel has little room.
 pub(crate) fn encrypted_pair() -> (Connection, Connection) {
     let server = self_signed();
-    let believing = Credentials {
-        believes_anybody: true,
-        ..Credentials::default()
-    };
-    let client = Tls::load(&believing, Side::Client("localhost".into())).unwrap();
+    let client = believing();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let far = listener.accept().unwrap().0;
     let [near, far] = [(client, near), (server, far)].map(|(tls, socket)| {
-        let socket = Socket::from(socket);
+        let socket = socket2::Socket::from(socket);
         socket.set_nonblocking(true).unwrap();
         socket.set_send_buffer_size(4096).unwrap();
-        tls.begin(socket).unwrap()
+        tls.begin(Carrier::Socket(socket)).unwrap()
     });
     while !(near.handshake().unwrap() & far.handshake().unwrap()) {}
     (connection(near), connection(far))
@@ -40,9 +39,65 @@ fn connection(session: Session) -> Connection {
     Connection::new(established, None).unwrap()
 }
 
+/// Both sides of connections to come.
+pub(crate) struct Sides {
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+}
+
+impl Sides {
+    /// Those for whom keys and certificates were made once.
+    pub fn get() -> &'static Self {
+        static SIDES: OnceLock<Sides> = OnceLock::new();
+        SIDES.get_or_init(|| match (believing().config, self_signed().config) {
+            (Config::Client { config, .. }, Config::Server(server)) => Self {
+                client: config,
+                server,
+            },
+            _ => unreachable!("each is loaded for its side"),
+        })
+    }
+
+    /// What connects, or who is connected to.
+    pub fn near(&self, connects: bool) -> Tls {
+        let config = if connects {
+            Config::Client {
+                config: self.client.clone(),
+                name: server_name("localhost").unwrap(),
+                host: "localhost".into(),
+            }
+        } else {
+            Config::Server(self.server.clone())
+        };
+        let refused = Refused::default();
+        Tls { config, refused }
+    }
+
+    /// The other side of that.
+    pub fn far(&self, connects: bool) -> rustls::Connection {
+        if connects {
+            let server = ServerConnection::new(self.server.clone());
+            server.unwrap().into()
+        } else {
+            let name = server_name("localhost").unwrap();
+            let client = ClientConnection::new(self.client.clone(), name);
+            client.unwrap().into()
+        }
+    }
+}
+
+fn believing() -> Tls {
+    let believing = Credentials {
+        believes_anybody: true,
+        ..Credentials::default()
+    };
+    Tls::load(&believing, Side::Client("localhost".into())).unwrap()
+}
+
 fn self_signed() -> Tls {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let key = rcgen::KeyPair::generate().unwrap();
+    // Its signatures are all of one length.
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let params = rcgen::CertificateParams::new(["localhost".to_string()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let name = format!(

@@ -159,23 +159,29 @@ pub(super) fn drain<P: Payload>(
             state.totals.dropped.add(fanout.inspect_end(client, now));
             // What was in the way of the last word may be gone.
             endpoint.send_over(state, key);
-            let fanout = &mut state.fanout;
-            if !fanout.is_draining(client) {
-                if !fanout.is_idle(client) {
-                    continue;
-                }
-                if connection.flush().is_ok_and(|is_flushed| !is_flushed)
-                    && fanout.flow().overflow == Overflow::Block
-                {
-                    // It is waited for as for a frame.
-                    fanout.set_writable(client, false);
-                    continue;
-                }
-                fanout.begin_drain(client, now);
+            let fanout = &state.fanout;
+            if !fanout.is_draining(client) && !fanout.is_idle(client) {
+                continue;
             }
         }
-        // The end may have had no room.
-        let _ = connection.flush();
+        // Of what is encrypted some may be here, and of the end itself.
+        let is_flushed = match connection.flush() {
+            Ok(is_flushed) => is_flushed,
+            Err(error) => {
+                let (reason, cause) = sending_ended(connection.peer(), error);
+                state.end_writing(key, reason, cause);
+                continue;
+            }
+        };
+        let fanout = &mut state.fanout;
+        if !fanout.is_draining(client) {
+            if !is_flushed && fanout.flow().overflow == Overflow::Block {
+                // It is waited for as for a frame.
+                fanout.set_writable(client, false);
+                continue;
+            }
+            fanout.begin_drain(client, now);
+        }
         if state.fanout.is_to_end(client) && connection.end_sending().is_err() {
             // There is nobody to tell any more.
             state.end_writing(key, Reason::EndOfStream, None);

@@ -32,9 +32,8 @@ const MAX_GREETING: Duration = Duration::from_millis(500);
 
 impl<P: Payload> Io<P> {
     /// Makes connections, or takes those that wait.
-    pub(super) fn open(&mut self) {
+    pub(super) fn open(&mut self, now: Instant) {
         self.arrivals.advance(self.poll.registry());
-        let now = Instant::now();
         // A client has somebody to let it in, and to be told of it.
         let state = self.endpoint.lock();
         let is_attended = !state.reader.is_absent() || state.writer.is_active();

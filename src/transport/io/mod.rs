@@ -94,23 +94,28 @@ impl<P: Payload> Io<P> {
 
     fn serve(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        loop {
-            self.open();
-            self.tend();
-            if self.endpoint.lock().stopping {
-                return Ok(());
-            }
-            match self.poll.poll(&mut events, self.timeout()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result?,
-            }
-            for key in mem::take(&mut self.talkative) {
-                self.discard(key);
-            }
-            for readiness in &events {
-                self.react(readiness);
-            }
+        while self.round(&mut events, Instant::now())? {}
+        Ok(())
+    }
+
+    /// Does what there is to do, and waits for more. Says whether another round is to follow.
+    pub(super) fn round(&mut self, events: &mut Events, now: Instant) -> io::Result<bool> {
+        self.open(now);
+        self.tend();
+        if self.endpoint.lock().stopping {
+            return Ok(false);
         }
+        match self.poll.poll(events, self.timeout()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            result => result?,
+        }
+        for key in mem::take(&mut self.talkative) {
+            self.discard(key);
+        }
+        for readiness in &*events {
+            self.react(readiness);
+        }
+        Ok(true)
     }
 
     fn react(&mut self, readiness: &Readiness) {
