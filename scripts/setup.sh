@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what a build, the tests and the demo need and this machine lacks; silent when nothing is missing.
-# Debian and its children: by apt. Elsewhere: prints the command and fails.
+# Rust comes first, by whoever sits there. Debian and its children: by apt, which says what it takes before it does.
+# Elsewhere: prints the command and fails.
 # usage: setup.sh [--peers] [--browser]     with these also, by apt alone:
 #        --peers      the libraries that tests meet where they are
 #        --browser    what tests/browser needs
@@ -19,11 +20,14 @@ iproute2 openssl"
 SUSE="make python3 gcc pkg-config gstreamer-devel gstreamer-plugins-base-devel gstreamer-utils gstreamer-plugins-good
 gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2 openssl"
 
+RUSTUP="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+
 PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java python3-opencv
 python3-venv python3-setuptools python3-wheel"
 BROWSER="chromium chromium-driver python3-selenium fonts-dejavu-core"
 
 main() {
+    look_for_rust
     lack=$(missing)
     if [ -n "$lack" ]; then
         echo "Missing:" $lack
@@ -31,7 +35,6 @@ main() {
         lack=$(missing)
         [ -z "$lack" ] || fail "Still missing after the installation:" $lack
     fi
-    has cargo || fail "Rust is missing: install it with rustup (https://rustup.rs), then come back."
     for option; do
         case "$option" in
             --peers) install_also $PEERS ;;
@@ -41,9 +44,20 @@ main() {
     done
 }
 
+# Before apt takes minutes for what is of no use without it.
+look_for_rust() {
+    needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$(dirname "$0")/../Cargo.toml")
+    has cargo || fail "Rust comes first, and is missing. By rustup (https://rustup.rs), which needs curl and" \
+        "ca-certificates: $RUSTUP -- then open a new shell, and come back."
+    found=$(cargo --version | cut -d ' ' -f 2)
+    oldest=$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)
+    [ "$oldest" = "$needed" ] || fail "Rust comes first: here is $found, and $needed or later is needed." \
+        "By rustup: rustup update, or, where there is none yet: $RUSTUP"
+}
+
 install_also() {
     has apt-get || return 0
-    dpkg -s "$@" >/dev/null 2>&1 || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    dpkg -s "$@" >/dev/null 2>&1 || apt_install "$@"
 }
 
 missing() {
@@ -64,7 +78,7 @@ missing() {
 install() {
     if has apt-get; then
         as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $DEBIAN
+        apt_install $DEBIAN
     elif has dnf; then
         fail "Install it with: sudo dnf install" $FEDORA
     elif has pacman; then
@@ -76,6 +90,15 @@ install() {
     else
         fail "Install GStreamer 1.20 or later with its development files and its base, good, bad, ugly and libav plugins."
     fi
+}
+
+# Says how much it takes, and then nothing unless it fails.
+apt_install() {
+    as_root env LC_ALL=C apt-get install --assume-no --no-install-recommends "$@" 2>/dev/null \
+        | grep -E '^(Need to get|After this operation)' || true
+    echo "apt installs it, which may take some minutes..."
+    said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" 2>&1) \
+        || fail "$said"
 }
 
 as_root() {
