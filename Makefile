@@ -14,8 +14,8 @@ setup: ## Install what is missing to build and test (apt; elsewhere, print the c
 	@scripts/setup.sh
 
 demo: setup ## Let two video chats talk for ten seconds and show what came through (FILM=file sends a film)
-	$(CARGO) build --release --example videochat
-	@scripts/demo.sh $(TARGET)/release/examples/videochat $(if $(FILM),"$(FILM)")
+	@$(CARGO) build --profile demo --package videosocket-examples --no-default-features --example videochat
+	@scripts/demo.sh $(TARGET)/demo/examples/videochat $(if $(FILM),"$(FILM)")
 
 bench: setup ## Compare with plain sockets and with other elements, some minutes (BENCH="--quick", "--help")
 	$(CARGO) bench --bench transport -- $(BENCH)
@@ -51,7 +51,7 @@ test-on: ## Run every test on another suite of Debian (SUITE=bookworm, trixie, f
 	@scripts/test-on.sh "$(SUITE)"
 
 lint: setup ## Check the formatting, the lints, the documentation and the layers
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items
 	scripts/layers.sh

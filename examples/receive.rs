@@ -5,17 +5,21 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Parser;
+use common::connection::Tls;
 use gst::prelude::*;
 
 /// Receive frames; say how large each is, or save each in a file of its own
 #[derive(Parser)]
 struct Cli {
-    /// Where to wait for a sender; without mode=listen, whom to receive from (videosocket://camera.local:4953)
+    /// Where to wait for a sender; without mode=listen, whom to receive from (videosocket://camera.local:4953);
+    /// videosockets:// encrypts
     #[arg(default_value = "videosocket://*:4953?mode=listen")]
     uri: String,
     /// Save each frame, unchanged, as a .jpg file in this folder
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let pipeline = gst::Pipeline::new();
     let source = gst::Element::make_from_uri(gst::URIType::Src, &cli.uri, None)?;
+    cli.tls.secure(&source)?;
     let frames = gst_app::AppSink::builder().sync(false).build();
     pipeline.add_many([&source, frames.upcast_ref()])?;
     source.link(&frames)?;

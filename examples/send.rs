@@ -3,17 +3,21 @@
 use std::error::Error;
 
 use clap::Parser;
+use common::connection::Tls;
 use gst::prelude::*;
 
 /// Send a moving test picture as JPEG frames
 #[derive(Parser)]
 struct Cli {
-    /// Whom to send to; with mode=listen, where to wait for receivers (videosocket://*:4953?mode=listen)
+    /// Whom to send to; with mode=listen, where to wait for receivers (videosocket://*:4953?mode=listen);
+    /// videosockets:// encrypts
     #[arg(default_value = "videosocket://localhost:4953")]
     uri: String,
     /// End after this many frames instead of at Ctrl-C
     #[arg(long)]
     frames: Option<i32>,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
     let encoder = gst::ElementFactory::make("jpegenc").build()?;
     let sink = gst::Element::make_from_uri(gst::URIType::Sink, &cli.uri, None)?;
+    cli.tls.secure(&sink)?;
     pipeline.add_many([&picture, &encoder, &sink])?;
     gst::Element::link_many([&picture, &encoder, &sink])?;
 

@@ -25,29 +25,30 @@ main() {
 # Ada takes a free port and hangs up when the time is over; Bob calls that port and ends when Ada does.
 talk() {
     echo "Ada and Bob talk for $TIME_TOGETHER seconds..."
-    common="--size 640x360 --every $((TIME_TOGETHER / SNAPSHOTS)) --time-stamps"
+    common="--size 640x360 --every $((TIME_TOGETHER / SNAPSHOTS))"
     # shellcheck disable=SC2086 # one option a word
-    "$videochat" listen localhost:0 --name Ada --test-picture bars --duration "$TIME_TOGETHER" $common \
+    "$videochat" listen localhost:0 --name Ada --test-picture bars --duration "$TIME_TOGETHER" $common --sound \
         --snapshots "$OUT/ada" --report "$OUT/ada.report" >"$OUT/ada.log" 2>&1 &
     ada=$!
     trap 'kill "$ada" 2>/dev/null' EXIT
-    port=$(port_of_ada) || fail "Ada does not listen: $(cat "$OUT/ada.log")"
+    port=$(port_of_ada Listening) && sound=$(port_of_ada Sound) || fail "Ada does not listen: $(cat "$OUT/ada.log")"
     if [ -n "$film" ]; then
         set -- --file "$film" --loop
     else
         set -- --name Bob --test-picture ball
     fi
     # shellcheck disable=SC2086
-    "$videochat" connect "localhost:$port" "$@" $common \
+    "$videochat" connect "localhost:$port" "$@" $common --sound "$sound" \
         --snapshots "$OUT/bob" --report "$OUT/bob.report" >"$OUT/bob.log" 2>&1 || kill "$ada" 2>/dev/null || true
     wait "$ada" || true
     trap - EXIT
 }
 
+# port_of_ada WORD: that which she tells in the line that begins with it.
 port_of_ada() {
     tries=100
     while [ "$tries" -gt 0 ] && kill -0 "$ada" 2>/dev/null; do
-        port=$(sed -n 's/^Listening at .* port \([0-9]*\)$/\1/p' "$OUT/ada.log" | head -n 1)
+        port=$(sed -n "s/^$1 at .* port \([0-9]*\)\$/\1/p" "$OUT/ada.log" | head -n 1)
         [ -z "$port" ] || { echo "$port"; return; }
         tries=$((tries - 1))
         sleep 0.1
@@ -70,6 +71,10 @@ table() {
     direction "Ada to Bob" ada bob
     direction "Bob to Ada" bob ada
     echo
+    for who in ada bob; do
+        echo "Picture and sound as $who has them: $(figure "$who" sound_apart_median_ms) ms apart" \
+            "(99 % within $(figure "$who" sound_apart_99_percent_ms) ms)"
+    done
 }
 
 # direction TITLE FROM TO

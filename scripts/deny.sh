@@ -10,9 +10,9 @@ PATH="$PATH:${HOME:-}/.cargo/bin"
 
 main() {
     command -v cargo-deny >/dev/null 2>&1 || skip "there is no cargo-deny: cargo install --locked cargo-deny"
-    cargo deny check -D warnings licenses bans sources
+    cargo deny --workspace check -D warnings licenses bans sources
     if cargo deny fetch db; then
-        cargo deny check --disable-fetch advisories
+        cargo deny --workspace check --disable-fetch advisories
     else
         echo "Not checked: the list of advisories cannot be fetched"
     fi

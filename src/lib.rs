@@ -49,6 +49,7 @@ gst::plugin_define!(
     "MPL-2.0",
     env!("CARGO_PKG_NAME"),
     env!("CARGO_PKG_NAME"),
-    env!("CARGO_PKG_REPOSITORY"),
+    // As GStreamer says it where there is none.
+    "Unknown package origin",
     env!("BUILD_REL_DATE")
 );

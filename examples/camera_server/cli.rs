@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-
-use super::arguments::{Size, parse_seconds};
+use common::arguments::{Size, parse_seconds};
+use common::connection::Tls;
 
 /// Serves a camera, a film or a test picture to any number of viewers.
 ///
@@ -49,6 +49,11 @@ pub struct Cli {
     /// Port to serve at; 0 takes a free one
     #[arg(long, default_value = "4953")]
     pub port: u16,
+    /// The same in one, and more: videosockets://*:4953 encrypts
+    #[arg(conflicts_with_all = ["host", "port"])]
+    pub uri: Option<String>,
+    #[command(flatten)]
+    pub tls: Tls,
 
     /// Serve a page for browsers as well, at this port; 0 takes a free one
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "8080")]
@@ -129,6 +134,9 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_refused() {
         for words in [
+            "--port 1 videosocket://*:2",
+            "--certificate a.pem",
+            "--client-ca a.pem",
             "--camera --film a.mp4",
             "--loop",
             "--fps 0",

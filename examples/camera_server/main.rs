@@ -6,12 +6,8 @@
 //! camera_server --web                        a test picture, also for browsers at http://localhost:8080
 //! ```
 
-#[path = "../common/arguments.rs"]
-mod arguments;
 mod board;
 mod cli;
-#[path = "../common/pictures.rs"]
-mod pictures;
 mod server;
 mod viewers;
 mod web;
@@ -56,7 +52,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     }
     let web = cli
         .web
-        .map(|port| Web::open(cli, port, server.port()))
+        .map(|port| Web::open(cli, port, &server))
         .transpose()?;
     let mut show = Show::new(&server, web, cli);
     let outcome = show.run();
@@ -121,16 +117,21 @@ impl<'a> Show<'a> {
 
     /// Says where to find us.
     fn invite(&mut self) {
-        let (host, port) = (&self.cli.host, self.server.port());
+        let (host, port) = (self.server.host(), self.server.port());
         self.board.say(&format!("Listening at {host} port {port}"));
-        let host = reachable(host);
+        let host = reachable(&host);
+        let tls = if self.server.is_encrypted() {
+            " tls=true"
+        } else {
+            ""
+        };
         let show = match self.cli.codec {
             Codec::Jpeg => " ! jpegdec".into(),
             Codec::H264 => format!(" caps={} ! h264parse ! avdec_h264", server::H264),
         };
         self.board.say(&format!(
-            "To watch: gst-launch-1.0 videosocketsrc host={host} port={port} reconnect=true{show} ! videoconvert \
-             ! autovideosink"
+            "To watch: gst-launch-1.0 videosocketsrc host={host} port={port}{tls} reconnect=true{show} \
+             ! videoconvert ! autovideosink"
         ));
         if let Some(web) = &self.web {
             self.board.say(&format!("In a browser: {}", web.address()));

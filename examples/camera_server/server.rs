@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::time::Duration;
 
+use common::arguments::Size;
+use common::connection::set_uri;
+use common::pictures::{self, FILM, NEWEST};
 use gst::glib;
 use gst::prelude::*;
 
-use super::arguments::Size;
 use super::cli::{Cli, Codec};
-use super::pictures::{self, NEWEST};
 use super::viewers::{Totals, Viewer};
 
 const DEFAULT_SIZE: Size = Size {
@@ -32,7 +33,7 @@ impl Server {
             .downcast::<gst::Pipeline>()
             .expect("several elements make a pipeline");
         let sink = element(&pipeline, "sink");
-        serve(&sink, cli);
+        serve(&sink, cli)?;
         let is_film = matches!(picture, Picture::Film(_));
         // The others go out as they come.
         sink.set_property("sync", is_film);
@@ -90,6 +91,14 @@ impl Server {
         self.pipeline
             .set_state(gst::State::Null)
             .expect("going to NULL never fails");
+    }
+
+    pub fn host(&self) -> String {
+        self.sink.property("host")
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        self.sink.property("tls")
     }
 
     pub fn port(&self) -> u16 {
@@ -173,8 +182,6 @@ fn description(picture: &Picture, cli: &Cli) -> String {
     )
 }
 
-const FILM: &str = "uridecodebin name=film caps=video/x-raw(ANY) expose-all-streams=false";
-
 fn test_picture(shape: &str) -> String {
     format!(
         "videotestsrc is-live=true pattern=smpte horizontal-speed=2 ! video/x-raw{shape} \
@@ -202,11 +209,19 @@ fn encoder(cli: &Cli) -> String {
 /// One access unit a frame, which a viewer can decode without anything beside it.
 pub const H264: &str = "video/x-h264,stream-format=byte-stream,alignment=au";
 
-fn serve(sink: &gst::Element, cli: &Cli) {
+fn serve(sink: &gst::Element, cli: &Cli) -> Result<(), Box<dyn Error>> {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    if let Some(uri) = &cli.uri {
+        set_uri(sink, uri)?;
+    } else {
+        sink.set_property("host", &cli.host);
+        sink.set_property("port", u32::from(cli.port));
+    }
     sink.set_property_from_str("mode", "listen");
-    sink.set_property("host", &cli.host);
-    sink.set_property("port", u32::from(cli.port));
+    cli.tls.secure(sink)?;
+    if cli.web.is_some() && sink.property("tls") {
+        return Err("the page for browsers is not encrypted: --web goes without TLS".into());
+    }
     // Nobody holds up the others, nor a film that goes on.
     sink.set_property_from_str("overflow", "drop");
     sink.set_property("wait-for-connection", false);
@@ -214,6 +229,7 @@ fn serve(sink: &gst::Element, cli: &Cli) {
     sink.set_property("max-size-time", nanoseconds(cli.max_delay));
     sink.set_property("max-size-bytes", cli.max_queue * 1000);
     sink.set_property("timeout", nanoseconds(cli.timeout));
+    Ok(())
 }
 
 fn element(pipeline: &gst::Pipeline, name: &str) -> gst::Element {

@@ -10,6 +10,11 @@ use gst::prelude::*;
 pub const NEWEST: &str =
     "queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0";
 
+/// What shows a film's picture, in the words of gst-launch.
+pub const FILM: &str = "uridecodebin name=film caps=video/x-raw(ANY) expose-all-streams=false";
+/// A disk that takes longer may have a film all the same.
+const LONGEST_LOOK: gst::ClockTime = gst::ClockTime::from_seconds(5);
+
 /// The camera at a device file such as /dev/video2.
 pub fn camera_at(device: &Path) -> Result<gst::Element, Box<dyn Error>> {
     let device = device
@@ -35,9 +40,32 @@ pub fn camera_entry(size: &str) -> String {
     )
 }
 
+/// A film that can be shown: who waits for it hears of it now, not when it is to begin.
 pub fn film_uri(file: &Path) -> Result<glib::GString, Box<dyn Error>> {
+    let name = file.display();
     let path = file
         .canonicalize()
-        .map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(glib::filename_to_uri(path, None)?)
+        .map_err(|error| format!("{name}: {error}"))?;
+    let uri = glib::filename_to_uri(path, None)?;
+    look_into(&uri).map_err(|error| format!("{name} cannot be shown: {error}"))?;
+    Ok(uri)
+}
+
+/// Waits for its first picture.
+fn look_into(uri: &str) -> Result<(), Box<dyn Error>> {
+    let pipeline = gst::parse::launch(&format!("{FILM} ! fakesink"))?
+        .downcast::<gst::Pipeline>()
+        .expect("several elements make a pipeline");
+    let film = pipeline.by_name("film").expect("it is in the description");
+    film.set_property("uri", uri);
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    // Why it does not start stands on the bus.
+    let _ = pipeline.set_state(gst::State::Paused);
+    let end = [gst::MessageType::AsyncDone, gst::MessageType::Error];
+    let outcome = bus.timed_pop_filtered(LONGEST_LOOK, &end);
+    pipeline.set_state(gst::State::Null)?;
+    match outcome.as_ref().map(|message| message.view()) {
+        Some(gst::MessageView::Error(error)) => Err(error.error().message().into()),
+        _ => Ok(()),
+    }
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use super::arguments::{Size, parse_seconds};
+use common::arguments::{Size, parse_seconds};
+use common::connection::Tls;
 
 const DEFAULT_PORT: &str = "4953";
 
@@ -27,15 +27,17 @@ pub struct Cli {
 pub enum Call {
     /// Wait for a call
     Listen {
-        /// Port to wait at, on every interface or only at ADDRESS; port 0 takes a free one
+        /// Port to wait at, on every interface or only at ADDRESS; port 0 takes a free one. Or a URI such as
+        /// videosockets://*:4953, which encrypts
         #[arg(value_name = "[ADDRESS:]PORT", default_value = DEFAULT_PORT, value_parser = parse_listen)]
-        at: Endpoint,
+        at: Place,
     },
     /// Call somebody
     Connect {
-        /// Who to call; an IPv6 address with a port stands in brackets
+        /// Who to call; an IPv6 address with a port stands in brackets. Or a URI such as
+        /// videosockets://camera.local:4953, which encrypts
         #[arg(value_name = "HOST[:PORT]")]
-        to: Endpoint,
+        to: Place,
     },
 }
 
@@ -77,10 +79,18 @@ pub struct Options {
     /// Hang up after this time together
     #[arg(long, value_name = "SECONDS", global = true, value_parser = parse_seconds)]
     pub duration: Option<Duration>,
-    /// Note the time of sending in each frame, as a JPEG comment, so that a videochat at the other end whose clock
-    /// agrees can tell the delay
+    /// Send sound as well, a film's or a tick each second, and play the peer's, over a connection of its own at this
+    /// port [default: the next one]; the peer has to do the same
+    #[arg(long, value_name = "PORT", num_args = 0..=1, global = true, conflicts_with_all = ["lockstep", "plain"])]
+    pub sound: Option<Option<u16>>,
+    /// Let the peer's mouse point into our picture, and say what it clicks and types
+    #[arg(long, global = true, conflicts_with_all = ["lockstep", "plain"])]
+    pub pointer: bool,
+    /// Send frames and nothing else, to a program that knows nothing else; --lockstep does as well
     #[arg(long, global = true)]
-    pub time_stamps: bool,
+    pub plain: bool,
+    #[command(flatten)]
+    pub tls: Tls,
     /// Write the figures of the chat to this file when it ends, one KEY=VALUE a line
     #[arg(long, value_name = "FILE", global = true)]
     pub report: Option<PathBuf>,
@@ -93,17 +103,24 @@ pub enum TestPicture {
     Ball,
 }
 
-/// A host and a port, as in `camera.local:4953` or `[::1]:4953`.
+/// Where the peer is, or where to wait for it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Endpoint {
-    pub host: String,
-    pub port: u16,
+pub enum Place {
+    /// As in `camera.local:4953` or `[::1]:4953`.
+    Address {
+        host: String,
+        port: u16,
+    },
+    Uri(String),
 }
 
-impl FromStr for Endpoint {
+impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            return Ok(Self::Uri(text.into()));
+        }
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest
@@ -126,16 +143,16 @@ impl FromStr for Endpoint {
         if host.is_empty() {
             return Err("the host is missing".into());
         }
-        Ok(Self {
+        Ok(Self::Address {
             host: host.into(),
             port: parse_port(port.unwrap_or(DEFAULT_PORT))?,
         })
     }
 }
 
-fn parse_listen(text: &str) -> Result<Endpoint, String> {
+fn parse_listen(text: &str) -> Result<Place, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(Endpoint {
+        return Ok(Place::Address {
             host: "*".into(),
             port: parse_port(text)?,
         });
@@ -152,10 +169,9 @@ fn parse_port(text: &str) -> Result<u16, String> {
 mod tests {
     use super::*;
 
-    fn endpoint(text: &str) -> Option<(String, u16)> {
-        text.parse()
-            .ok()
-            .map(|Endpoint { host, port }| (host, port))
+    fn address(host: &str, port: u16) -> Place {
+        let host = host.into();
+        Place::Address { host, port }
     }
 
     #[test]
@@ -167,7 +183,7 @@ mod tests {
             ("[::1]", "::1", 4953),
             ("[fe80::1%eth0]:5000", "fe80::1%eth0", 5000),
         ] {
-            assert_eq!(endpoint(text), Some((host.into(), port)), "{text}");
+            assert_eq!(text.parse(), Ok(address(host, port)), "{text}");
         }
         for text in [
             "",
@@ -179,27 +195,22 @@ mod tests {
             "host:65536",
             "host:+1x",
         ] {
-            assert_eq!(endpoint(text), None, "{text}");
+            assert!(text.parse::<Place>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_listener_may_name_only_its_port() {
-        assert_eq!(
-            parse_listen("0"),
-            Ok(Endpoint {
-                host: "*".into(),
-                port: 0
-            })
-        );
-        assert_eq!(
-            parse_listen("[::1]:7"),
-            Ok(Endpoint {
-                host: "::1".into(),
-                port: 7
-            })
-        );
+        assert_eq!(parse_listen("0"), Ok(address("*", 0)));
+        assert_eq!(parse_listen("[::1]:7"), Ok(address("::1", 7)));
         assert!(parse_listen("70000").is_err());
+    }
+
+    #[test]
+    fn a_uri_is_taken_as_it_is() {
+        let uri = "videosockets://[::1]:7?tls-ca-file=a.pem";
+        assert_eq!(uri.parse(), Ok(Place::Uri(uri.into())));
+        assert_eq!(parse_listen(uri), Ok(Place::Uri(uri.into())));
     }
 
     #[test]

@@ -5,13 +5,9 @@
 //! videochat connect its-name           on the other
 //! ```
 
-#[path = "../common/arguments.rs"]
-mod arguments;
 mod chat;
 mod cli;
 mod delay;
-#[path = "../common/pictures.rs"]
-mod pictures;
 mod status;
 
 use std::error::Error;
@@ -131,12 +127,17 @@ impl<'a> Talk<'a> {
                 match request.structure().map(|request| request.name().as_str()) {
                     Some(HANG_UP) => self.hang_up(),
                     Some(chat::FILM_OVER) => self.chat.roll_film()?,
+                    Some(chat::POINTED) => {
+                        let words = request.structure().map(|what| text(what, "words"));
+                        self.screen
+                            .say(&format!("The peer {}", words.unwrap_or_default()));
+                    }
                     _ => (),
                 }
             }
             MessageView::Element(news) => {
-                if let Some(news) = news.structure() {
-                    self.notice(news)?;
+                if let Some(structure) = news.structure() {
+                    self.notice(structure, is_of_sound(message))?;
                 }
             }
             _ => (),
@@ -145,17 +146,24 @@ impl<'a> Talk<'a> {
     }
 
     /// Takes note of what the elements tell about the connection.
-    fn notice(&mut self, news: &gst::StructureRef) -> Result<(), Box<dyn Error>> {
+    fn notice(
+        &mut self,
+        news: &gst::StructureRef,
+        is_of_sound: bool,
+    ) -> Result<(), Box<dyn Error>> {
         match news.name().as_str() {
             "videosocket-listening" => {
                 let place = format!("{} port {}", text(news, "address"), text(news, "port"));
                 // Both elements tell it.
                 if !self.places.contains(&place) {
-                    self.screen.say(&format!("Listening at {place}"));
+                    let what = if is_of_sound { "Sound" } else { "Listening" };
+                    self.screen.say(&format!("{what} at {place}"));
                     self.places.push(place);
                 }
             }
-            "videosocket-connected" if self.meeting.is_none() => self.meet(text(news, "peer"))?,
+            "videosocket-connected" if self.meeting.is_none() && !is_of_sound => {
+                self.meet(text(news, "peer"))?;
+            }
             // One direction has ended: with the peer's goodbye, or with our film.
             "GstBinForwarded"
                 if news
@@ -231,6 +239,12 @@ impl<'a> Talk<'a> {
         counters.dropped = counters.dropped.saturating_sub(before);
         counters
     }
+}
+
+/// Whether one of the elements of the second connection says it.
+fn is_of_sound(message: &gst::Message) -> bool {
+    let name = message.src().map(|source| source.name());
+    name.is_some_and(|name| name.starts_with("sound-"))
 }
 
 fn first_fault(bus: &gst::Bus) -> String {

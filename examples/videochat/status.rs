@@ -20,7 +20,16 @@ pub struct Counters {
     pub sent: Traffic,
     pub received: Traffic,
     pub dropped: u64,
+    /// From when the peer's pictures were made to when they arrived.
     pub delay: Option<Quantiles>,
+    pub sound: Option<SoundCounters>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SoundCounters {
+    pub received: u64,
+    /// From the picture.
+    pub distance: Option<Quantiles>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,6 +121,10 @@ fn status_line(peer: &str, now: &Counters, earlier: &Counters, time: Duration) -
         write!(line, " | delay {:.1} ms", milliseconds(delay.median))
             .expect("a String takes everything");
     }
+    if let Some(distance) = now.sound.and_then(|sound| sound.distance) {
+        let distance = milliseconds(distance.median);
+        write!(line, " | sound {distance:.1} ms apart").expect("a String takes everything");
+    }
     line
 }
 
@@ -151,14 +164,18 @@ pub fn report(counters: &Counters, time: Duration) -> String {
             rate.frames, rate.kilobytes
         );
     }
-    if let Some(delay) = counters.delay {
-        text += &format!("delay_median_ms={:.2}\n", milliseconds(delay.median));
-        text += &format!(
-            "delay_99_percent_ms={:.2}\n",
-            milliseconds(delay.percent_99)
-        );
+    if let Some(sound) = counters.sound {
+        text += &format!("sound_frames_received={}\n", sound.received);
+        text += &quantiles("sound_apart", sound.distance);
     }
-    text
+    text + &quantiles("delay", counters.delay)
+}
+
+fn quantiles(name: &str, of: Option<Quantiles>) -> String {
+    of.map_or_else(String::new, |of| {
+        let (median, percent_99) = (milliseconds(of.median), milliseconds(of.percent_99));
+        format!("{name}_median_ms={median:.2}\n{name}_99_percent_ms={percent_99:.2}\n")
+    })
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -190,6 +207,10 @@ mod tests {
             received: TRAFFIC,
             dropped: 3,
             delay: Some(delay),
+            sound: Some(SoundCounters {
+                received: 90,
+                distance: Some(delay),
+            }),
         }
     }
 
@@ -204,7 +225,7 @@ mod tests {
         };
         assert_eq!(
             status_line("[::1]:4953", &counters(), &earlier, Duration::from_secs(1)),
-            "[::1]:4953 | out 30.0 fps 600 kB/s | in 60.0 fps 1200 kB/s | 3 dropped | delay 0.4 ms"
+            "[::1]:4953 | out 30.0 fps 600 kB/s | in 60.0 fps 1200 kB/s | 3 dropped | delay 0.4 ms | sound 0.4 ms apart"
         );
     }
 
@@ -224,6 +245,8 @@ mod tests {
             "fps_sent=30.0",
             "frames_dropped=3",
             "delay_median_ms=0.42",
+            "sound_frames_received=90",
+            "sound_apart_99_percent_ms=1.30",
         ] {
             assert!(
                 report.lines().any(|other| other == line),

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use super::cli::Cli;
 use super::reachable;
+use super::server::Server;
 use super::viewers::{HEAD, Viewer};
 use browser::{Names, Sink};
 
@@ -57,8 +58,8 @@ pub struct Web {
 }
 
 impl Web {
-    /// Shows what is served at `sink_port`.
-    pub fn open(cli: &Cli, port: u16, sink_port: u16) -> Result<Self, Box<dyn Error>> {
+    /// Shows what the server serves.
+    pub fn open(cli: &Cli, port: u16, server: &Server) -> Result<Self, Box<dyn Error>> {
         let runtime = runtime()?;
         let listeners = runtime
             .block_on(async { listen::bind_all(&cli.web_host, port) })
@@ -70,7 +71,7 @@ impl Web {
         let table = watch::Sender::new(table(&[]));
         let names = Names::default();
         let stage = Stage {
-            sink: Sink::new(&cli.host, sink_port, names.clone())?,
+            sink: Sink::new(&server.host(), server.port(), names.clone())?,
             is_local: addresses.iter().all(|address| address.ip().is_loopback()),
             patience: cli.timeout,
             table: table.clone(),
