@@ -221,7 +221,10 @@ fn escaped(text: &str, allowed: &str) -> String {
 }
 
 fn unescaped(text: &str) -> Result<String, String> {
-    Uri::unescape_string(text, None)
-        .map(Into::into)
-        .ok_or_else(|| format!("has {text:?}, which is not percent-encoded UTF-8"))
+    // GLib decodes a text to what may be none.
+    let bytes = Uri::unescape_bytes(text, None).ok();
+    let unescaped = bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+    unescaped
+        .filter(|unescaped| !unescaped.contains('\0'))
+        .ok_or_else(|| format!("has {text:?}, which is not percent-encoded UTF-8 without NUL"))
 }

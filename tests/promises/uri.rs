@@ -191,6 +191,16 @@ fn what_is_wrong_is_named() {
         ("videosocket://localhost:camera", "camera"),
         ("http://localhost:4953", "http"),
         (
+            "videosocket://localhost:4953?connection-id=%ff",
+            "\"%FF\", which is not percent-encoded UTF-8",
+        ),
+        ("videosocket://localhost:4953?%c3=1", "\"%C3\""),
+        ("videosocket://localhost:4953?connection-id=%00", "\"%00\""),
+        (
+            "videosocket://localhost:4953?connection-id=%f",
+            "connection-id=%f",
+        ),
+        (
             "videosocket://camera.local%3A4999",
             "host=camera.local port=4999",
         ),
