@@ -4,8 +4,9 @@ PLUGINS := $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/gstreamer-1.0/plugins
 LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 
 MINUTES := 10
+SECONDS := 600
 
-.PHONY: help setup demo bench bench-serving soak test test-rust test-python test-browser test-on screenshot lint oldest-rust deny docs-cache deb install uninstall
+.PHONY: help setup demo bench bench-serving soak test test-rust test-python test-browser test-on screenshot fuzz lint oldest-rust deny docs-cache deb install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +50,9 @@ screenshot: ## Take the picture of that page anew (docs/web.png)
 
 test-on: ## Run every test on another suite of Debian (SUITE=bookworm, trixie, forky; as root)
 	@scripts/test-on.sh "$(SUITE)"
+
+fuzz: ## Run the fuzz targets, for so long in all (SECONDS=600; nightly Rust, cargo install cargo-fuzz)
+	@scripts/fuzz.sh "$(SECONDS)"
 
 lint: setup ## Check the formatting, the lints, the documentation and the layers
 	$(CARGO) fmt --all --check

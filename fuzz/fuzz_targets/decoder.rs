@@ -3,6 +3,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
+use checks::wire_check;
 use libfuzzer_sys::fuzz_target;
 
 /// The stream begins with a few whole frames, so that the fuzzer need not guess each header. The

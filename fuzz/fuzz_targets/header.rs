@@ -2,6 +2,7 @@
 
 #![no_main]
 
+use checks::wire_check;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: ((u8, u8, u8, i8), u64, &[u8])| {

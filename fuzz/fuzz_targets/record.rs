@@ -3,9 +3,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
+use checks::wire_check::{self, Part};
 use gstvideosocket::wire::record::RecordKind;
 use libfuzzer_sys::fuzz_target;
-use wire_check::Part;
 
 /// Parts spare the fuzzer the guessing of each head; the tail lets it guess after all.
 #[derive(Arbitrary, Debug)]

@@ -8,12 +8,14 @@ mod burst;
 mod client;
 mod edge;
 mod flow;
-#[cfg(test)]
-mod model;
+#[cfg(any(test, fuzzing))]
+pub mod model;
 mod place;
 mod queue;
 mod records;
 mod standing;
+#[cfg(any(test, fuzzing))]
+pub mod storm;
 #[cfg(test)]
 mod tests;
 

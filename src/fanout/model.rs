@@ -1,26 +1,26 @@
 //! The fan-out beside a naive one, in which each client has a list of its own: whatever happens, each is sent the
 //! same, loses as much, and nothing is kept that nobody needs.
 
-use proptest::{collection::vec, prelude::*};
+use std::io;
 
-use super::{
-    tests::{Letter, some_time},
-    *,
-};
+use super::*;
 use crate::wire::HeaderFormat;
 
-/// As many cases as take a moment. What fails is shown, and not kept in a file.
-fn config() -> ProptestConfig {
-    ProptestConfig {
-        cases: 128,
-        failure_persistence: None,
-        ..ProptestConfig::default()
+/// A payload of one letter.
+#[derive(Debug)]
+pub struct Letter(pub u8);
+
+impl Payload for Letter {
+    type Chunk<'a> = [u8; 1];
+
+    fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 1]>> {
+        std::iter::once(Ok([self.0]))
     }
 }
 
 /// What happens to a stream.
 #[derive(Clone, Debug)]
-enum Happening {
+pub enum Happening {
     Push {
         letter: u8,
         len: usize,
@@ -39,46 +39,6 @@ enum Happening {
     Headers(u8),
     Jump,
     JoinAt(JoinAt),
-}
-
-fn happening() -> impl Strategy<Value = Happening> {
-    let client = 0usize..6;
-    prop_oneof![
-        12 => (any::<u8>(), 0usize..5, any::<bool>(), prop::bool::weighted(0.1)).prop_map(
-            |(letter, len, keyframe, repeats)| Happening::Push { letter, len, keyframe, repeats }
-        ),
-        2 => Just(Happening::Join),
-        1 => client.clone().prop_map(Happening::Leave),
-        8 => (client.clone(), 0usize..60, any::<bool>())
-            .prop_map(|(client, bytes, is_short)| Happening::Take { client, bytes, is_short }),
-        3 => client.prop_map(Happening::Fill),
-        1 => any::<u8>().prop_map(Happening::Headers),
-        1 => Just(Happening::Jump),
-        1 => join_at().prop_map(Happening::JoinAt),
-    ]
-}
-
-fn join_at() -> impl Strategy<Value = JoinAt> {
-    prop_oneof![
-        Just(JoinAt::Latest),
-        Just(JoinAt::NextKeyframe),
-        Just(JoinAt::LatestKeyframe)
-    ]
-}
-
-fn flow() -> impl Strategy<Value = Flow> {
-    let overflow = prop_oneof![Just(Overflow::Block), Just(Overflow::Drop)];
-    let limits = (prop::option::of(1usize..6), prop::option::of(10usize..60));
-    (overflow, limits, join_at()).prop_map(|(overflow, (frames, bytes), join)| Flow {
-        overflow,
-        limits: Limits {
-            frames,
-            bytes,
-            time: None,
-        },
-        join,
-        ..Flow::default()
-    })
 }
 
 /// A frame of the naive fan-out.
@@ -330,7 +290,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(flow: Flow) -> Self {
+    fn new(flow: Flow, now: Instant) -> Self {
         let mut fanout = Fanout::new(Audience::Clients);
         fanout.begin(flow);
         let version = fanout.headers.version;
@@ -341,7 +301,7 @@ impl Pair {
                 ..Naive::default()
             },
             flow,
-            now: some_time(),
+            now,
             pushed: 0,
             spent: 0,
         }
@@ -461,32 +421,26 @@ impl Pair {
     }
 }
 
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn each_client_gets_what_a_list_of_its_own_would_give_it(
-        flow in flow(),
-        happenings in vec(happening(), 1..120),
-    ) {
-        let mut pair = Pair::new(flow);
-        for happening in &happenings {
-            pair.happen(happening);
-            pair.compare();
-        }
-        pair.compare_kept();
+/// Clients of both of them, which are sent the same, and lose as much.
+pub fn beside_lists_of_their_own(flow: Flow, happenings: &[Happening], now: Instant) {
+    let mut pair = Pair::new(flow, now);
+    for happening in happenings {
+        pair.happen(happening);
+        pair.compare();
     }
+    pair.compare_kept();
 }
 
-/// One peer after the other, with and without turns.
-fn one_after_the_other(
+/// One peer after the other, with and without turns: what is pushed is spent.
+pub fn one_after_the_other(
     audience: Audience,
     flow: Flow,
     happenings: &[(Happening, bool)],
-) -> (usize, usize) {
+    mut now: Instant,
+) {
     let mut fanout = Fanout::new(audience);
     fanout.begin(flow);
-    let (mut now, mut client) = (some_time(), None);
+    let mut client = None;
     let (mut pushed, mut spent) = (0, 0);
     for (happening, flag) in happenings {
         match (happening, client) {
@@ -545,22 +499,84 @@ fn one_after_the_other(
         spent += fanout.spent().drain(..).count();
     }
     fanout.end();
-    (pushed, spent + fanout.spent().drain(..).count())
+    assert_eq!(pushed, spent + fanout.spent().drain(..).count());
 }
 
-proptest! {
-    #![proptest_config(config())]
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
 
-    #[test]
-    fn nothing_is_kept_for_peers_that_come_one_after_the_other(
-        flow in flow(),
-        lockstep in prop::bool::weighted(0.3),
-        comes in any::<bool>(),
-        happenings in vec((happening(), any::<bool>()), 1..120),
-    ) {
-        let audience = if comes { Audience::Caller } else { Audience::Callee };
-        let (pushed, spent) =
-            one_after_the_other(audience, Flow { lockstep, ..flow }, &happenings);
-        prop_assert_eq!(pushed, spent);
+    use super::{super::tests::some_time, *};
+
+    /// As many cases as take a moment. What fails is shown, and not kept in a file.
+    fn config() -> ProptestConfig {
+        ProptestConfig {
+            cases: 128,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        }
+    }
+
+    fn happening() -> impl Strategy<Value = Happening> {
+        let client = 0usize..6;
+        prop_oneof![
+            12 => (any::<u8>(), 0usize..5, any::<bool>(), prop::bool::weighted(0.1)).prop_map(
+                |(letter, len, keyframe, repeats)| Happening::Push { letter, len, keyframe, repeats }
+            ),
+            2 => Just(Happening::Join),
+            1 => client.clone().prop_map(Happening::Leave),
+            8 => (client.clone(), 0usize..60, any::<bool>())
+                .prop_map(|(client, bytes, is_short)| Happening::Take { client, bytes, is_short }),
+            3 => client.prop_map(Happening::Fill),
+            1 => any::<u8>().prop_map(Happening::Headers),
+            1 => Just(Happening::Jump),
+            1 => join_at().prop_map(Happening::JoinAt),
+        ]
+    }
+
+    fn join_at() -> impl Strategy<Value = JoinAt> {
+        prop_oneof![
+            Just(JoinAt::Latest),
+            Just(JoinAt::NextKeyframe),
+            Just(JoinAt::LatestKeyframe)
+        ]
+    }
+
+    fn flow() -> impl Strategy<Value = Flow> {
+        let overflow = prop_oneof![Just(Overflow::Block), Just(Overflow::Drop)];
+        let limits = (prop::option::of(1usize..6), prop::option::of(10usize..60));
+        (overflow, limits, join_at()).prop_map(|(overflow, (frames, bytes), join)| Flow {
+            overflow,
+            limits: Limits {
+                frames,
+                bytes,
+                time: None,
+            },
+            join,
+            ..Flow::default()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn each_client_gets_what_a_list_of_its_own_would_give_it(
+            flow in flow(),
+            happenings in vec(happening(), 1..120),
+        ) {
+            beside_lists_of_their_own(flow, &happenings, some_time());
+        }
+
+        #[test]
+        fn nothing_is_kept_for_peers_that_come_one_after_the_other(
+            flow in flow(),
+            lockstep in prop::bool::weighted(0.3),
+            comes in any::<bool>(),
+            happenings in vec((happening(), any::<bool>()), 1..120),
+        ) {
+            let audience = if comes { Audience::Caller } else { Audience::Callee };
+            one_after_the_other(audience, Flow { lockstep, ..flow }, &happenings, some_time());
+        }
     }
 }

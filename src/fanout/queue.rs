@@ -320,7 +320,7 @@ impl<P> Queue<P> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl<P> Queue<P> {
     /// How many frames are kept.
     pub fn len(&self) -> usize {

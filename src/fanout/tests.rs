@@ -1,21 +1,9 @@
 //! Each decision by itself, in time that passes when the test says so.
 
-use std::io;
+pub(super) use super::model::Letter;
 
 use super::*;
 use crate::wire::HeaderFormat;
-
-/// The payload is a letter.
-#[derive(Debug)]
-pub(super) struct Letter(pub u8);
-
-impl Payload for Letter {
-    type Chunk<'a> = [u8; 1];
-
-    fn chunks(&self) -> impl Iterator<Item = io::Result<[u8; 1]>> {
-        std::iter::once(Ok([self.0]))
-    }
-}
 
 const WIRE_LEN: usize = 9;
 const SECOND: Duration = Duration::from_secs(1);

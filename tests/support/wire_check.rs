@@ -150,7 +150,7 @@ pub fn decoder(
     let decoder = Decoder::new(format, max_frame_size, ahead).with_preamble(preamble);
     assert_eq!(
         decode(decoder, stream, pieces),
-        reference_decoder(format, preamble, max_frame_size, stream)
+        reference_decoder(form, preamble, max_frame_size, stream)
     );
 }
 
@@ -444,7 +444,7 @@ impl<I: Iterator<Item = usize>> Trickle<'_, I> {
 
 /// Takes frame by frame off a stream that is all there.
 fn reference_decoder(
-    format: HeaderFormat,
+    form: Form,
     preamble: usize,
     max_frame_size: u64,
     stream: &[u8],
@@ -462,7 +462,7 @@ fn reference_decoder(
         if stream.is_empty() {
             break Ending::Clean;
         }
-        match reference_frame(format, max_frame_size, stream) {
+        match reference_frame(form, max_frame_size, stream) {
             Ok((payload, rest)) => {
                 frames.push(payload.to_vec());
                 stream = rest;
@@ -475,11 +475,14 @@ fn reference_decoder(
 
 /// The payload of the frame at the start of a stream, and the rest of the stream.
 fn reference_frame(
-    format: HeaderFormat,
+    form: Form,
     max_frame_size: u64,
     stream: &[u8],
 ) -> Result<(&[u8], &[u8]), Ending> {
-    let head = format.decode(stream)?.ok_or({
+    let format = form.format();
+    // What is wrong with it is the format's to say.
+    let head = reference_header(form, stream).map_err(|_| format.decode(stream).unwrap_err())?;
+    let head = head.ok_or({
         Ending::Truncated(Truncated::Header {
             got: stream.len(),
             len: format.max_header_len(),
@@ -502,6 +505,7 @@ fn reference_frame(
 /// Takes frames and records off a stream that is all there.
 fn reference_records(max_frame_size: u64, mut stream: &[u8]) -> (Vec<Item>, Ending) {
     let mut items = Vec::new();
+    let plain = Form::plain(LengthField::Decimal(8));
     // The letters since the last frame, and the lengths of the metas among them.
     let (mut has_greeted, mut letters, mut metas) = (false, Vec::new(), Vec::new());
     let ending = loop {
@@ -513,7 +517,7 @@ fn reference_records(max_frame_size: u64, mut stream: &[u8]) -> (Vec<Item>, Endi
             _ => (),
         }
         let Some((letter, len)) = reference_head(stream) else {
-            match reference_frame(HeaderFormat::default(), max_frame_size, stream) {
+            match reference_frame(plain, max_frame_size, stream) {
                 Ok((payload, rest)) => {
                     items.push(Item::Frame(payload.to_vec()));
                     (letters, metas) = (Vec::new(), Vec::new());
