@@ -99,6 +99,7 @@ fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
 fn color(row: Row) -> RGBColor {
     match row {
         Row::Raw => RGBColor(0, 0, 0),
+        Row::RawTls => RGBColor(120, 120, 120),
         Row::Videosocket => RGBColor(0, 114, 178),
         Row::VideosocketLists => RGBColor(86, 180, 233),
         Row::VideosocketMetadata => RGBColor(240, 228, 66),

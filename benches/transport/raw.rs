@@ -1,4 +1,4 @@
-//! The limit: what a plain C program would do, with the same system calls.
+//! The limit: what a plain C program would do, with the same system calls; and the same through rustls alone.
 
 use std::{
     io::{self, IoSlice, Read, Write},
@@ -12,18 +12,24 @@ use crate::{
     clock,
     meter::{Meter, STAMP_LEN},
     outlet::Outlet,
+    tls,
 };
 
 pub struct RawSender {
-    stream: TcpStream,
+    stream: Box<dyn Write + Send>,
     payload: Vec<u8>,
 }
 
 impl RawSender {
-    pub fn connect(port: u16, size: usize) -> io::Result<Self> {
+    pub fn connect(port: u16, size: usize, is_encrypted: bool) -> io::Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_nodelay(true)?;
         let payload = vec![7; size];
+        let stream: Box<dyn Write + Send> = if is_encrypted {
+            Box::new(tls::client(stream))
+        } else {
+            Box::new(stream)
+        };
         Ok(Self { stream, payload })
     }
 
@@ -38,7 +44,7 @@ impl RawSender {
                 sent => IoSlice::advance_slices(&mut left, sent),
             }
         }
-        Ok(())
+        self.stream.flush()
     }
 }
 
@@ -54,20 +60,29 @@ impl Outlet for RawSender {
 }
 
 /// Waits for the sender at the port that it returns.
-pub fn receive(meter: Arc<Meter>) -> io::Result<u16> {
+pub fn receive(is_encrypted: bool, meter: Arc<Meter>) -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
-        if let Err(error) = listener.accept().and_then(|(peer, _)| read(peer, &meter)) {
+        if let Err(error) = serve(&listener, is_encrypted, &meter) {
             fail(format!("receiver: {error}"));
         }
     });
     Ok(port)
 }
 
+fn serve(listener: &TcpListener, is_encrypted: bool, meter: &Meter) -> io::Result<()> {
+    let (peer, _) = listener.accept()?;
+    peer.set_nodelay(true)?;
+    if is_encrypted {
+        read(tls::server(peer), meter)
+    } else {
+        read(peer, meter)
+    }
+}
+
 /// `read` on a socket is one `recv`; `read_exact` goes on after a short one.
-fn read(mut stream: TcpStream, meter: &Meter) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+fn read(mut stream: impl Read, meter: &Meter) -> io::Result<()> {
     let mut header = [0; 8];
     let mut payload = vec![0; meter.size];
     loop {

@@ -18,7 +18,7 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
     let meter = Arc::new(Meter::new(job, mark));
     let row = job.case.row;
     let port = if row.receiving().is_empty() {
-        raw::receive(Arc::clone(&meter)).map_err(|error| error.to_string())
+        raw::receive(row.is_encrypted(), Arc::clone(&meter)).map_err(|error| error.to_string())
     } else {
         pads::receive(row, Arc::clone(&meter))
     };

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub enum Row {
     /// A loop of plain system calls with the framing of this crate: the limit
     Raw,
+    /// The same loop through rustls: the limit of what is encrypted
+    RawTls,
     /// videosocketsink, videosocketsrc
     Videosocket,
     /// The same, given lists of buffers
@@ -28,8 +30,9 @@ pub enum Row {
 }
 
 /// Without those of half a row, which say where a difference comes from.
-pub const ALL: [Row; 8] = [
+pub const ALL: [Row; 9] = [
     Row::Raw,
+    Row::RawTls,
     Row::Videosocket,
     Row::VideosocketLists,
     Row::VideosocketMetadata,
@@ -49,6 +52,7 @@ impl Row {
     pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
+            Self::RawTls => "raw TLS",
             Self::Videosocket => "videosocket",
             Self::VideosocketLists => "videosocket lists",
             Self::VideosocketMetadata => "videosocket metadata",
@@ -64,7 +68,7 @@ impl Row {
     /// From what pushes frames to the network.
     pub fn sending(self) -> &'static [&'static str] {
         match self {
-            Self::Raw | Self::VideosocketSrc => &[],
+            Self::Raw | Self::RawTls | Self::VideosocketSrc => &[],
             Self::Videosocket
             | Self::VideosocketLists
             | Self::VideosocketMetadata
@@ -79,7 +83,7 @@ impl Row {
     /// From the network to what takes frames.
     pub fn receiving(self) -> &'static [&'static str] {
         match self {
-            Self::Raw | Self::VideosocketSink => &[],
+            Self::Raw | Self::RawTls | Self::VideosocketSink => &[],
             Self::Videosocket
             | Self::VideosocketLists
             | Self::VideosocketMetadata
@@ -105,7 +109,7 @@ impl Row {
 
     /// As the last element, or the first, is told.
     pub fn is_encrypted(self) -> bool {
-        self == Self::VideosocketTls
+        matches!(self, Self::RawTls | Self::VideosocketTls)
     }
 
     /// As the last element of the sender is told.

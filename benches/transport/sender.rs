@@ -5,7 +5,7 @@ use std::{sync::mpsc::Receiver, thread};
 use crate::{
     child::{fail, say},
     clock::{self, Usage},
-    job::{Job, Said, Task, Window},
+    job::{Case, Job, Said, Task, Window},
     outlet::Outlet,
     pads::PadSender,
     raw::RawSender,
@@ -35,8 +35,9 @@ pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
 }
 
 fn outlet(job: &Job, port: u16) -> Result<Box<dyn Outlet + Send>, String> {
-    Ok(if job.case.row.sending().is_empty() {
-        Box::new(RawSender::connect(port, job.case.size).map_err(|e| e.to_string())?)
+    let Case { row, size, .. } = job.case;
+    Ok(if row.sending().is_empty() {
+        Box::new(RawSender::connect(port, size, row.is_encrypted()).map_err(|e| e.to_string())?)
     } else {
         Box::new(PadSender::connect(job.case, port)?)
     })
