@@ -13,7 +13,7 @@ use super::{
 use crate::{
     metadata::{RestoreError, clock, describe, raw_video, restore},
     transport::Arrival,
-    wire::record::{Back, Buffer, Clock, Meta, Record, RecordKind, Scope, Upstream},
+    wire::record::{Back, Buffer, BufferFlags, Clock, Meta, Record, RecordKind, Scope, Upstream},
 };
 
 /// Requests of the same kind closer than this are one.
@@ -38,6 +38,8 @@ pub struct Described {
     back: Option<Back>,
     /// Since when the peer is asked, and has not.
     asked: Option<Instant>,
+    /// Frames were thrown away: what follows them cannot be decoded without a keyframe.
+    lacks_keyframe: bool,
     /// The clock as it was told, and when, until this side has one to compare it with.
     told_clock: Option<(Clock<'static>, Arrival)>,
     /// What that is called.
@@ -101,6 +103,7 @@ impl Described {
         self.timing.connected();
         self.back = None;
         self.asked = None;
+        self.lacks_keyframe = false;
         self.told_clock = None;
         self.caps = None;
         self.metas.clear();
@@ -115,7 +118,23 @@ impl Described {
     /// are. It is waited for no longer once that is false.
     pub fn is_premature(&mut self, now: Instant) -> bool {
         let asked = *self.asked.get_or_insert(now);
-        self.back.is_none() && now.saturating_duration_since(asked) < PATIENCE
+        let is_premature = self.back.is_none() && now.saturating_duration_since(asked) < PATIENCE;
+        if is_premature {
+            self.lacks_keyframe = true;
+            self.keyframe.is_due = true;
+        }
+        is_premature
+    }
+
+    /// Whether a frame cannot be decoded, since what it needs was thrown away.
+    pub fn is_undecodable(&mut self, record: &Buffer) -> bool {
+        let is_stream_header =
+            record.flags.contains(BufferFlags::HEADER) && record.pts.or(record.dts).is_none();
+        if is_stream_header {
+            return false;
+        }
+        self.lacks_keyframe &= record.flags.contains(BufferFlags::DELTA_UNIT);
+        self.lacks_keyframe
     }
 
     /// Takes note of a record that came then.
@@ -318,7 +337,8 @@ impl Described {
 
     /// A keyframe that was asked for too early, as a record.
     pub fn due_keyframe(&mut self, now: Instant) -> Option<Vec<u8>> {
-        if !self.keyframe.is_due || !self.keyframe.ask(KEYFRAME_INTERVAL, now) {
+        let is_taken = self.back.is_some_and(|back| back.keyframe);
+        if !is_taken || !self.keyframe.is_due || !self.keyframe.ask(KEYFRAME_INTERVAL, now) {
             return None;
         }
         let request = Upstream::Keyframe { all_headers: true };

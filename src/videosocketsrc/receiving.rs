@@ -77,6 +77,11 @@ impl VideoSocketSrc {
                     return Ok(None);
                 }
                 self.ask_again();
+                if let Some((record, _)) = &announced
+                    && lock(&self.described).is_undecodable(record)
+                {
+                    return Ok(None);
+                }
                 let buffer = frame.into_buffer();
                 match announced {
                     None => Ok(Some(Frame {

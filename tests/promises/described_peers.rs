@@ -15,9 +15,13 @@ fn record(letter: u8, payload: &[u8]) -> Vec<u8> {
 
 /// The record before a frame that was to be shown then.
 fn buffer_record(sequence: u16, pts: i64) -> Vec<u8> {
+    flagged_record(sequence, 0, pts)
+}
+
+fn flagged_record(sequence: u16, flags: u16, pts: i64) -> Vec<u8> {
     let mut payload = Vec::new();
     payload.extend_from_slice(&sequence.to_be_bytes());
-    payload.extend_from_slice(&[0; 2]);
+    payload.extend_from_slice(&flags.to_be_bytes());
     payload.extend_from_slice(&pts.to_be_bytes());
     payload.extend_from_slice(&i64::MIN.to_be_bytes());
     payload.extend_from_slice(&[0xff; 16]);
@@ -346,6 +350,24 @@ fn a_source_that_asks_greets_at_once_and_asks_for_keyframes_if_it_may() {
     let request = gst_video::UpstreamForceKeyUnitEvent::builder().build();
     assert!(source.source.static_pad("src").unwrap().send_event(request));
     assert_eq!(read(&peer), ('U', b"keyframe all-headers=1".to_vec()));
+}
+
+#[test]
+fn a_source_that_passed_over_what_came_before_the_greeting_begins_with_a_keyframe() {
+    const DELTA_UNIT: u16 = 1;
+    let source = Receiver::playing("mode=listen port=0 metadata=request");
+    let peer = Peer::connect(source.port());
+    assert_eq!(read(&peer).0, 'H');
+    peer.send_frame(b"the keyframe");
+    peer.send(&record(b'H', b"videosocket 1\nback keyframe\n"));
+    peer.send(&flagged_record(0, DELTA_UNIT, 0));
+    peer.send_frame(b"what needs it");
+    assert_eq!(read(&peer), ('U', b"keyframe all-headers=1".to_vec()));
+    peer.send(&buffer_record(1, 1));
+    peer.send_frame(b"another");
+    peer.send(&flagged_record(2, DELTA_UNIT, 2));
+    peer.send_frame(b"what needs that");
+    assert_eq!(source.frames(2), [&b"another"[..], b"what needs that"]);
 }
 
 #[test]
