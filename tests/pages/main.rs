@@ -1,6 +1,7 @@
 //! What the pages show is taken from them and done as their readers do it: pipelines and programs run, whichever
 //! side starts first; pictures arrive, and nobody warns of anything.
 
+mod crates;
 mod document;
 mod opencv;
 mod program;
