@@ -37,17 +37,17 @@ const RUN_BY: &[(&str, &str, &str)] = &[
     (
         GUIDE,
         "cargo run --release --example videochat -- listen",
-        "tests/examples.rs",
+        "examples/tests/chat.rs",
     ),
     (
         GUIDE,
         "cargo run --release --example videochat -- connect",
-        "tests/examples.rs",
+        "examples/tests/chat.rs",
     ),
     (
         GUIDE,
         "$ cargo run --release --example camera_server",
-        "tests/examples.rs",
+        "examples/camera_server/tests/viewers.rs",
     ),
     (
         GUIDE,

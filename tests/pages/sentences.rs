@@ -19,9 +19,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "cargo run --release --example videochat -- --help",
-        "tests/examples.rs",
+        "examples/tests/main.rs",
     ),
-    ("cargo run --example NAME -- --help", "tests/examples.rs"),
+    (
+        "cargo run --example NAME -- --help",
+        "examples/tests/main.rs",
+    ),
     ("cargo cinstall", "scripts/test-cinstall.sh"),
     ("cargo deny", "scripts/deny.sh"),
     ("cargo package", "a release does"),
