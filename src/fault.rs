@@ -1,8 +1,11 @@
 //! A transport's error as GStreamer's: domain, code, sentence, details.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use gst::prelude::*;
@@ -204,4 +207,12 @@ fn code(error: &Error, direction: Direction) -> Code {
 /// The error with the system's own codes, and what is behind it.
 fn details(error: &Error) -> String {
     format!("{error:?}")
+}
+
+/// The error of records that are to go along with frames of another form.
+pub fn metadata_refused(wanted: &str, reason: impl fmt::Display) -> gst::ErrorMessage {
+    gst::error_msg!(
+        gst::ResourceError::Settings,
+        ("metadata={wanted} goes with frames behind 8 plain digits, and not with {reason}")
+    )
 }

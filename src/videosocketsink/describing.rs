@@ -1,6 +1,6 @@
 //! What is said of the stream to peers that understand records.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gst::prelude::*;
 use gst_base::prelude::*;
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How often those who have come are told what the clock shows.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+const CLOCK_INTERVAL: gst::ClockTime = gst::ClockTime::SECOND;
 
 /// What holds until it is said otherwise, each as a record.
 #[derive(Default)]
@@ -36,6 +36,10 @@ pub struct Describing {
     video: Option<VideoInfo>,
     sequence: u16,
     clock: Option<SentClock>,
+    /// What the clock showed when it was last looked at.
+    now: Option<gst::ClockTime>,
+    /// The clock's record, which the next frame takes along.
+    due: Option<Vec<u8>>,
     /// For the metas of a frame, kept for its memory.
     scratch: Vec<u8>,
 }
@@ -50,7 +54,8 @@ struct SentClock {
     latency: gst::ClockTime,
     is_paced: bool,
     id: String,
-    at: Instant,
+    /// When it was told, by itself.
+    at: gst::ClockTime,
 }
 
 impl Describing {
@@ -142,10 +147,23 @@ impl Describing {
         Description::new(clock, records, now)
     }
 
-    /// Notes which clock the element has, and says whether that is another than was told.
-    pub fn update_clock(&mut self, sink: &VideoSocketSink, is_paced: bool, now: Instant) -> bool {
-        let clock = sink.clock();
+    /// Looks at the clock of the element, and says whether that is another than was told. Unless it `may_be_other`,
+    /// only what each state change may change is asked for, and all now and then.
+    pub fn update_clock(
+        &mut self,
+        sink: &VideoSocketSink,
+        is_paced: bool,
+        may_be_other: bool,
+    ) -> bool {
+        self.now = self.clock.as_ref().map(|sent| sent.clock.time());
         let base_time = sink.base_time().unwrap_or_default();
+        let is_same = |sent: &SentClock| {
+            sent.base_time == base_time && sent.is_paced == is_paced && !sent.is_due(self.now)
+        };
+        if !may_be_other && self.clock.as_ref().is_some_and(is_same) {
+            return false;
+        }
+        let clock = sink.clock();
         // Without synchronisation a frame is handed over as it comes.
         let latency = if sink.is_sync() {
             sink.latency()
@@ -163,45 +181,47 @@ impl Describing {
             _ => false,
         };
         if !is_same {
+            self.now = clock.as_ref().map(gst::Clock::time);
             self.clock = clock.map(|clock| SentClock {
                 id: clock::id(&clock).unwrap_or_default(),
                 clock,
                 base_time,
                 latency,
                 is_paced,
-                at: now,
+                at: self.now.unwrap_or_default(),
             });
         }
         !is_same
     }
 
-    /// The clock's record, where it is time to tell it again.
-    pub fn due_clock(&mut self, now: Instant) -> Option<Vec<u8>> {
-        let sent = self.clock.as_mut()?;
-        if now.saturating_duration_since(sent.at) < CLOCK_INTERVAL {
-            return None;
-        }
+    /// The clock's record, where it is time to tell it again. The next frame takes it along.
+    pub fn due_clock(&mut self) -> Option<Vec<u8>> {
+        let now = self.now?;
+        let sent = self.clock.as_mut().filter(|sent| sent.is_due(Some(now)))?;
         sent.at = now;
-        sent.record(sent.clock.time())
+        if sent.id.is_empty() {
+            // It may have found its master since.
+            sent.id = clock::id(&sent.clock).unwrap_or_default();
+        }
+        self.due = sent.record(now);
+        self.due.clone()
     }
 
-    /// What stands before a buffer in place of its header alone, and behind `first`.
+    /// What stands before a buffer in place of its header alone.
     pub fn lead(
         &mut self,
         buffer: &gst::BufferRef,
         segment: Option<&gst::FormattedSegment<gst::ClockTime>>,
-        first: Option<&[u8]>,
     ) -> Option<Lead> {
-        let clock = self.clock.as_ref().map(|sent| sent.clock.time());
-        let record = describe::buffer(buffer, segment, self.sequence, clock);
+        let record = describe::buffer(buffer, segment, self.sequence, self.now);
         self.sequence = self.sequence.wrapping_add(1);
         self.scratch.clear();
         let has_metas = describe::metas(buffer, self.video.as_ref(), &mut self.scratch);
         let len = buffer.size() as u64;
-        if first.is_none() && !has_metas {
+        if self.due.is_none() && !has_metas {
             return record.prefix(len).ok().map(Lead::Short);
         }
-        let mut bytes = first.unwrap_or_default().to_vec();
+        let mut bytes = self.due.take().unwrap_or_default();
         Record::Buffer(record).encode(&mut bytes).ok()?;
         bytes.extend_from_slice(&self.scratch);
         bytes.extend_from_slice(&HeaderFormat::default().encode(len).ok()?);
@@ -219,6 +239,12 @@ impl Describing {
 }
 
 impl SentClock {
+    /// Whether it is time to tell it again, or the clock has gone back.
+    fn is_due(&self, now: Option<gst::ClockTime>) -> bool {
+        let since = now.map(|now| now.checked_sub(self.at));
+        since.is_some_and(|since| since.is_none_or(|since| since >= CLOCK_INTERVAL))
+    }
+
     fn record(&self, now: gst::ClockTime) -> Option<Vec<u8>> {
         let mut record = Vec::new();
         let clock = Clock {
@@ -253,7 +279,7 @@ mod tests {
                 latency: gst::ClockTime::ZERO,
                 is_paced: true,
                 id: String::new(),
-                at: Instant::now(),
+                at: gst::ClockTime::ZERO,
             }),
             ..Describing::default()
         };

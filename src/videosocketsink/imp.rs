@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     fanout::{self, Flow},
-    fault::{Direction, here},
+    fault::{self, Direction, here},
     frames::SentBuffer,
     lock::lock,
     messages::{self, RemoveReason},
@@ -37,6 +37,8 @@ pub struct VideoSocketSink {
     pub(super) stream: Mutex<Stream>,
     /// The connection is shared, for which the first frame does not wait for PLAYING.
     sends_ahead: AtomicBool,
+    /// The element has been given a clock or a latency since they were last looked at.
+    pub(super) clock_may_be_other: AtomicBool,
     /// The last endpoint, whose counters outlive it.
     endpoint: Mutex<Option<Arc<Endpoint<SentBuffer>>>>,
 }
@@ -173,6 +175,19 @@ impl ElementImpl for VideoSocketSink {
         &TEMPLATES
     }
 
+    /// The element has it when this returns: its base time, which is looked at for each frame, comes after that.
+    fn set_clock(&self, clock: Option<&gst::Clock>) -> bool {
+        self.clock_may_be_other.store(true, Relaxed);
+        self.parent_set_clock(clock)
+    }
+
+    fn send_event(&self, event: gst::Event) -> bool {
+        let is_latency = event.type_() == gst::EventType::Latency;
+        let is_taken = self.parent_send_event(event);
+        self.clock_may_be_other.fetch_or(is_latency, Relaxed);
+        is_taken
+    }
+
     /// The base class starts a sink on the way to READY, where the settings may still be changed.
     fn change_state(
         &self,
@@ -230,10 +245,10 @@ impl BaseSinkImpl for VideoSocketSink {
         }
         let mut frames = mem::take(&mut stream.frames);
         let needs_records = endpoint.needs_records();
-        let description = self.describe_time(needs_records, &mut stream);
+        let news = self.describe_time(needs_records, &mut stream);
         let frame = stream.described_frame(buffer.clone(), needs_records);
         drop(stream);
-        tell(&endpoint, description);
+        tell(&endpoint, news);
         let result = match frame {
             Ok(frame) => {
                 frames.push_back(frame);
@@ -250,7 +265,7 @@ impl BaseSinkImpl for VideoSocketSink {
         let mut frames = mem::take(&mut stream.frames);
         let mut refused = None;
         let needs_records = endpoint.needs_records();
-        let description = self.describe_time(needs_records, &mut stream);
+        let news = self.describe_time(needs_records, &mut stream);
         for buffer in list.iter_owned() {
             match stream.described_frame(buffer, needs_records) {
                 Ok(frame) => frames.push_back(frame),
@@ -261,7 +276,7 @@ impl BaseSinkImpl for VideoSocketSink {
             }
         }
         drop(stream);
-        tell(&endpoint, description);
+        tell(&endpoint, news);
         let sent = match frames.len().checked_sub(1).and_then(|last| list.get(last)) {
             Some(newest) => self.send(&endpoint, &mut frames, newest),
             None => Ok(gst::FlowSuccess::Ok),
@@ -293,7 +308,7 @@ impl BaseSinkImpl for VideoSocketSink {
         drop(stream);
         drop(former);
         if let Some(endpoint) = endpoint {
-            tell(&endpoint, description);
+            tell(&endpoint, description.into());
             endpoint.set_stream_headers(frames);
         }
         if warns {
@@ -348,10 +363,7 @@ impl VideoSocketSink {
             ));
         }
         if let (Metadata::On, Some(reason)) = (settings.metadata, settings.needs_plain()) {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("metadata=on goes with frames behind 8 plain digits, and not with {reason}")
-            ));
+            return Err(fault::metadata_refused("on", reason));
         }
         let refused = |error: OpenError| error.message(Direction::Sending, here!());
         let format = settings.common.header_format();
@@ -415,7 +427,7 @@ impl VideoSocketSink {
         let description = is_other.then(|| self.describe(&mut stream));
         let note = endpoint.needs_records().then(|| stream.note(event));
         drop(stream);
-        tell(&endpoint, description);
+        tell(&endpoint, description.into());
         if let Some(note) = note.flatten() {
             endpoint.note(note);
         }

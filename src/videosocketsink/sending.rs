@@ -2,8 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, MutexGuard},
-    time::Instant,
+    sync::{Arc, MutexGuard, atomic::Ordering::Relaxed},
 };
 
 use gst::{prelude::*, subclass::prelude::*};
@@ -12,7 +11,7 @@ use gst_base::prelude::*;
 use super::{
     imp::VideoSocketSink,
     preroll::{preroll, wait_until_playing, without_lock, yield_lock},
-    stream::{Stream, tell},
+    stream::{News, Stream, tell},
 };
 use crate::{
     fanout::{Description, Frame, Sent},
@@ -38,11 +37,11 @@ impl VideoSocketSink {
         let needs_records = endpoint
             .as_ref()
             .is_some_and(|endpoint| endpoint.needs_records());
-        let description = self.describe_time(needs_records, &mut stream);
+        let news = self.describe_time(needs_records, &mut stream);
         let frame = stream.described_frame(buffer.clone(), needs_records);
         drop(stream);
         if let Some(endpoint) = &endpoint {
-            tell(endpoint, description);
+            tell(endpoint, news);
         }
         // A buffer that cannot be sent is reported when it is due.
         if let (Some(endpoint), Ok(frame)) = (endpoint, frame)
@@ -84,21 +83,22 @@ impl VideoSocketSink {
     pub(super) fn describe(&self, stream: &mut Stream) -> Description {
         let is_paced = stream.is_live == Some(true);
         let describing = &mut stream.describing;
-        describing.update_clock(&self.obj(), is_paced, Instant::now());
+        describing.update_clock(&self.obj(), is_paced, true);
         describing.description()
     }
 
-    /// What holds from now on, where the clock is another and somebody is told of frames.
-    pub(super) fn describe_time(
-        &self,
-        needs_records: bool,
-        stream: &mut Stream,
-    ) -> Option<Description> {
+    /// What is to be known of the clock before the next frame, where somebody is told of frames.
+    pub(super) fn describe_time(&self, needs_records: bool, stream: &mut Stream) -> News {
+        if !needs_records {
+            return News::None;
+        }
+        let may_be_other = self.clock_may_be_other.swap(false, Relaxed);
         let is_paced = stream.is_live == Some(true);
         let describing = &mut stream.describing;
-        let is_other =
-            needs_records && describing.update_clock(&self.obj(), is_paced, Instant::now());
-        is_other.then(|| describing.description())
+        if describing.update_clock(&self.obj(), is_paced, may_be_other) {
+            return News::Description(describing.description());
+        }
+        describing.due_clock().map_or(News::None, News::Clock)
     }
 
     pub(super) fn send(

@@ -45,18 +45,13 @@ impl Stream {
         needs_records: bool,
     ) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
         let piece = self.pieces.next(buffer.flags(), buffer.pts());
-        let lead = needs_records.then(|| self.lead(&buffer)).flatten();
+        let lead = if needs_records {
+            self.describing.lead(&buffer, self.segment.as_ref())
+        } else {
+            None
+        };
         let frame = self.frame(buffer, lead)?;
         Ok(Frame { piece, ..frame })
-    }
-
-    fn lead(&mut self, buffer: &gst::BufferRef) -> Option<Lead> {
-        let clock = self.describing.due_clock(Instant::now());
-        if let (Some(clock), Some(endpoint)) = (&clock, &self.endpoint) {
-            endpoint.set_clock(clock.clone());
-        }
-        let segment = self.segment.as_ref();
-        self.describing.lead(buffer, segment, clock.as_deref())
     }
 
     /// Whether anybody may be told what the frames are.
@@ -174,10 +169,28 @@ pub fn stream_headers(caps: &gst::Caps) -> Vec<gst::Buffer> {
         .collect()
 }
 
+/// What those who understand records are to know from now on.
+pub enum News {
+    /// Nothing else.
+    None,
+    /// What the clock shows, for who comes later.
+    Clock(Vec<u8>),
+    /// All that holds.
+    Description(Description),
+}
+
+impl From<Option<Description>> for News {
+    fn from(description: Option<Description>) -> Self {
+        description.map_or(Self::None, Self::Description)
+    }
+}
+
 /// Out of the element's locks: what has been sent is let go of, and may be memory of the application's.
-pub fn tell(endpoint: &Endpoint<SentBuffer>, description: Option<Description>) {
-    if let Some(description) = description {
-        endpoint.describe(description);
+pub fn tell(endpoint: &Endpoint<SentBuffer>, news: News) {
+    match news {
+        News::None => (),
+        News::Clock(clock) => endpoint.set_clock(clock),
+        News::Description(description) => endpoint.describe(description),
     }
 }
 

@@ -223,10 +223,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         }
         let needs_plain = settings.common.needs_plain();
         if let (Metadata::Request, Some(reason)) = (settings.metadata, needs_plain) {
-            return Err(gst::error_msg!(
-                gst::ResourceError::Settings,
-                ("metadata=request goes with frames behind 8 plain digits, and not with {reason}")
-            ));
+            return Err(fault::metadata_refused("request", reason));
         }
         let refused = |error: OpenError| error.message(Direction::Receiving, here!());
         let format = settings.common.header_format();
