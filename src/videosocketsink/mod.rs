@@ -37,7 +37,7 @@
 //! | signal | arguments | |
 //! |---|---|---|
 //! | `client-added` | `id`: `u64`, `address`: `GSocketAddress` | a client has joined, or the peer is connected to |
-//! | `client-removed` | `id`: `u64`, `reason`: `GstVideoSocketRemoveReason`, `stats`: `GstStructure` | it is none any more; `reason` is `closed`, `failed`, `too-slow`, `timeout`, `eos`, `removed` or `stopped`, `stats` its entry in the `clients` of the property `stats` |
+//! | `client-removed` | `id`: `u64`, `reason`: `GstVideoSocketRemoveReason`, `stats`: `GstStructure` | it is none any more; `reason` is `closed`, `failed`, `too-slow`, `timeout`, `eos`, `removed` or `stopped`, `stats` its entry in the `clients` of the property `stats`, with the sentence `cause` where a fault is told |
 //! | `client-connecting` | `address`: `GSocketAddress` | a client wants to join: return false to refuse it. With TLS the property `connecting-certificate` has the certificate that it has shown meanwhile, `subject` and `sha256` |
 //! | `disconnect-client` | `id`: `u64` | an action: removes the client, returns whether there was one of this number |
 //!

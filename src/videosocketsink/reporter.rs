@@ -24,12 +24,15 @@ use crate::{
     net::{Certificate, Error},
     progress::Progress,
     recurring::Recurring,
-    settings::Common,
+    settings::{Common, Mode},
     told::Told,
     transport::{Event, Observer, Reason},
 };
 
 const CLIENT_CONNECTING: &str = "client-connecting";
+
+/// So many letters of a sentence are told.
+const MAX_SENTENCE: usize = 300;
 
 /// Passes on what the endpoint tells.
 pub struct Reporter {
@@ -41,6 +44,8 @@ pub struct Reporter {
     connecting: Mutex<Option<Certificate>>,
     /// The source of the same connection tells of clean ends.
     is_shared: bool,
+    /// There are any number of peers, of which each comes and goes.
+    has_clients: bool,
 }
 
 impl Reporter {
@@ -52,6 +57,7 @@ impl Reporter {
             recurring: Mutex::new(Recurring::new(common)),
             connecting: Mutex::new(None),
             is_shared: common.connection_id.is_some(),
+            has_clients: common.mode == Mode::Listen && common.connection_id.is_none(),
         }
     }
 
@@ -94,6 +100,17 @@ impl Reporter {
     }
 }
 
+/// A sentence in which some words may be the peer's: without what a terminal would obey, and not too long.
+fn for_a_person(error: &Error) -> String {
+    let letters = error.to_string();
+    let plain = letters.chars().flat_map(|letter| {
+        let escaped = letter.is_control().then(|| letter.escape_default());
+        let plain = escaped.is_none().then_some(letter);
+        escaped.into_iter().flatten().chain(plain)
+    });
+    plain.take(MAX_SENTENCE).collect()
+}
+
 /// A certificate that is to be seen until this is gone.
 struct Shown<'a>(&'a Mutex<Option<Certificate>>);
 
@@ -134,20 +151,28 @@ impl Observer for Reporter {
                 was_of_use,
                 goes_on,
             } => {
+                let sentence = cause.as_ref().map(|cause| for_a_person(cause));
                 gst::info!(
                     CAT,
                     obj = obj,
-                    "Client {id} disconnected, {peer}: {reason:?}"
+                    "Client {id} disconnected, {peer}: {reason:?}. {}",
+                    sentence.as_deref().unwrap_or_default()
                 );
                 match cause {
-                    cause if *goes_on => self.go_on(&obj, cause.clone(), *reason, *was_of_use),
+                    cause if *goes_on => {
+                        let cause = cause.clone().filter(|_| !self.has_clients);
+                        self.go_on(&obj, cause, *reason, *was_of_use);
+                    }
                     Some(cause) => self.faults.post_error(&obj, cause, here!()),
                     None => (),
                 }
                 let sent = (stats.frames_sent, stats.bytes_sent);
                 let reason = RemoveReason::from(*reason);
                 messages::post_disconnected(&obj, *peer, reason, sent);
-                let stats = messages::client_stats(stats);
+                let mut stats = messages::client_stats(stats);
+                if let Some(sentence) = sentence {
+                    stats.set("cause", sentence);
+                }
                 obj.emit_by_name::<()>("client-removed", &[id, &reason, &stats]);
                 obj.notify("num-clients");
             }

@@ -167,6 +167,27 @@ fn expect_let_go(sink: &Sender) {
 }
 
 #[test]
+fn why_a_client_was_let_go_is_told_in_words() {
+    let sink = Sender::playing("mode=listen port=0");
+    let (tell, causes) = std::sync::mpsc::channel();
+    sink.sink.connect("client-removed", false, move |values| {
+        let stats = values[3].get::<gst::Structure>().unwrap();
+        let cause = stats.get::<Option<String>>("cause").ok().flatten();
+        let _ = tell.send(cause);
+        None
+    });
+    let peer = Peer::connect(sink.port());
+    peer.send(HELLO);
+    assert_eq!(letters(&peer, 2), "HI");
+    peer.send(&record(b'U', b"qos \x1b[2J"));
+    expect_let_go(&sink);
+    let cause = causes.recv_timeout(PATIENCE).unwrap().expect("a cause");
+    let is_readable = cause.contains("record U") && !cause.contains('\x1b');
+    assert!(is_readable, "{cause}");
+    sink.expect_no_warning();
+}
+
+#[test]
 fn a_peer_that_floods_is_let_go() {
     let sink = Sender::playing("mode=listen port=0");
     let peer = Peer::connect(sink.port());

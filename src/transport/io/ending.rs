@@ -55,14 +55,14 @@ impl<P: Payload> Io<P> {
         if link.reading != Reading::Claimed {
             self.leaving.push(link.connection.clone());
         }
+        let cause = end.cause.map(Arc::new);
         if !state.is_exclusive() {
-            let event = link.disconnected(counts, end.reason, None, was_of_use, true);
+            let event = link.disconnected(counts, end.reason, cause, was_of_use, true);
             return self.tell(state, event);
         }
         let goes_on = state.goes_on_after(end.reason);
         let is_in_order = end.reason == Reason::EndOfStream;
         self.arrivals.ended(is_in_order || was_of_use);
-        let cause = end.cause.map(Arc::new);
         let event = link.disconnected(counts, end.reason, cause.clone(), was_of_use, goes_on);
         self.tell(state, event);
         if goes_on {
