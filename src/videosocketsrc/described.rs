@@ -292,8 +292,12 @@ impl Described {
             }
             self.own_clock = Some((here.clock.clone(), clock::id(here.clock)));
         }
-        let id = self.own_clock.as_ref().and_then(|(_, id)| id.as_deref());
         if let Some((told, came)) = self.told_clock.take() {
+            if let Some((own, id @ None)) = &mut self.own_clock {
+                // It may have found its master since.
+                *id = clock::id(own);
+            }
+            let id = self.own_clock.as_ref().and_then(|(_, id)| id.as_deref());
             let were_apart = self.timing.are_clocks_apart();
             let (came, _) = here.then_and_now(came);
             self.timing.clock(&told.with_id(&self.told_id), came, id);
@@ -332,7 +336,9 @@ impl Described {
         };
         let mut record = Vec::new();
         let asks = is_taken && describe::upstream(event, to_sender, &mut record);
-        (asks && asked.ask(interval, now)).then_some(record)
+        // A button that is pressed, or let go of, is no later one's to replace.
+        let is_single = event.type_() == gst::EventType::Navigation && !is_mouse_move(event);
+        (asks && (is_single || asked.ask(interval, now))).then_some(record)
     }
 
     /// A keyframe that was asked for too early, as a record.
@@ -346,6 +352,12 @@ impl Described {
         let encoded = Record::Upstream(request).encode(&mut record);
         encoded.is_ok().then_some(record)
     }
+}
+
+fn is_mouse_move(event: &gst::EventRef) -> bool {
+    let structure = event.structure();
+    let kind = structure.and_then(|structure| structure.get::<&str>("event").ok());
+    kind == Some("mouse-move")
 }
 
 impl Asked {

@@ -175,6 +175,25 @@ impl Sender {
         while !is_keyframe_request(&upstream.recv_timeout(super::PATIENCE).expect("a request")) {}
     }
 
+    /// The next such event that goes upstream.
+    #[track_caller]
+    pub fn expect_upstream(&self, is_meant: impl Fn(&gst::Event) -> bool) -> gst::Event {
+        let upstream = self.upstream.lock().unwrap();
+        let next = || upstream.recv_timeout(super::PATIENCE).expect("an event");
+        std::iter::repeat_with(next).find(is_meant).expect("no end")
+    }
+
+    /// What goes upstream before the next such event.
+    #[track_caller]
+    pub fn upstream_until(&self, is_meant: impl Fn(&gst::Event) -> bool) -> Vec<gst::Event> {
+        let upstream = self.upstream.lock().unwrap();
+        let next = || upstream.recv_timeout(super::PATIENCE).expect("an event");
+        let before = std::iter::repeat_with(next).take_while(|event| !is_meant(event));
+        before
+            .filter(|event| event.type_() != gst::EventType::Latency)
+            .collect()
+    }
+
     #[track_caller]
     pub fn expect_no_keyframe_request(&self) {
         let upstream = self.upstream.lock().unwrap();

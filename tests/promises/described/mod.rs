@@ -5,6 +5,7 @@ mod layouts;
 mod nals;
 mod record;
 mod time_lines;
+mod way_back;
 
 use crate::support::*;
 use gst::prelude::*;
