@@ -39,6 +39,7 @@ impl Dice {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Simulation {
     /// How much faster the receiver's clock is, in parts per million.
     drift: i64,
@@ -53,6 +54,10 @@ struct Simulation {
     from: i64,
     to: i64,
     is_paced: bool,
+    /// Whether the sender tells its times.
+    is_told: bool,
+    /// A frame is read when the one before it has been shown: there is no queue between source and sink.
+    holds: bool,
     id: &'static str,
     own_id: &'static str,
     latency: i64,
@@ -70,6 +75,8 @@ impl Default for Simulation {
             from: 0,
             to: MINUTE,
             is_paced: true,
+            is_told: true,
+            holds: false,
             id: "",
             own_id: "",
             latency: LATENCY,
@@ -131,8 +138,14 @@ impl Simulation {
             }
             let arrival = self.arrival(made, &mut dice).max(last_arrival);
             last_arrival = arrival;
-            let read_at = self.receiver_clock(arrival) as u64;
-            if made >= next_clock {
+            let came = self.receiver_clock(arrival) as u64;
+            let free = shown.last().filter(|_| self.holds);
+            let free = free.map_or(0, |last: &Shown| last.pts + self.latency + RECEIVER_BASE);
+            let read_at = ReadAt {
+                time: came.max(free as u64),
+                is_awaited: came >= free as u64,
+            };
+            if self.is_told && made >= next_clock {
                 timing.clock(&self.clock(made), read_at, Some(self.own_id));
                 next_clock = made + SECOND;
             }
@@ -142,13 +155,13 @@ impl Simulation {
                 clock: Some((SENDER_BEGIN + made) as u64),
                 ..Buffer::default()
             };
-            let timed = timing.frame(&buffer, read_at, read_at, RECEIVER_BASE as u64);
+            let timed = timing.frame(&buffer, read_at, read_at.time, RECEIVER_BASE as u64);
             shown.push(Shown {
                 made,
                 pts: timed.pts.unwrap() as i64,
                 is_discontinuous: timed.is_discontinuous,
                 ideal: self.receiver_clock(made) + WAY - RECEIVER_BASE,
-                handed_on: read_at as i64 - RECEIVER_BASE,
+                handed_on: read_at.time as i64 - RECEIVER_BASE,
             });
         }
         shown
@@ -269,6 +282,65 @@ fn two_connections_agree() {
         let difference = difference.max().unwrap();
         println!("{drift} ppm: {difference}");
         assert!(difference < 2_500 * MICROSECOND, "{drift}: {difference}");
+    }
+}
+
+/// By how much picture and sound of a film are apart, from so long after its start on: 25 pictures a second and AAC, each
+/// over a connection of its own.
+fn film_apart(film: &Simulation, from: i64) -> i64 {
+    let [picture, sound] = [(SECOND / 25, 3), (1024 * SECOND / 48_000, 4)].map(|(frame, seed)| {
+        let simulation = Simulation {
+            frame,
+            seed,
+            ..*film
+        };
+        let (shown, timing) = simulation.run();
+        assert_eq!(timing.stats().late, 0);
+        shown
+    });
+    // A sink shows none before it is there.
+    let delay = |shown: &Shown| {
+        shown
+            .error()
+            .max(shown.handed_on - 100 * MILLISECOND - shown.ideal)
+    };
+    let mut heard = sound.iter();
+    let mut last = &sound[0];
+    let apart = after(&picture, from).iter().map(|seen| {
+        last = heard.find(|heard| heard.made >= seen.made).unwrap_or(last);
+        (delay(seen) - delay(last)).abs()
+    });
+    apart.max().unwrap()
+}
+
+#[test]
+fn picture_and_sound_of_a_film_stay_together() {
+    for drift in [-500, 500] {
+        let film = Simulation {
+            drift,
+            latency: 100 * MILLISECOND,
+            to: 90 * MINUTE,
+            ..Simulation::default()
+        };
+        let apart = film_apart(&film, SECOND);
+        let later = film_apart(&film, SETTLED);
+        println!("{drift} ppm: {apart}, {later} later");
+        assert!(apart < 20 * MILLISECOND, "{drift}: {apart}");
+        assert!(later < 5 * MILLISECOND, "{drift}: {later}");
+
+        let holds = Simulation {
+            holds: true,
+            ..film
+        };
+        let by_arrival = Simulation {
+            is_told: false,
+            ..film
+        };
+        let [holds, by_arrival] = [holds, by_arrival].map(|film| film_apart(&film, SECOND));
+        println!("{drift} ppm: {holds} without a queue, {by_arrival} by arrival");
+        // What a frame waits for the one before it says nothing of its way.
+        assert!(holds < 50 * MILLISECOND, "{drift}: {holds}");
+        assert!(by_arrival > 20 * MILLISECOND, "{drift}: {by_arrival}");
     }
 }
 
