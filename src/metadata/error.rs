@@ -18,7 +18,7 @@ pub enum RestoreError {
     NoName,
     /// More than are kept in memory.
     #[error(
-        "peers have brought {} names already: \"{name}\" is not taken",
+        "peers have brought {} names already: {name:?} is not taken",
         super::names::MAX_NEW_NAMES
     )]
     TooManyNames {

@@ -28,6 +28,8 @@ mod resolve;
 #[cfg(test)]
 mod script;
 mod sent;
+#[cfg(feature = "rustls-core")]
+mod shown;
 mod stream;
 mod sys;
 #[cfg(feature = "rustls-core")]

@@ -9,7 +9,10 @@ use rustls::{
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::files::{AUTHORITIES, CLIENT_AUTHORITIES};
-use crate::net::{certificate::Certificate, handshake_fault::TlsFault};
+use crate::net::{certificate::Certificate, handshake_fault::TlsFault, shown::shown};
+
+/// Names of a certificate that are shown.
+const NAMES: usize = 8;
 
 /// What a fault means. `host` is the one that was connected to, by the side that did; `refused` the certificate that
 /// this side does not accept.
@@ -26,7 +29,7 @@ pub fn explain(
         Error::NoApplicationProtocol => {
             TlsFault::Incompatible("it speaks another protocol under TLS (ALPN)".into())
         }
-        error => TlsFault::Broken(error.to_string()),
+        error => TlsFault::Broken(shown(&error.to_string())),
     }
 }
 
@@ -37,7 +40,7 @@ fn certificate_fault(
 ) -> TlsFault {
     let parsed = refused.and_then(|refused| X509Certificate::from_der(refused).ok());
     let Some((_, certificate)) = parsed else {
-        return TlsFault::Certificate(error.to_string());
+        return TlsFault::Certificate(shown(&error.to_string()));
     };
     let validity = certificate.validity();
     let is_self_signed = certificate.subject().as_raw() == certificate.issuer().as_raw();
@@ -62,19 +65,19 @@ fn certificate_fault(
         // An authority's own certificate, as most self-signed ones say to be, is not one that a peer may show.
         CertificateError::UnknownIssuer | CertificateError::Other(_) if is_self_signed => {
             TlsFault::SelfSigned {
-                subject: certificate.subject().to_string(),
+                subject: shown(&certificate.subject().to_string()),
                 cure,
             }
         }
         CertificateError::UnknownIssuer => TlsFault::UnknownAuthority {
-            issuer: certificate.issuer().to_string(),
+            issuer: shown(&certificate.issuer().to_string()),
             cure,
         },
         CertificateError::BadSignature => TlsFault::OtherAuthority {
-            issuer: certificate.issuer().to_string(),
+            issuer: shown(&certificate.issuer().to_string()),
             cure,
         },
-        error => TlsFault::Certificate(error.to_string()),
+        error => TlsFault::Certificate(shown(&error.to_string())),
     }
 }
 
@@ -107,12 +110,12 @@ fn alert_fault(alert: AlertDescription) -> TlsFault {
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let names = certificate.subject_alternative_name().ok().flatten();
     let names = names.iter().flat_map(|names| &names.value.general_names);
-    names.filter_map(name).collect()
+    names.filter_map(name).take(NAMES).collect()
 }
 
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).into()),
+        GeneralName::DNSName(name) => Some(shown(name)),
         GeneralName::IPAddress(bytes) => match bytes.len() {
             4 => <[u8; 4]>::try_from(*bytes)
                 .ok()
@@ -131,7 +134,7 @@ pub fn certificate(der: &CertificateDer<'_>) -> Certificate {
     Certificate {
         subject: parsed.map_or_else(
             |_| String::new(),
-            |(_, parsed)| parsed.subject().to_string(),
+            |(_, parsed)| shown(&parsed.subject().to_string()),
         ),
         sha256: sha256(der),
     }
