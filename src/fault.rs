@@ -189,6 +189,7 @@ fn code(error: &Error, direction: Direction) -> Code {
         | Error::Truncated { .. }
         | Error::Cut { .. }
         | Error::Silent { .. }
+        | Error::GivesWay { .. }
         | Error::Stalled { .. }
         | Error::TooSlow { .. }
         | Error::Futile { .. } => {

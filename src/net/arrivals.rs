@@ -1,7 +1,6 @@
 //! Where connections come from.
 
 use std::{
-    collections::VecDeque,
     io, mem,
     net::SocketAddr,
     os::fd::AsRawFd,
@@ -20,23 +19,26 @@ use super::{
     handshakes::Handshakes,
     listen::Listener,
     tls::Tls,
+    waiting::Waiting as Queue,
 };
 
 /// A system without a free descriptor may have one again after this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Peers that wait for the one before them, and have been looked at.
-const MAX_WAITING: usize = 16;
-
 /// Handshakes that are begun before others have their turn.
 const BEGUN_AT_ONCE: usize = 16;
 
-/// Of those of handshakes: more than there are sockets that listen.
+/// Of the tokens, from where on they are those of handshakes: more than there are sockets that listen.
 const HANDSHAKES: usize = 1 << 10;
+
+/// The same for those who wait: more than there are handshakes.
+const WAITING: usize = 1 << 14;
 
 /// Makes connections, or takes those that come.
 pub struct Arrivals {
     source: Source,
+    /// Those who come while another has its turn.
+    waiting: Queue,
     /// The first of the tokens that are for sockets of this.
     token: Token,
     /// Where connections are encrypted.
@@ -62,8 +64,6 @@ struct Calls {
 
 struct Doors {
     doors: Vec<Door>,
-    /// Those who come while another has its turn.
-    waiting: VecDeque<Established>,
     /// Accepting failed; it is tried again then.
     again: Option<Instant>,
     /// That has been told.
@@ -100,6 +100,7 @@ impl Arrivals {
     pub(crate) fn established(established: Established) -> Self {
         Self {
             source: Source::Given(Some(established)),
+            waiting: queue(Token(0)),
             token: Token(0),
             handshakes: None,
             persists: false,
@@ -135,6 +136,7 @@ impl Arrivals {
         };
         Self {
             source: Source::Calls(Box::new(calls)),
+            waiting: queue(token),
             token,
             handshakes: None,
             persists: false,
@@ -163,10 +165,10 @@ impl Arrivals {
         Ok(Self {
             source: Source::Doors(Doors {
                 doors: doors.collect(),
-                waiting: VecDeque::new(),
                 again: None,
                 has_failed: false,
             }),
+            waiting: queue(token),
             token,
             handshakes: None,
             persists: false,
@@ -178,6 +180,9 @@ impl Arrivals {
         if let Some(handshakes) = &mut self.handshakes
             && handshakes.is_ready(token)
         {
+            return true;
+        }
+        if self.waiting.is_ready(token) {
             return true;
         }
         let Some(i) = token.0.checked_sub(self.token.0) else {
@@ -204,6 +209,9 @@ impl Arrivals {
 
     /// The next connection, or what there is to tell of it; nothing where it is to be waited for.
     pub fn next(&mut self, registry: &Registry, now: Instant) -> Option<Arrival> {
+        if let Some(established) = self.waiting.take_next(registry) {
+            return Some(Arrival::Established(established));
+        }
         let Some(handshakes) = &mut self.handshakes else {
             return self.source.next(registry, self.token, now);
         };
@@ -246,22 +254,31 @@ impl Arrivals {
         let Source::Doors(doors) = &mut self.source else {
             return None;
         };
-        let mut handshakes = self.handshakes.as_mut();
-        while let Some(failed) = handshakes.as_mut().and_then(|h| h.next_failed()) {
-            if handshakes.as_mut().is_some_and(|h| h.is_news(&failed, now)) {
-                return Some(failed);
+        while self.waiting.has_room(now) {
+            let handshakes = self.handshakes.as_mut();
+            if let Some(finished) = handshakes.and_then(Handshakes::next_finished) {
+                match finished {
+                    Ok(established) => self.waiting.add(registry, established, now),
+                    Err(fault) => {
+                        let handshakes = self.handshakes.as_mut();
+                        if handshakes.is_some_and(|h| h.is_news(&fault, now)) {
+                            return Some(fault);
+                        }
+                    }
+                }
+                continue;
             }
-        }
-        let under_way = |handshakes: &Option<&mut Handshakes>| {
-            handshakes.as_ref().map_or(0, |handshakes| handshakes.len())
-        };
-        while doors.waiting.len() + under_way(&handshakes) < MAX_WAITING {
+            if let Some(handshakes) = &mut self.handshakes
+                && !handshakes.has_room(now)
+            {
+                return None;
+            }
             match doors.accept(now)? {
                 Arrival::Established(established) => {
                     show(established.address);
-                    match &mut handshakes {
+                    match &mut self.handshakes {
                         Some(handshakes) => handshakes.begin(registry, established, now),
-                        None => doors.waiting.push_back(established),
+                        None => self.waiting.add(registry, established, now),
                     }
                 }
                 Arrival::Warning(error) | Arrival::Failed(error) => return Some(error),
@@ -269,6 +286,11 @@ impl Arrivals {
             }
         }
         None
+    }
+
+    /// Whether somebody waits who has sent something.
+    pub fn has_spoken(&self) -> bool {
+        self.waiting.has_spoken()
     }
 
     /// A connection has ended. The next one is made soon only where this one `was_of_use`.
@@ -283,11 +305,24 @@ impl Arrivals {
         let of_source = match &self.source {
             Source::Given(_) => None,
             Source::Calls(calls) => calls.dial.as_ref().and_then(Dial::deadline),
-            Source::Doors(doors) => doors.again,
+            Source::Doors(doors) => doors.again.or_else(|| self.room(doors)),
         };
         let of_handshakes = self.handshakes.as_ref().and_then(Handshakes::deadline);
         of_source.into_iter().chain(of_handshakes).min()
     }
+
+    /// When there is room for those who wait with the kernel, where there is none.
+    fn room(&self, doors: &Doors) -> Option<Instant> {
+        if !doors.doors.iter().any(|door| door.is_ready) {
+            return None;
+        }
+        let of_handshakes = self.handshakes.as_ref().and_then(Handshakes::room);
+        self.waiting.deadline().or(of_handshakes)
+    }
+}
+
+fn queue(token: Token) -> Queue {
+    Queue::new(Token(token.0 + WAITING))
 }
 
 impl Source {
@@ -295,10 +330,7 @@ impl Source {
         match self {
             Self::Given(established) => established.take().map(Arrival::Established),
             Self::Calls(calls) => calls.next(registry, token, now),
-            Self::Doors(doors) => {
-                let first = doors.waiting.pop_front().map(Arrival::Established);
-                first.or_else(|| doors.accept(now))
-            }
+            Self::Doors(doors) => doors.accept(now),
         }
     }
 

@@ -56,6 +56,9 @@ pub struct Connection {
     /// An error that one direction took from the socket; to the other it would look like a clean end.
     failure: AtomicI32,
     is_abandoned: AtomicBool,
+    /// A header has come.
+    is_heard: AtomicBool,
+    gives_way: AtomicBool,
     rtt: LastRtt,
     pub received: Traffic,
 }
@@ -79,6 +82,8 @@ impl Connection {
             opened: Instant::now(),
             failure: AtomicI32::new(failure),
             is_abandoned: AtomicBool::new(false),
+            is_heard: AtomicBool::new(false),
+            gives_way: AtomicBool::new(false),
             rtt: LastRtt::default(),
             received: Traffic::default(),
         })
@@ -117,6 +122,11 @@ impl Connection {
     /// Frames received over it.
     pub fn received(&self) -> &Traffic {
         &self.received
+    }
+
+    /// When it was opened.
+    pub fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// Since when it is open.
@@ -219,6 +229,32 @@ impl Connection {
     /// Whether this side has given it up.
     pub fn is_abandoned(&self) -> bool {
         self.is_abandoned.load(Relaxed)
+    }
+
+    /// The peer has sent a header.
+    pub fn hear(&self) {
+        self.is_heard.store(true, Relaxed);
+    }
+
+    /// Whether the peer has sent a header.
+    pub fn is_heard(&self) -> bool {
+        self.is_heard.load(Relaxed)
+    }
+
+    /// Whether the peer has sent something that nobody has read yet.
+    pub fn has_unread(&self) -> bool {
+        self.stream.has_more()
+    }
+
+    /// This side gives it up, for another.
+    pub fn give_way(&self) {
+        self.gives_way.store(true, Relaxed);
+        self.abandon();
+    }
+
+    /// Whether it is given up for another.
+    pub fn gives_way(&self) -> bool {
+        self.gives_way.load(Relaxed)
     }
 
     /// Is about to be closed: the peer is to see the end of the stream, rather than a reset for what nobody has
@@ -344,6 +380,16 @@ impl Established {
             failure: 0,
             certificate: None,
         }
+    }
+
+    /// The socket, if it is one.
+    pub(super) fn socket(&self) -> Option<&Socket> {
+        self.stream.carrier().socket()
+    }
+
+    /// Whether the peer has sent something.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.stream.has_more()
     }
 
     /// Closes it in good order.

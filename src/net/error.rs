@@ -143,6 +143,12 @@ pub enum Error {
         /// How long.
         after: Duration,
     },
+    /// A peer that sent not even a header, and had its time for that.
+    #[error("{peer} has sent no frame, and gives way to another sender that waits")]
+    GivesWay {
+        /// The other end.
+        peer: Peer,
+    },
     /// A peer that took nothing for as long as the user allowed.
     #[error("{peer} took nothing for {}", Span(*.after))]
     Stalled {

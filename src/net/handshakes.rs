@@ -22,11 +22,14 @@ use super::{
 /// How long a peer has.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Peers that have their time at once.
-const MAX_UNDER_WAY: usize = 64;
+/// Peers that have their time at once: more than strangers hold for long, at some 20 kB each.
+const MAX_UNDER_WAY: usize = 1_024;
 
-/// Where there are as many, one that has said nothing for so long gives way to the next.
+/// Where there are as many, one that has said nothing for so long gives way to the next, ...
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// ... or else one that has taken so long. An honest peer that is far away needs less.
+const HASTE: Duration = Duration::from_secs(2);
 
 /// Others have their turn after as much work.
 const ROUND: Duration = Duration::from_millis(4);
@@ -40,6 +43,8 @@ pub(super) struct Handshakes {
     /// The first of the tokens that are for sockets of this.
     token: Token,
     under_way: Slab<Handshake>,
+    /// How many have their time at once.
+    most: usize,
     finished: VecDeque<Result<Established, Error>>,
     told: Option<(IpAddr, TlsFault, Instant)>,
 }
@@ -59,6 +64,7 @@ impl Handshakes {
             tls,
             token,
             under_way: Slab::new(),
+            most: MAX_UNDER_WAY,
             finished: VecDeque::new(),
             told: None,
         }
@@ -71,18 +77,29 @@ impl Handshakes {
 
     /// Whether one more may begin.
     pub fn has_room(&mut self, now: Instant) -> bool {
-        if self.len() < MAX_UNDER_WAY {
+        if self.len() < self.most {
             return true;
         }
-        let mut silent = self.under_way.iter();
-        let silent = silent.find(|(_, handshake)| {
-            let has_been = now.saturating_duration_since(handshake.begun) >= SILENCE;
-            has_been && handshake.session.is_silent()
-        });
-        let Some((key, _)) = silent else { return false };
+        let late = self.next_to_give_way().filter(|(at, _)| *at <= now);
+        let Some((_, key)) = late else { return false };
         // Nobody has waited for it.
         drop(self.under_way.remove(key));
         true
+    }
+
+    /// When one more may begin, where none may.
+    pub fn room(&self) -> Option<Instant> {
+        let next = self.next_to_give_way();
+        next.filter(|_| self.len() >= self.most).map(|(at, _)| at)
+    }
+
+    fn next_to_give_way(&self) -> Option<(Instant, usize)> {
+        let at = self.under_way.iter().map(|(key, handshake)| {
+            let is_silent = handshake.session.is_silent();
+            let time = if is_silent { SILENCE } else { HASTE };
+            (handshake.begun + time, key)
+        });
+        at.min()
     }
 
     /// Begins one; [`advance`](Self::advance) goes on with it.
@@ -152,12 +169,6 @@ impl Handshakes {
     /// The next that is complete, or has failed.
     pub fn next_finished(&mut self) -> Option<Result<Established, Error>> {
         self.finished.pop_front()
-    }
-
-    /// The next that has failed, while the others wait.
-    pub fn next_failed(&mut self) -> Option<Error> {
-        let at = self.finished.iter().position(Result::is_err)?;
-        self.finished.remove(at)?.err()
     }
 
     /// Whether a fault is worth a word: one peer may try again and again.
@@ -245,7 +256,10 @@ mod tests {
     use super::*;
     use crate::net::credentials::{Credentials, Side};
     use mio::Poll;
-    use std::net::{TcpListener, TcpStream};
+    use std::{
+        io::Write,
+        net::{TcpListener, TcpStream},
+    };
 
     struct Stage {
         poll: Poll,
@@ -335,14 +349,34 @@ mod tests {
     #[test]
     fn there_is_room_for_some_and_the_silent_give_way_to_more() {
         let mut stage = Stage::new();
-        for _ in 0..MAX_UNDER_WAY {
+        stage.handshakes.most = 8;
+        for _ in 0..8 {
+            assert_eq!(stage.handshakes.room(), None);
             assert!(stage.handshakes.has_room(stage.start));
             stage.begin(Duration::ZERO);
         }
         let soon = stage.start + SILENCE;
+        assert_eq!(stage.handshakes.room(), Some(soon));
         assert!(!stage.handshakes.has_room(soon - MILLISECOND));
         assert!(stage.handshakes.has_room(soon));
-        assert_eq!(stage.handshakes.len(), MAX_UNDER_WAY - 1);
+        assert_eq!(stage.handshakes.len(), 7);
+    }
+
+    #[test]
+    fn those_who_have_said_something_give_way_later() {
+        let mut stage = Stage::new();
+        stage.handshakes.most = 1;
+        stage.begin(Duration::ZERO);
+        // The first bytes of what a server says.
+        stage.peers[0].write_all(b"\x16\x03\x03").unwrap();
+        let (_, handshake) = stage.handshakes.under_way.iter_mut().next().unwrap();
+        while handshake.session.is_silent() {
+            assert_eq!(handshake.session.handshake(), Ok(false));
+        }
+        let late = stage.start + HASTE;
+        assert_eq!(stage.handshakes.room(), Some(late));
+        assert!(!stage.handshakes.has_room(late - MILLISECOND));
+        assert!(stage.handshakes.has_room(late));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod tls;
 #[cfg(not(feature = "rustls-core"))]
 #[path = "without_tls.rs"]
 mod tls;
+mod waiting;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use backoff::was_of_use;

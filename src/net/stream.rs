@@ -2,8 +2,11 @@
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
     net::Shutdown,
 };
+
+use socket2::Socket;
 
 use super::{carrier::Carrier, handshake_fault::TlsFault, sent::Sent, tls::Session};
 
@@ -48,6 +51,15 @@ impl Stream {
             Self::Plain(_) => false,
             Self::Tls(session) => session.holds_more(),
         }
+    }
+
+    /// Whether something can be received.
+    pub fn has_more(&self) -> bool {
+        let waits = |socket: &Socket| {
+            let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
+            peeked.is_ok_and(|bytes| bytes > 0)
+        };
+        self.holds_more() || self.carrier().socket().is_some_and(waits)
     }
 
     /// Throws away some of what is there.

@@ -1,12 +1,21 @@
 //! One connection, and who uses it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{ear::Ear, event::Event, reason::Reason, stats::ClientStats};
 use crate::{
     fanout::Counts,
     net::{Connection, Error, was_of_use},
 };
+
+/// A sender whose turn it is has so long to begin, where others wait.
+const TURN: Duration = Duration::from_secs(1);
+
+/// Bytes of it that nobody has read are looked at again after so long.
+const UNREAD: Duration = Duration::from_millis(100);
 
 /// A connection. Each direction comes to its end by itself, or both at once.
 pub(super) struct Link {
@@ -19,6 +28,8 @@ pub(super) struct Link {
     /// What sending has ended with, for the reader to find as well.
     pub fault: Option<Arc<Error>>,
     pub hearing: Hearing,
+    /// Until then the peer may begin to send, where others wait.
+    pub turn: Instant,
     /// The peer has said that it understands records.
     pub understands: bool,
     end: Option<End>,
@@ -68,6 +79,7 @@ impl Link {
     pub fn new(id: u64, connection: Arc<Connection>, reading: Reading, writing: Writing) -> Self {
         Self {
             id,
+            turn: connection.opened() + TURN,
             connection,
             reading,
             writing,
@@ -98,6 +110,14 @@ impl Link {
     /// Whether some of what was sent is not with the kernel. Where the connection is lost, that does not matter.
     pub fn has_unsent(&self) -> bool {
         self.connection.flush().is_ok_and(|is_flushed| !is_flushed)
+    }
+
+    /// Whether the turn of a peer that has sent no header is over. What it has sent and nobody has read may be one.
+    pub fn is_turn_over(&mut self, now: Instant) -> bool {
+        if self.turn <= now && self.connection.has_unread() {
+            self.turn = now + UNREAD;
+        }
+        self.turn <= now
     }
 
     /// Whether nobody reads any more.

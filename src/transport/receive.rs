@@ -485,7 +485,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         self.endpoint.release(&current.connection, reason);
         Received::Ended {
             fault: fault.map(Arc::new),
-            goes_on: self.endpoint.target().reconnect,
+            goes_on: self.endpoint.target().reconnect || current.connection.gives_way(),
         }
     }
 }
@@ -528,6 +528,7 @@ impl<F> Current<F> {
                 Step::Head(len) => {
                     // Of a frame that nothing is said of, what was said of the one before does not hold.
                     self.announced = self.announcement.take();
+                    self.connection.hear();
                     let frame = memory.allocate(len).ok_or(Ending::OutOfMemory(len))?;
                     self.frame = Some(frame);
                     self.header_came_alone = false;
@@ -536,7 +537,10 @@ impl<F> Current<F> {
                     Some(frame) => return Ok(Read::Frame(frame)),
                     None => unreachable!("its memory is there until it is complete"),
                 },
-                Step::Record(_) => return Ok(Read::Record),
+                Step::Record(_) => {
+                    self.connection.hear();
+                    return Ok(Read::Record);
+                }
                 Step::More if self.is_drained && !self.reads_on => return Ok(Read::Part),
                 Step::More => {
                     let mut slices = self.decoder.read_slices(payload);
@@ -608,6 +612,9 @@ impl Ending {
     ) -> (Option<Reason>, Option<Error>) {
         let peer = connection.peer();
         let (reason, fault) = match self {
+            Self::Abandoned if connection.gives_way() => {
+                return (None, Some(Error::GivesWay { peer }));
+            }
             Self::EndOfStream | Self::Abandoned => return (None, None),
             Self::Truncated(cut) => (Reason::Failed, Error::Truncated { peer, cut }),
             Self::Cut => (Reason::Failed, Error::Cut { peer }),

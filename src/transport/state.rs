@@ -301,6 +301,32 @@ impl<P: Payload> State<P> {
         }
     }
 
+    /// The link of a source of which the peer has not sent a header, and until when it has time for that.
+    pub fn unheard(&self) -> Option<(usize, Instant)> {
+        let serves_senders = self.fanout.audience() == Audience::Caller && self.writer.is_absent();
+        let (key, link) = self.links.iter().next()?;
+        let is_unheard = serves_senders
+            && !self.was_given
+            && matches!(link.reading, Reading::Unclaimed | Reading::Claimed)
+            && !link.is_ending()
+            && !link.connection.is_heard();
+        is_unheard.then_some((key, link.turn))
+    }
+
+    /// The link of which the peer has not sent a header in its time ends in favour of another.
+    pub fn displace_unheard(&mut self, now: Instant) {
+        let Some((key, _)) = self.unheard() else {
+            return;
+        };
+        if let Some(link) = self.links.get_mut(key)
+            && link.is_turn_over(now)
+        {
+            link.connection.give_way();
+            link.end(Reason::TimedOut, None);
+            self.leave(key);
+        }
+    }
+
     /// A link ends whatever its users do.
     pub fn abandon(&mut self, key: usize, reason: Reason) {
         if let Some(link) = self.links.get_mut(key) {
@@ -399,7 +425,7 @@ impl<P: Payload> State<P> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, time::Duration};
 
     use super::*;
     use crate::{
@@ -477,6 +503,36 @@ mod tests {
             assert_eq!(state.links[key].take_end().reason, Reason::Failed);
             assert!(state.has_left);
         }
+    }
+
+    #[test]
+    fn a_sender_has_a_second_to_begin() {
+        for (users, is_awaited) in [
+            ((active(), User::Absent), true),
+            // Its peer may be one that only receives.
+            ((active(), active()), false),
+        ] {
+            let mut state = state(Audience::Caller, users, false);
+            let key = connect(&mut state);
+            let connection = state.links[key].connection.clone();
+            let until = connection.opened() + Duration::from_secs(1);
+            assert_eq!(state.unheard(), is_awaited.then_some((key, until)));
+            connection.hear();
+            assert_eq!(state.unheard(), None);
+        }
+    }
+
+    #[test]
+    fn who_gives_way_is_followed_by_another() {
+        let mut state = state(Audience::Caller, (active(), User::Absent), false);
+        let key = connect(&mut state);
+        let until = state.links[key].turn;
+        state.displace_unheard(until - Duration::from_millis(1));
+        assert_eq!(state.find_over(), None);
+        state.displace_unheard(until);
+        assert_eq!(state.find_over(), Some(key));
+        assert!(state.links[key].connection.gives_way());
+        assert_eq!(state.links[key].take_end().reason, Reason::TimedOut);
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod round_trip;
 mod shared_connection;
 mod slow_clients;
 mod storms;
+mod strangers;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;

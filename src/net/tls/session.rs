@@ -31,6 +31,9 @@ use crate::{
 /// What is read at once.
 const INPUT: usize = 64 * 1024;
 
+/// The same in a handshake, of which there may be many that come to nothing.
+const HANDSHAKE_INPUT: usize = 4 * 1024;
+
 /// What is encrypted before it is sent. Of a frame of which this has taken something the rest has to follow, so it is
 /// little where frames may be dropped.
 const CHUNK: usize = 64 * 1024;
@@ -62,7 +65,7 @@ struct Line {
 
 /// What has been read and not been decrypted.
 struct Input {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     from: usize,
     to: usize,
     /// In all.
@@ -103,7 +106,7 @@ impl Session {
                 failure: AtomicI32::new(0),
             },
             input: Mutex::new(Input {
-                bytes: vec![0; INPUT].into(),
+                bytes: vec![0; HANDSHAKE_INPUT],
                 from: 0,
                 to: 0,
                 received: 0,
@@ -129,6 +132,7 @@ impl Session {
             let is_sent = state.flush(&self.line);
             let is_sent = is_sent.map_err(|error| input.ended(Some(error.kind())))?;
             if !state.connection.is_handshaking() {
+                input.bytes.resize(INPUT, 0);
                 return Ok(is_sent);
             }
             if !input.is_empty() {

@@ -24,6 +24,9 @@ use crate::{
 /// Clients that are sent to before others may have the lock: each is a system call, of 20 to 60 us.
 const AT_ONCE: usize = 8;
 
+/// The same for those that are only looked at, of which a thousand take some tens of us.
+const LOOKS_AT_ONCE: usize = 1_024;
+
 /// Why frames were not taken.
 #[derive(Clone, Debug)]
 pub enum SendError {
@@ -270,12 +273,14 @@ impl<P: Payload> Endpoint<P> {
 
     /// Sends what the sockets take. With many it takes long, and others may have the lock in between.
     pub(in crate::transport) fn send_waiting(&self, state: &mut Locked<'_, P>) {
+        let mut sent = 0;
         let mut key = 0;
         // Whoever comes in between may have any key.
         while key < state.links.capacity() {
-            self.send_over(state, key);
+            sent += usize::from(self.send_over(state, key));
             key += 1;
-            if key % AT_ONCE == 0 {
+            if sent >= AT_ONCE || key % LOOKS_AT_ONCE == 0 {
+                sent = 0;
                 state.give_way();
             }
         }
@@ -288,6 +293,9 @@ impl<P: Payload> Endpoint<P> {
         else {
             return false;
         };
+        if !fanout.is_writable(client) {
+            return false;
+        }
         match write_waiting(fanout, client, &link.connection, &self.totals) {
             Ok(any) => any,
             Err(error) => {

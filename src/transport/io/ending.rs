@@ -60,7 +60,7 @@ impl<P: Payload> Io<P> {
             let event = link.disconnected(counts, end.reason, cause, was_of_use, true);
             return self.tell(state, event);
         }
-        let goes_on = state.goes_on_after(end.reason);
+        let goes_on = link.connection.gives_way() || state.goes_on_after(end.reason);
         let is_in_order = end.reason == Reason::EndOfStream;
         self.arrivals.ended(is_in_order || was_of_use);
         let event = link.disconnected(counts, end.reason, cause.clone(), was_of_use, goes_on);

@@ -68,6 +68,14 @@ impl<P: Payload> Io<P> {
             }
         }
         self.look_who_waits(now);
+        self.give_way(now);
+    }
+
+    /// A sender that has not begun has had its turn, where another has something to say.
+    fn give_way(&mut self, now: Instant) {
+        if self.arrivals.has_spoken() {
+            self.endpoint.lock().displace_unheard(now);
+        }
     }
 
     /// Deals with the next arrival, if there is one.
@@ -137,14 +145,16 @@ impl<P: Payload> Io<P> {
     fn look_who_waits(&mut self, now: Instant) {
         let state = self.endpoint.lock();
         let current = state.link().map(|link| link.connection.clone());
-        let Some(current) = current.filter(|_| state.reconnects) else {
+        let reconnects = state.reconnects;
+        let may_follow = reconnects || state.unheard().is_some();
+        let Some(current) = current.filter(|_| may_follow) else {
             return;
         };
         drop(state);
         let host = |address: Option<SocketAddr>| address.map(|address| address.ip().to_canonical());
         let registry = self.poll.registry();
         let fault = self.arrivals.look_who_waits(registry, now, |address| {
-            if host(address) == host(current.peer().address()) {
+            if reconnects && host(address) == host(current.peer().address()) {
                 current.probe();
             }
         });

@@ -230,6 +230,11 @@ impl<P: Payload> Io<P> {
         if let Some(until) = state.greetings().map(|(_, until)| until).min() {
             no_later(until.saturating_duration_since(now));
         }
+        if self.arrivals.has_spoken()
+            && let Some((_, until)) = state.unheard()
+        {
+            no_later(until.saturating_duration_since(now));
+        }
         if let Some(at) = self.arrivals.deadline() {
             no_later(at.saturating_duration_since(now));
         }
