@@ -56,6 +56,8 @@ pub struct Fanout<P> {
     edges: Edges,
     queue: Queue<P>,
     clients: Slab<Client<P>>,
+    /// How many of them are told what the frames are.
+    described: usize,
     /// Where one begins that is to come.
     awaited: Option<Place<P>>,
     /// The last keyframe, which is kept for clients to come with all that follows.
@@ -111,6 +113,7 @@ impl<P: Payload> Fanout<P> {
             edges: Edges::default(),
             queue: Queue::new(),
             clients: Slab::new(),
+            described: 0,
             awaited: None,
             group: Hold::default(),
             picture: Hold::default(),
@@ -136,6 +139,7 @@ impl<P: Payload> Fanout<P> {
         for client in self.clients.drain() {
             client.place.give_up(&mut self.queue);
         }
+        self.described = 0;
         if let Some(place) = self.awaited.take() {
             place.give_up(&mut self.queue);
         }
@@ -173,7 +177,7 @@ impl<P: Payload> Fanout<P> {
                 self.clients.is_empty()
                     || self.flow.join == JoinAt::LatestKeyframe
                     || self.awaited.is_some()
-                    || self.places().any(Place::is_described)
+                    || self.described > 0
             }
         }
     }
@@ -181,7 +185,9 @@ impl<P: Payload> Fanout<P> {
     /// The peer understands records, and is told from now on what the frames are.
     pub fn understand(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
+            let was_described = client.place.is_described();
             client.understand(&self.hello, &mut self.queue, &self.headers);
+            self.described += usize::from(client.place.is_described() && !was_described);
         }
     }
 
@@ -411,6 +417,7 @@ impl<P: Payload> Fanout<P> {
         }
         client.dropped = lost;
         take_turn(&mut client, queue);
+        self.described += usize::from(client.place.is_described());
         (self.clients.insert(client), lost)
     }
 
@@ -420,6 +427,7 @@ impl<P: Payload> Fanout<P> {
         let Some(mut client) = self.clients.try_remove(key) else {
             return (Counts::default(), 0);
         };
+        self.described -= usize::from(client.place.is_described());
         client.place.be_left();
         let mut counts = counts(&client, &self.queue);
         if is_replaced && self.audience == Audience::Callee && client.is_open() {

@@ -1248,3 +1248,24 @@ fn pieces_that_a_flush_parts_from_their_picture_are_lost_to_nobody() {
         ("K", 2)
     );
 }
+
+#[test]
+fn records_are_made_while_somebody_is_sent_them() {
+    let mut stream = Stream::for_clients(Flow {
+        metadata: Metadata::OnRequest,
+        ..Flow::default()
+    });
+    let fanout = &mut stream.fanout;
+    let [plain, first, second] = [(); 3].map(|()| fanout.join(0, stream.now).0);
+    assert!(!fanout.needs_records());
+    for client in [first, first, second] {
+        fanout.understand(client);
+        assert!(fanout.needs_records());
+    }
+    fanout.leave(first, false);
+    assert!(fanout.needs_records());
+    fanout.leave(second, false);
+    assert!(!fanout.needs_records());
+    fanout.leave(plain, false);
+    assert!(fanout.needs_records(), "whoever comes may want them");
+}
