@@ -6,10 +6,10 @@ LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 MINUTES := 10
 SECONDS := 600
 
-.PHONY: help setup demo bench bench-serving soak test test-rust test-python test-browser test-on screenshot fuzz lint oldest-rust deny docs-cache deb install uninstall
+.PHONY: help setup demo bench bench-serving bench-strangers soak test test-rust test-python test-browser test-on screenshot fuzz lint oldest-rust deny docs-cache deb install uninstall
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install what is missing to build and test (apt; elsewhere, print the command)
 	@scripts/setup.sh
@@ -23,6 +23,9 @@ bench: setup ## Compare with plain sockets and with other elements, some minutes
 
 bench-serving: setup ## Measure many clients, and slow ones, some minutes (BENCH="--quick", "--help")
 	$(CARGO) bench --bench serving -- $(BENCH)
+
+bench-strangers: setup ## Measure good peers beside thousands of strangers, some minutes (BENCH="--quick", "--help")
+	$(CARGO) bench --bench strangers -- $(BENCH)
 
 soak: setup ## Kill, stall and cut off sender, relay and viewers again and again; fails on growth (MINUTES=60, BENCH="--chart file.svg")
 	$(CARGO) bench --bench soak -- --minutes $(MINUTES) $(BENCH)

@@ -16,7 +16,7 @@ pub struct Job {
 pub enum Task {
     /// Every client reads all it can.
     Crowd { clients: usize, frames: u64 },
-    /// One client reads, the others do not. A pause comes before each of them.
+    /// One client reads, the others do not. A pause comes before each of them, of so many milliseconds, and a frame.
     Stalled {
         clients: usize,
         pause: u64,
@@ -69,8 +69,9 @@ pub struct Served {
     /// Milliseconds that a push takes.
     pub push_p50: f64,
     pub push_p99: f64,
-    /// Bytes by which the process has grown, and what the kernel holds for TCP.
+    /// Bytes by which the process has grown, what frames take of that, and what the kernel holds for TCP.
     pub grown: i64,
+    pub frames_grown: i64,
     pub kernel_grown: i64,
 }
 

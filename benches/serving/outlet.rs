@@ -3,7 +3,10 @@
 use std::{
     io::Write,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     thread,
 };
 
@@ -127,7 +130,7 @@ impl Outlet for PadOutlet {
     }
 
     fn push(&mut self, frame: Vec<u8>, keyframe: bool) {
-        let mut buffer = gst::Buffer::from_mut_slice(frame);
+        let mut buffer = gst::Buffer::from_slice(Counted::new(frame));
         let contents = buffer.get_mut().expect("a new buffer");
         contents.set_pts(gst::ClockTime::SECOND * self.frames / RATE);
         if !keyframe {
@@ -137,6 +140,34 @@ impl Outlet for PadOutlet {
         if let Err(error) = self.pad.push(buffer) {
             fail(format!("server: {error}"));
         }
+    }
+}
+
+/// Bytes of frames that somebody holds.
+static HELD: AtomicI64 = AtomicI64::new(0);
+
+pub fn held() -> i64 {
+    HELD.load(Relaxed)
+}
+
+struct Counted(Vec<u8>);
+
+impl Counted {
+    fn new(frame: Vec<u8>) -> Self {
+        HELD.fetch_add(frame.len() as i64, Relaxed);
+        Self(frame)
+    }
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.0.len() as i64, Relaxed);
     }
 }
 

@@ -55,8 +55,10 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
             say(Said::Served(server.served(start)));
         }
         Task::Stalled {
-            clients, frames, ..
-        } => serve_stalled(&mut server, clients, frames),
+            clients,
+            pause,
+            frames,
+        } => serve_stalled(&mut server, clients, pause, frames),
         Task::Rush { clients } => {
             let count = mem::replace(&mut server.count, Box::new(|| 0));
             thread::spawn(move || server.push(u64::MAX, |_| (SMALL, true)));
@@ -69,20 +71,24 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
     mem::forget(server);
 }
 
-fn serve_stalled(server: &mut Server, clients: usize, frames: u64) {
+fn serve_stalled(server: &mut Server, clients: usize, pause: u64, frames: u64) {
     server.await_clients(1);
     server.push(WARM_UP, |_| (SIZE, true));
-    let before = (resident(), kernel_memory());
+    let before = (resident(), kernel_memory(), outlet::held());
     server.pushes.clear();
     let start = Usage::now();
     say(Said::Ready);
     while (server.count)() < 1 + clients {
-        server.push(1, |_| (SIZE, true));
+        match pause {
+            0 => server.push(1, |_| (SIZE, true)),
+            pause => server.push_every(Duration::from_millis(pause), 1, |_| (SIZE, true)),
+        }
     }
     server.push(frames, |_| (SIZE, true));
     say(Said::Served(Served {
         grown: resident() - before.0,
         kernel_grown: kernel_memory() - before.1,
+        frames_grown: outlet::held() - before.2,
         ..server.served(start)
     }));
 }
@@ -103,10 +109,14 @@ impl Server {
 
     /// As many frames, one after the other as a camera has them.
     fn push(&mut self, frames: u64, size: impl Fn(u64) -> (usize, bool)) {
+        self.push_every(Duration::from_secs(1) / RATE as u32, frames, size);
+    }
+
+    fn push_every(&mut self, period: Duration, frames: u64, size: impl Fn(u64) -> (usize, bool)) {
         let mut next = clock::now();
         for _ in 0..frames {
             clock::sleep_until(next);
-            next += 1_000_000_000 / RATE;
+            next += period.as_nanos() as u64;
             let (len, keyframe) = size(self.number);
             let stamp = Stamp {
                 pushed: clock::now(),

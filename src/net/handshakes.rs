@@ -25,8 +25,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Peers that have their time at once: more than strangers hold for long, at some 20 kB each.
 const MAX_UNDER_WAY: usize = 1_024;
 
-/// Where there are as many, one that has said nothing for so long gives way to the next, ...
-const SILENCE: Duration = Duration::from_secs(1);
+/// Where there are as many, one that has said nothing for so long gives way to the next: the one who connects speaks at
+/// once. ...
+const SILENCE: Duration = Duration::from_millis(250);
 
 /// ... or else one that has taken so long. An honest peer that is far away needs less.
 const HASTE: Duration = Duration::from_secs(2);

@@ -11,10 +11,11 @@ use slab::Slab;
 use super::connection::Established;
 
 /// How many wait here. Others do with the kernel.
-const MOST: usize = 256;
+const MOST: usize = 512;
 
-/// Where there are as many, one that has said nothing for so long gives way to the next.
-const SILENCE: Duration = Duration::from_secs(1);
+/// Where there are as many, one that has said nothing for so long gives way to the next. Who has something to say mostly
+/// has said it before it is let in here.
+const SILENCE: Duration = Duration::from_millis(250);
 
 /// Those who wait.
 pub(super) struct Waiting {
