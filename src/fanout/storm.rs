@@ -474,6 +474,7 @@ impl Storm {
             keyframe: false,
             repeats_header: false,
             is_note: false,
+            piece: Piece::Whole,
             time: time.map(|number| Duration::from_millis(10 * u64::from(number))),
         }
     }

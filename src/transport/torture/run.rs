@@ -11,7 +11,7 @@ use mio::{Events, Poll, Waker};
 
 use super::{Scenario, peer::Peer};
 use crate::{
-    fanout::{Description, Flow, Frame, JoinAt, Lead, Limits, Payload},
+    fanout::{Description, Flow, Frame, JoinAt, Lead, Limits, Payload, Piece},
     net::{Arrivals, Call, Callers, Error, Established, Fault, Faults, Listener, Script, Sides},
     transport::{
         Endpoint, Event, FrameMemory, Mode, Observer, Reason, Received, Receiver, SendError,
@@ -465,6 +465,7 @@ fn frame(payload: Pieces) -> Frame<Pieces> {
         keyframe: true,
         repeats_header: false,
         is_note: false,
+        piece: Piece::Whole,
         time: None,
     }
 }
