@@ -2,8 +2,9 @@
 # Installs what a build, the tests and the demo need and this machine lacks; silent when nothing is missing.
 # Rust comes first, by whoever sits there. Debian and its children: by apt, which says what it takes before it does.
 # Elsewhere: prints the command and fails.
-# usage: setup.sh [--peers] [--browser]     with these also, by apt alone:
+# usage: setup.sh [--peers] [--opencv] [--browser]     with these also, by apt alone:
 #        --peers      the libraries that tests meet where they are
+#        --opencv     of those the one that brings GStreamer along
 #        --browser    what tests/browser needs
 # shellcheck disable=SC2086 # the lists below are to be split
 set -euf
@@ -22,7 +23,8 @@ gstreamer-plugins-bad gstreamer-plugins-ugly gstreamer-plugins-libav iproute2 op
 
 RUSTUP="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 
-PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java python3-opencv
+OPENCV="python3-opencv"
+PEERS="python3-twisted python3-pyqt5 erlang-base libnetty-java $OPENCV
 python3-venv python3-setuptools python3-wheel"
 BROWSER="chromium chromium-driver python3-selenium fonts-dejavu-core"
 
@@ -38,6 +40,7 @@ main() {
     for option; do
         case "$option" in
             --peers) install_also $PEERS ;;
+            --opencv) install_also $OPENCV ;;
             --browser) install_also $BROWSER ;;
             *) fail "unknown: $option" ;;
         esac
