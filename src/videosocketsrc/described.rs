@@ -80,6 +80,16 @@ pub enum Effect {
     Segment(gst::FormattedSegment<gst::ClockTime>),
 }
 
+/// What comes of an upstream event.
+pub enum Request {
+    /// It goes to the peer as this record.
+    Record(Vec<u8>),
+    /// It came too soon after another: a later one goes in its place, or for a keyframe this side's own.
+    Postponed,
+    /// It is none that the peer takes now.
+    Refused,
+}
+
 /// The pipeline's time.
 pub struct Here<'a> {
     pub clock: &'a gst::Clock,
@@ -314,14 +324,16 @@ impl Described {
         self.timing.stats()
     }
 
-    /// What of an upstream event goes to the peer, as a record.
+    /// What of an upstream event goes to the peer.
     pub fn request(
         &mut self,
         event: &gst::EventRef,
         base_time: Option<gst::ClockTime>,
         now: Instant,
-    ) -> Option<Vec<u8>> {
-        let back = self.back?;
+    ) -> Request {
+        let Some(back) = self.back else {
+            return Request::Refused;
+        };
         let (is_taken, asked, interval) = match event.type_() {
             gst::EventType::Qos => (back.qos, &mut self.qos, QOS_INTERVAL),
             gst::EventType::Navigation => {
@@ -335,10 +347,15 @@ impl Described {
             Some(gst::ClockTime::from_nseconds(time))
         };
         let mut record = Vec::new();
-        let asks = is_taken && describe::upstream(event, to_sender, &mut record);
+        if !is_taken || !describe::upstream(event, to_sender, &mut record) {
+            return Request::Refused;
+        }
         // A button that is pressed, or let go of, is no later one's to replace.
         let is_single = event.type_() == gst::EventType::Navigation && !is_mouse_move(event);
-        (asks && (is_single || asked.ask(interval, now))).then_some(record)
+        match is_single || asked.ask(interval, now) {
+            true => Request::Record(record),
+            false => Request::Postponed,
+        }
     }
 
     /// A keyframe that was asked for too early, as a record.

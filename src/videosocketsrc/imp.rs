@@ -13,7 +13,7 @@ use once_cell::sync::Lazy;
 
 use super::{
     CAT, allocation, caps,
-    described::Described,
+    described::{Described, Request},
     raw,
     reporter::Reporter,
     settings::{Metadata, PROPERTIES, SrcSettings, Timestamps, ZeroLength},
@@ -326,13 +326,14 @@ impl BaseSrcImpl for VideoSocketSrc {
     /// What downstream asks for the peer is asked, if it wants to be.
     fn event(&self, event: &gst::Event) -> bool {
         let base_time = self.obj().base_time();
-        let record = lock(&self.described).request(event, base_time, Instant::now());
-        match (record, self.endpoint()) {
-            (Some(record), Some(endpoint)) => {
+        let request = lock(&self.described).request(event, base_time, Instant::now());
+        match (request, self.endpoint()) {
+            (Request::Record(record), Some(endpoint)) => {
                 gst::debug!(CAT, imp = self, "Asking the peer: {event:?}");
                 endpoint.request(&record);
                 true
             }
+            (Request::Postponed, Some(_)) => true,
             _ => self.parent_event(event),
         }
     }
