@@ -6,7 +6,7 @@ LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 MINUTES := 10
 SECONDS := 600
 
-.PHONY: help setup demo bench bench-serving bench-strangers soak test test-rust test-python test-browser test-on screenshot fuzz lint oldest-rust deny docs-cache deb install uninstall
+.PHONY: help setup demo bench bench-serving bench-strangers soak test test-rust test-python test-browser test-crate test-on screenshot fuzz lint oldest-rust deny docs-cache deb install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ test-browser: ## Run the tests of camera_server's page in Chromium, which apt in
 
 screenshot: ## Take the picture of that page anew (docs/web.png)
 	@scripts/test-browser.sh tests/browser/screenshot.py docs/web.png
+
+test-crate: setup ## Build and run a program that links the crate, as it would be published
+	@scripts/test-crate.sh
 
 test-on: ## Run every test on another suite of Debian (SUITE=bookworm, trixie, forky; as root)
 	@scripts/test-on.sh "$(SUITE)"

@@ -3,6 +3,37 @@
 //!
 //! One buffer is one frame, and one frame is 8 ASCII digits, the payload's length in bytes, followed by
 //! the payload. [`wire`] has the details, and is of use without GStreamer as well.
+//!
+//! A program that links this crate has the elements without a plugin to install:
+//!
+//! ```toml
+//! [dependencies]
+//! gst = { package = "gstreamer", version = "0.25" }
+//! gst-plugin-videosocket = "0.2"
+//! ```
+//!
+//! ```rust,no_run
+//! use gst::prelude::*;
+//!
+//! /// Sends five pictures to whom the command line names: videosocket://localhost:4953
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let uri = std::env::args().nth(1).ok_or("whom to send to?")?;
+//!     gst::init()?;
+//!     gstvideosocket::plugin_register_static()?;
+//!     let pipeline = gst::parse::launch(&format!(
+//!         "videotestsrc num-buffers=5 ! jpegenc ! videosocketsink uri={uri}"
+//!     ))?;
+//!     pipeline.set_state(gst::State::Playing)?;
+//!     let bus = pipeline.bus().ok_or("a pipeline has a bus")?;
+//!     let end = [gst::MessageType::Eos, gst::MessageType::Error];
+//!     let last = bus.timed_pop_filtered(gst::ClockTime::NONE, &end);
+//!     pipeline.set_state(gst::State::Null)?;
+//!     match last.as_ref().map(|message| message.view()) {
+//!         Some(gst::MessageView::Error(error)) => Err(error.error().message().into()),
+//!         _ => Ok(()),
+//!     }
+//! }
+//! ```
 
 #![deny(unsafe_code)]
 
