@@ -86,12 +86,12 @@ fn table(viewers: &[Viewer], height: usize, width: usize) -> Vec<String> {
 }
 
 /// The rows below their head, in columns as wide as they must be.
-fn aligned(rows: &[[String; 7]]) -> Vec<String> {
+fn aligned(rows: &[[String; 8]]) -> Vec<String> {
     let head = HEAD.map(String::from);
     let rows: Vec<_> = [&head].into_iter().chain(rows).collect();
-    let widths: [usize; 7] =
+    let widths: [usize; 8] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-    let line = |row: &&[String; 7]| {
+    let line = |row: &&[String; 8]| {
         let [address, figures @ ..] = *row;
         let mut line = format!("{address:<0$}", widths[0]);
         for (figure, width) in figures.iter().zip(&widths[1..]) {
@@ -131,12 +131,12 @@ mod tests {
 
     #[test]
     fn columns_stand_below_their_heads() {
-        let row = ["[::1]:50312", "0:00:12", "360", "0", "0", "0", "0.1"].map(String::from);
+        let row = ["[::1]:50312", "0:00:12", "360", "0", "0", "0", "0.1", "-"].map(String::from);
         assert_eq!(
             aligned(&[row]),
             [
-                "viewer       connected  frames  dropped  queued kB  delay ms  rtt ms",
-                "[::1]:50312    0:00:12     360        0          0         0     0.1",
+                "viewer       connected  frames  dropped  queued kB  queued ms  rtt ms  delay ms",
+                "[::1]:50312    0:00:12     360        0          0          0     0.1         -",
             ]
         );
     }

@@ -23,7 +23,7 @@ use board::Board;
 use cli::{Cli, Codec};
 use server::Server;
 use viewers::Viewer;
-use web::Web;
+use web::{Named, Web};
 
 /// The application message that asks for the end.
 const CLOSE: &str = "close";
@@ -166,7 +166,7 @@ impl<'a> Show<'a> {
     fn notice(&mut self, news: &gst::StructureRef) {
         let text = |field| news.get::<String>(field).unwrap_or_default();
         let peer = text("peer");
-        let peer = self.name(&peer).unwrap_or(peer);
+        let peer = self.browser(&peer).map_or(peer, |browser| browser.name);
         match news.name().as_str() {
             "videosocket-connected" => {
                 self.board.say(&format!("{peer} has come"));
@@ -222,15 +222,15 @@ impl<'a> Show<'a> {
     fn viewers(&self) -> Vec<Viewer> {
         let mut viewers = self.server.viewers();
         for viewer in &mut viewers {
-            if let Some(name) = self.name(viewer.address()) {
-                viewer.is_browser(name);
+            if let Some(browser) = self.browser(viewer.address()) {
+                viewer.is_browser(browser.name, browser.delay);
             }
         }
         viewers
     }
 
-    fn name(&self, address: &str) -> Option<String> {
-        self.web.as_ref()?.name(address)
+    fn browser(&self, address: &str) -> Option<Named> {
+        self.web.as_ref()?.browser(address)
     }
 
     fn show_browsers(&self, viewers: &[Viewer]) {

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-pub const HEAD: [&str; 7] = [
+pub const HEAD: [&str; 8] = [
     "viewer",
     "connected",
     "frames",
     "dropped",
     "queued kB",
-    "delay ms",
+    "queued ms",
     "rtt ms",
+    "delay ms",
 ];
 
 /// One connected viewer.
@@ -22,9 +23,11 @@ pub struct Viewer {
     dropped: u64,
     bytes_queued: u64,
     /// The age of the oldest frame that waits.
-    delay: Duration,
+    age_queued: Duration,
     /// Of a browser not known: what is measured ends within this machine.
     rtt: Option<Duration>,
+    /// As the viewer reports it, which pages do: from when the server had a picture for it to the word that it is drawn.
+    delay: Option<Duration>,
 }
 
 impl Viewer {
@@ -46,8 +49,9 @@ impl Viewer {
             frames: count(client, "frames-sent"),
             dropped: count(client, "frames-dropped"),
             bytes_queued: count(client, "bytes-queued"),
-            delay: time("oldest-queued"),
+            age_queued: time("oldest-queued"),
             rtt: Some(time("rtt")),
+            delay: None,
         }
     }
 
@@ -55,27 +59,24 @@ impl Viewer {
         &self.address
     }
 
-    pub fn is_browser(&mut self, name: String) {
+    pub fn is_browser(&mut self, name: String, delay: Option<Duration>) {
         self.address = name;
         self.rtt = None;
+        self.delay = delay;
     }
 
     /// What stands in the table, below `HEAD`.
-    pub fn cells(&self) -> [String; 7] {
+    pub fn cells(&self) -> [String; 8] {
         [
             self.address.clone(),
             clock(self.connected),
             self.frames.to_string(),
             self.dropped.to_string(),
             format!("{:.0}", self.kilobytes_queued()),
-            format!("{:.0}", milliseconds(self.delay)),
-            self.rtt(),
+            format!("{:.0}", milliseconds(self.age_queued)),
+            known(self.rtt),
+            known(self.delay),
         ]
-    }
-
-    fn rtt(&self) -> String {
-        self.rtt
-            .map_or("-".into(), |rtt| format!("{:.1}", milliseconds(rtt)))
     }
 
     fn kilobytes_queued(&self) -> f64 {
@@ -88,14 +89,15 @@ impl fmt::Display for Viewer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} connected {}, {} frames, {} dropped, {:.0} kB queued, delay {:.0} ms, rtt {} ms",
+            "{} connected {}, {} frames, {} dropped, {:.0} kB queued for {:.0} ms, rtt {} ms, delay {} ms",
             self.address,
             clock(self.connected),
             self.frames,
             self.dropped,
             self.kilobytes_queued(),
-            milliseconds(self.delay),
-            self.rtt()
+            milliseconds(self.age_queued),
+            known(self.rtt),
+            known(self.delay)
         )
     }
 }
@@ -130,6 +132,11 @@ impl fmt::Display for Totals {
             self.dropped
         )
     }
+}
+
+/// In milliseconds.
+fn known(time: Option<Duration>) -> String {
+    time.map_or("-".into(), |time| format!("{:.1}", milliseconds(time)))
 }
 
 fn clock(time: Duration) -> String {
@@ -169,7 +176,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "[::1]:50312 connected 1:02:05, 360 frames, 7 dropped, 35 kB queued, delay 40 ms, rtt 0.2 ms"
+                "[::1]:50312 connected 1:02:05, 360 frames, 7 dropped, 35 kB queued for 40 ms, rtt 0.2 ms, delay - ms"
             ]
         );
     }

@@ -48,6 +48,27 @@ fn a_browser_gets_the_table_and_pictures() {
 }
 
 #[test]
+fn the_delay_of_a_browser_is_what_it_reports() {
+    let (server, page) = serve_page(&[]);
+    let socket = page.open_stream(None);
+    let row = format!("{} (browser) connected", socket.local_address());
+    let line = server.line(&row);
+    assert!(line.ends_with("delay - ms"), "{line}");
+    socket.message_that("a picture", |(kind, _)| *kind == WebSocket::BINARY);
+    thread::scope(|scope| {
+        // Who takes nothing is not listened to.
+        scope.spawn(|| socket.message_that("the end", |(kind, _)| *kind == WebSocket::CLOSE));
+        // Of those that are not sent yet nobody can say anything.
+        ["nonsense", "1000000", "1"]
+            .iter()
+            .for_each(|word| socket.say(word));
+        let is_known = |line: &str| line.starts_with(&row) && !line.ends_with("delay - ms");
+        server.line_that("its delay", is_known);
+        server.press_ctrl_c();
+    });
+}
+
+#[test]
 fn the_end_of_the_stream_ends_that_of_browsers() {
     let (mut server, page) = serve_page(&[]);
     let socket = page.open_stream(None);
@@ -200,6 +221,14 @@ impl WebSocket {
 
     fn local_address(&self) -> SocketAddr {
         self.0.local_addr().unwrap()
+    }
+
+    /// A message of text, masked with nothing, as far as that goes.
+    fn say(&self, text: &str) {
+        let length = u8::try_from(text.len()).expect("a short text");
+        let head = [0x80 | Self::TEXT, 0x80 | length, 0, 0, 0, 0];
+        let message = [&head[..], text.as_bytes()].concat();
+        (&self.0).write_all(&message).unwrap();
     }
 
     /// Whether a process has the other end; once closed it may still have bytes for us.

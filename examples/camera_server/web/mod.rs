@@ -24,6 +24,7 @@ use super::cli::Cli;
 use super::reachable;
 use super::server::Server;
 use super::viewers::{HEAD, Viewer};
+pub use browser::Named;
 use browser::{Names, Sink};
 
 const FILES: [(&str, &str, &str); 4] = [
@@ -45,7 +46,7 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_LIMIT: u32 = 64 * 1024;
-/// A page has nothing to say.
+/// A page has little to say.
 const MESSAGE_LIMIT: usize = 1024;
 
 pub struct Web {
@@ -98,7 +99,7 @@ impl Web {
     }
 
     /// Whom the sink knows by this address, if it is a browser.
-    pub fn name(&self, address: &str) -> Option<String> {
+    pub fn browser(&self, address: &str) -> Option<Named> {
         self.names.get(address)
     }
 

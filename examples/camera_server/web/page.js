@@ -9,7 +9,12 @@ const element = (id) => document.getElementById(id);
 const canvas = element("picture");
 const context = canvas.getContext("2d");
 
+let socket = null;
 let isConnected = false;
+// Frames of this connection.
+let received = 0;
+// Once a second the server is told when a picture is drawn, from which it knows how old it is by then.
+let isReportDue = true;
 // Pictures in this second.
 let count = 0;
 let kind = "";
@@ -18,17 +23,19 @@ let file = null;
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const socket = new WebSocket(`${scheme}://${location.host}/stream`);
+  socket = new WebSocket(`${scheme}://${location.host}/stream`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
     isConnected = true;
+    received = 0;
     h264.stop();
   };
   socket.onmessage = ({ data }) => {
     if (typeof data === "string") {
       showTable(JSON.parse(data));
     } else {
-      receive(new Uint8Array(data));
+      received += 1;
+      receive(new Uint8Array(data), received);
     }
   };
   socket.onclose = () => {
@@ -38,11 +45,18 @@ function connect() {
   };
 }
 
-function receive(bytes) {
+function receive(bytes, number) {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) {
-    jpeg.receive(bytes);
+    jpeg.receive(bytes, number);
   } else if (bytes.length > 0) {
-    h264.receive(bytes);
+    h264.receive(bytes, number);
+  }
+}
+
+function report(number) {
+  if (isReportDue && isConnected) {
+    isReportDue = false;
+    socket.send(number);
   }
 }
 
@@ -51,8 +65,8 @@ const jpeg = {
   newest: null,
   isBusy: false,
 
-  receive(bytes) {
-    this.newest = bytes;
+  receive(bytes, number) {
+    this.newest = { bytes, number };
     if (!this.isBusy && !document.hidden) {
       this.showNewest();
     }
@@ -61,12 +75,14 @@ const jpeg = {
   async showNewest() {
     this.isBusy = true;
     while (this.newest) {
-      const newest = new Blob([this.newest], { type: "image/jpeg" });
+      const { bytes, number } = this.newest;
+      const newest = new Blob([bytes], { type: "image/jpeg" });
       this.newest = null;
       try {
         const picture = await createImageBitmap(newest);
         file = newest;
         draw(picture, picture.width, picture.height, "JPEG");
+        report(number);
       } catch {
         showNotice("A picture can't be decoded");
       }
@@ -80,7 +96,7 @@ const h264 = {
   decoder: null,
   codec: null,
 
-  receive(bytes) {
+  receive(bytes, number) {
     if (!("VideoDecoder" in window)) {
       showNotice("Browsers show H.264 on localhost and over https only, if at all: try --codec jpeg");
       return;
@@ -93,7 +109,7 @@ const h264 = {
       this.start(codec);
     }
     const type = codec ? "key" : "delta";
-    this.decoder?.decode(new EncodedVideoChunk({ type, timestamp: 0, data: bytes }));
+    this.decoder?.decode(new EncodedVideoChunk({ type, timestamp: number, data: bytes }));
   },
 
   start(codec) {
@@ -102,7 +118,9 @@ const h264 = {
     this.decoder = new VideoDecoder({
       output: (picture) => {
         file = null;
+        const { timestamp } = picture;
         draw(picture, picture.displayWidth, picture.displayHeight, "H.264");
+        report(timestamp);
       },
       error: ({ message }) => {
         showNotice(`A picture can't be decoded: ${message}`);
@@ -179,6 +197,7 @@ function showFigures() {
   }
   element("figures").textContent = kind && `${kind}, ${count} pictures/s`;
   count = 0;
+  isReportDue = true;
 }
 
 function showTable({ head, rows }) {
