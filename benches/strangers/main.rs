@@ -29,6 +29,7 @@ mod stranger;
 #[path = "../transport/table.rs"]
 mod table;
 #[path = "../transport/tls.rs"]
+#[allow(dead_code, reason = "it has more for other benches")]
 mod tls;
 
 use job::{Case, Crowd, End, Job};
