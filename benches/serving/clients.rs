@@ -19,12 +19,13 @@ use crate::{
     frames::{self, Parser, RATE, SLOW_SIZE},
     job::{Drained, Job, Rushed, Said, Task, Watched, Window},
     server::{HEALTHY, SIZE, percentile},
+    tls,
 };
 
 pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let done = match job.task {
-        Task::Crowd { clients, frames } => crowd(address, clients, frames),
+        Task::Crowd { clients, frames } => crowd(address, clients, frames, job.row.is_encrypted()),
         Task::Stalled { clients, pause, .. } => stalled(address, clients, pause, orders),
         Task::Slow { frames, .. } => slow(address, frames),
         Task::Rush { clients } => rush(address, clients),
@@ -64,12 +65,29 @@ fn discard(socket: &Socket) -> Option<u64> {
     }
 }
 
-fn crowd(address: SocketAddr, clients: usize, frames: u64) -> io::Result<()> {
+/// One that has shaken hands. What comes is thrown away as it is.
+fn connect_encrypted(poll: &Poll, address: SocketAddr, token: usize) -> io::Result<Socket> {
+    let mut stream = tls::client(TcpStream::connect(address)?);
+    stream.conn.complete_io(&mut stream.sock)?;
+    let socket = Socket::from(stream.sock);
+    socket.set_nonblocking(true)?;
+    let fd = socket.as_raw_fd();
+    let interest = Interest::READABLE;
+    poll.registry()
+        .register(&mut SourceFd(&fd), Token(token), interest)?;
+    Ok(socket)
+}
+
+fn crowd(address: SocketAddr, clients: usize, frames: u64, is_encrypted: bool) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let connect = |token| {
         // tcpserversink has room for few that come at once.
         thread::sleep(Duration::from_millis(2));
-        connect(&poll, address, token)
+        if is_encrypted {
+            connect_encrypted(&poll, address, token)
+        } else {
+            connect(&poll, address, token)
+        }
     };
     let sockets: Vec<_> = (0..clients).map(connect).collect::<Result<_, _>>()?;
     let due = frames * frames::wire_len(SIZE);

@@ -26,6 +26,12 @@ mod rows;
 mod server;
 #[path = "../transport/table.rs"]
 mod table;
+#[path = "../transport/tls.rs"]
+#[allow(
+    dead_code,
+    reason = "here one end is always an element or does not decrypt"
+)]
+mod tls;
 
 use job::{End, Job};
 

@@ -16,7 +16,7 @@ type Cells = Result<Vec<String>, String>;
 /// Clients that read all they can.
 pub fn crowd(clients: usize, seconds: u64, rounds: usize) -> String {
     let frames = seconds * RATE;
-    let rows = [Row::Loop, Row::Videosocket, Row::Tcp];
+    let rows = [Row::Loop, Row::Videosocket, Row::VideosocketTls, Row::Tcp];
     let mut runs = rows.map(|_| Vec::new());
     let mut failures = rows.map(|_| None);
     for _ in 0..rounds {

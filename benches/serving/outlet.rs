@@ -18,6 +18,7 @@ use crate::{
     frames::RATE,
     pipeline::{fail_on_error, listening_port},
     rows::Row,
+    tls,
 };
 
 pub trait Outlet: Send {
@@ -38,7 +39,8 @@ pub fn open(row: Row) -> (Box<dyn Outlet>, Count) {
             (Box::new(outlet), Box::new(count))
         }
         Some(description) => {
-            let outlet = PadOutlet::play(&description).unwrap_or_else(|reason| fail(reason));
+            let outlet = PadOutlet::play(&description, row.is_encrypted())
+                .unwrap_or_else(|reason| fail(reason));
             let sink = outlet.sink.clone();
             let property = if row.frames() {
                 "num-clients"
@@ -101,8 +103,12 @@ struct PadOutlet {
 }
 
 impl PadOutlet {
-    fn play(description: &str) -> Result<Self, String> {
+    fn play(description: &str, is_encrypted: bool) -> Result<Self, String> {
         let sink = gst::parse::launch(description).map_err(|error| error.to_string())?;
+        let identity = is_encrypted.then(tls::Identity::new);
+        if let Some(identity) = &identity {
+            identity.show(&sink);
+        }
         let pipeline = gst::Pipeline::new();
         pipeline.add(&sink).map_err(|error| error.to_string())?;
         fail_on_error(&pipeline);

@@ -11,6 +11,8 @@ pub enum Row {
     Videosocket,
     /// The same with max-size-buffers=1
     VideosocketOne,
+    /// The same, encrypted
+    VideosocketTls,
     /// tcpserversink as it is
     Tcp,
     /// The same with what it has to keep the delay short
@@ -23,6 +25,7 @@ impl Row {
             Self::Loop => "send loop",
             Self::Videosocket => "videosocketsink",
             Self::VideosocketOne => "videosocketsink max-size-buffers=1",
+            Self::VideosocketTls => "videosocketsink TLS",
             Self::Tcp => "tcpserversink",
             Self::TcpLimited => "tcpserversink with limits",
         }
@@ -32,7 +35,9 @@ impl Row {
     pub fn element(self) -> Option<String> {
         let settings = match self {
             Self::Loop => return None,
-            Self::Videosocket => "videosocketsink mode=listen wait-for-connection=false",
+            Self::Videosocket | Self::VideosocketTls => {
+                "videosocketsink mode=listen wait-for-connection=false"
+            }
             Self::VideosocketOne => {
                 "videosocketsink mode=listen wait-for-connection=false max-size-buffers=1"
             }
@@ -47,6 +52,14 @@ impl Row {
 
     /// Whether it puts headers before frames.
     pub fn frames(self) -> bool {
-        matches!(self, Self::Videosocket | Self::VideosocketOne)
+        matches!(
+            self,
+            Self::Videosocket | Self::VideosocketOne | Self::VideosocketTls
+        )
+    }
+
+    /// As the element is told.
+    pub fn is_encrypted(self) -> bool {
+        self == Self::VideosocketTls
     }
 }
