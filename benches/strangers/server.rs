@@ -94,7 +94,7 @@ fn sockets(port: u16) -> i64 {
 /// Of one socket: what it has received, what is to be sent, and what is set aside for more.
 fn memory(line: &str) -> Option<i64> {
     let (_, fields) = line.split_once("skmem:(")?;
-    let fields = fields.split(|c: char| c == ',' || c == ')');
+    let fields = fields.split([',', ')']);
     let counted = fields.filter_map(|field| {
         let at = field.find(|c: char| c.is_ascii_digit())?;
         let (name, number) = field.split_at(at);

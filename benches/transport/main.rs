@@ -27,6 +27,7 @@ mod rows;
 mod sender;
 mod table;
 mod tls;
+mod tls_loop;
 
 use calls::Counter;
 use figures::{Figure, Results};

@@ -12,7 +12,7 @@ use crate::{
     clock,
     meter::{Meter, STAMP_LEN},
     outlet::Outlet,
-    tls,
+    tls_loop,
 };
 
 pub struct RawSender {
@@ -26,7 +26,7 @@ impl RawSender {
         stream.set_nodelay(true)?;
         let payload = vec![7; size];
         let stream: Box<dyn Write + Send> = if is_encrypted {
-            Box::new(tls::client(stream))
+            Box::new(tls_loop::client(stream))
         } else {
             Box::new(stream)
         };
@@ -75,7 +75,7 @@ fn serve(listener: &TcpListener, is_encrypted: bool, meter: &Meter) -> io::Resul
     let (peer, _) = listener.accept()?;
     peer.set_nodelay(true)?;
     if is_encrypted {
-        read(tls::server(peer), meter)
+        read(tls_loop::server(peer), meter)
     } else {
         read(peer, meter)
     }

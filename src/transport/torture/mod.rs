@@ -6,6 +6,7 @@
 
 mod peer;
 mod run;
+mod sent;
 mod verdict;
 
 use std::cell::RefCell;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use super::run::{FRAMES, HELLO, described, wire};
+use super::sent::{FRAMES, HELLO, described, wire};
 use crate::net::Script;
 
 /// What is said at a time.

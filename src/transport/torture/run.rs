@@ -9,7 +9,11 @@ use std::{
 
 use mio::{Events, Poll, Waker};
 
-use super::{Scenario, peer::Peer};
+use super::{
+    Scenario,
+    peer::Peer,
+    sent::{CAPS, FRAMES, HELLO, prefix},
+};
 use crate::{
     fanout::{Description, Flow, Frame, JoinAt, Lead, Limits, Payload, Piece},
     net::{Arrivals, Call, Callers, Error, Established, Fault, Faults, Listener, Script, Sides},
@@ -19,24 +23,8 @@ use crate::{
         io::{ARRIVALS, Io, WAKE},
         teller::{Teller, Telling},
     },
-    wire::{
-        HeaderFormat,
-        record::{Buffer, FramePrefix},
-    },
+    wire::HeaderFormat,
 };
-
-/// What is sent, in the pieces of which each frame is.
-pub const FRAMES: [&[&[u8]]; 5] = [
-    &[b"hello"],
-    &[],
-    &[b"over", b"", b" there."],
-    &[&[b'x'; 90]],
-    &[b"the last"],
-];
-
-pub const HELLO: &[u8] = b"H0000014videosocket 1\n";
-const CAPS: &[u8] = b"C0000010image/jpeg";
-const END: &[u8] = b"E0000000";
 
 /// What a kernel holds, and what it does where handshakes are to go through.
 const ROOM: usize = 64;
@@ -119,29 +107,6 @@ impl Observer for Log {
     fn notice(&self, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
     }
-}
-
-/// Frames as a plain peer sees them.
-pub fn wire(frames: &[&[&[u8]]]) -> Vec<u8> {
-    let frame = |frame: &&[&[u8]]| {
-        let payload = frame.concat();
-        [format!("{:08}", payload.len()).as_bytes(), &payload].concat()
-    };
-    frames.iter().flat_map(frame).collect()
-}
-
-/// The same, as one that understands records sees them.
-pub fn described(frames: &[&[&[u8]]]) -> Vec<u8> {
-    let frame = |frame: &&[&[u8]]| {
-        let payload = frame.concat();
-        [&*prefix(payload.len()), &payload].concat()
-    };
-    let frames: Vec<u8> = frames.iter().flat_map(frame).collect();
-    [HELLO, CAPS, &frames, END].concat()
-}
-
-fn prefix(len: usize) -> FramePrefix {
-    Buffer::default().prefix(len as u64).unwrap()
 }
 
 /// Runs a scenario, with one of its calls going wrong.

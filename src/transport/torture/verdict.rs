@@ -7,7 +7,8 @@ use libc::{ECONNABORTED, ECONNRESET, EPIPE};
 use super::{
     Scenario,
     peer::Manner,
-    run::{FRAMES, Heard, Outcome, described, wire},
+    run::{Heard, Outcome},
+    sent::{FRAMES, described, wire},
 };
 use crate::{
     fanout::Metadata,
