@@ -3,6 +3,7 @@
 use super::{Item, Record, Viewer, layouts::lines_apart};
 use crate::support::*;
 use gst::prelude::*;
+use std::time::{Duration, Instant};
 
 /// In which the metadata comes about, at either end.
 const WAYS: [(&str, &str); 2] = [
@@ -38,6 +39,8 @@ fn comes_out_as_it_went_in_prepared(stream: &str, prepare: impl Fn(&Pipeline)) {
             ));
             prepare(&sender);
             let sent = Record::of(&sender.element("sink").static_pad("sink").unwrap());
+            sender.pause();
+            viewer.record.await_caps();
             sender.play();
             sender.expect_eos();
             viewer.pipeline.expect_eos();
@@ -97,6 +100,17 @@ fn h264_in_either_form() {
 }
 
 #[test]
+fn what_is_decoded_before_the_start_of_the_stream() {
+    // Of a viewer that has played for as long as pictures are decoded ahead of the first.
+    let stream =
+        "videotestsrc num-buffers=10 ! video/x-raw,width=160,height=120 ! x264enc bframes=2";
+    comes_out_as_it_went_in_prepared(stream, |_| {
+        let ready = Instant::now();
+        eventually("some time", || ready.elapsed() > Duration::from_millis(200));
+    });
+}
+
+#[test]
 fn h265_in_either_form() {
     for form in ["hvc1", "byte-stream"] {
         comes_out_as_it_went_in(&format!(
@@ -134,10 +148,11 @@ fn caps_of_the_user_leave_what_the_sender_says_as_it_is() {
          videosocketsink name=sink host=127.0.0.1 mode=listen port=0 sync=false",
     );
     let sent = Record::of(&sender.element("sink").static_pad("sink").unwrap());
-    sender.play();
+    sender.pause();
     let port = number(&sender.element("sink"), "current-port");
     let viewer = Viewer::new(&format!("port={port} metadata=request caps=video/x-vp8"));
     viewer.pipeline.play();
+    sender.play();
     viewer.pipeline.expect_eos();
     sender.expect_eos();
     let caps = |record: &Record| {

@@ -61,7 +61,7 @@ fn with_lines_apart(buffer: &gst::Buffer, usual: &VideoInfo, more: u32) -> gst::
 
 const STREAM: &str = "videotestsrc num-buffers=5 ! video/x-raw,format=NV12,width=320,height=240,framerate=25/1 ! identity name=here";
 
-/// Sends pictures with their lines apart to a pipeline. Returns them as they were before, and a port.
+/// Is about to send pictures with their lines apart. Returns them as they were before, and a port.
 fn sending() -> (Pipeline, Record, u16) {
     let sender = Pipeline::launch(&format!(
         "{STREAM} ! videosocketsink name=sink host=127.0.0.1 mode=listen port=0 sync=false"
@@ -69,7 +69,7 @@ fn sending() -> (Pipeline, Record, u16) {
     let here = sender.element("here");
     let before = Record::of(&here.static_pad("sink").unwrap());
     lines_apart(&here.static_pad("src").unwrap(), 7);
-    sender.play();
+    sender.pause();
     let port = number(&sender.element("sink"), "current-port");
     (sender, before, port.try_into().unwrap())
 }
@@ -94,6 +94,8 @@ fn who_knows_no_metas_gets_pictures_as_the_caps_say() {
         ));
         let after = Record::of(&viewer.element("source").static_pad("src").unwrap());
         viewer.play();
+        after.await_caps();
+        sender.play();
         viewer.expect_eos();
         sender.expect_eos();
         assert_eq!(

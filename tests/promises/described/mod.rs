@@ -1,5 +1,7 @@
 //! Between two pipelines the stream says what it is: caps, times, flags, events and its end come out as they went in.
 
+#[cfg(target_os = "linux")]
+mod clocks;
 mod formats;
 mod layouts;
 mod nals;

@@ -1,5 +1,6 @@
 //! What a stream is at one place.
 
+use crate::support::eventually;
 use gst::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
@@ -77,6 +78,15 @@ impl Record {
             gst::PadProbeReturn::Ok
         });
         record
+    }
+
+    /// Waits until it is known what the frames will be. A peer that asks late on a busy machine has lost some.
+    #[track_caller]
+    pub fn await_caps(&self) {
+        eventually("caps", || {
+            let items = self.0.lock().unwrap();
+            items.iter().any(|item| matches!(item, Item::Caps(_)))
+        });
     }
 
     pub fn frames(&self) -> Vec<Frame> {

@@ -6,13 +6,13 @@ use crate::support::*;
 use gst::prelude::*;
 
 /// Between the running times of a pipeline and of a viewer, which have the same clock.
-fn shift(sender: &Pipeline, viewer: &Viewer) -> gst::ClockTime {
+pub fn shift(sender: &Pipeline, viewer: &Viewer) -> gst::ClockTime {
     let base_time = |element: gst::Element| element.base_time().expect("a base time");
     base_time(sender.element("sink")) - base_time(viewer.pipeline.element("source"))
 }
 
 /// As they come out.
-fn shifted(frames: &[Frame], shift: gst::ClockTime) -> Vec<Frame> {
+pub fn shifted(frames: &[Frame], shift: gst::ClockTime) -> Vec<Frame> {
     frames
         .iter()
         .map(|frame| Frame {
@@ -34,7 +34,7 @@ fn film(frames: &str) -> (Pipeline, Record, Viewer) {
     let port = number(&sender.element("sink"), "current-port");
     let viewer = Viewer::new(&format!("port={port} metadata=request"));
     viewer.pipeline.play();
-    await_number(&sender.element("sink"), "num-clients", 1);
+    viewer.record.await_caps();
     (sender, sent, viewer)
 }
 
