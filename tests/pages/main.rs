@@ -54,8 +54,6 @@ const RUN_BY: &[(&str, &str, &str)] = &[
         "cargo run --release --example camera_server -- --web",
         "tests/browser",
     ),
-    (GUIDE, "[dependencies]", "scripts/test-linking.sh"),
-    (GUIDE, "fn main()", "scripts/test-linking.sh"),
     (GUIDE, "cargo cinstall", "scripts/test-cinstall.sh"),
     (
         PROTOCOL,
