@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Puts the release and commit into the plugin's metadata.
 
 fn main() {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the framing costs by itself: everything here is in memory.
 
 use std::{hint::black_box, io::Read};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The smallest receiver: each frame as bytes in the program's hands.
 
 use std::error::Error;

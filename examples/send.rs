@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The smallest sender: a moving test picture as JPEG frames.
 
 use std::error::Error;

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Makes a private authority, and a certificate each for a server and a client, good for tests and for a few machines
 # of one's own: certificates.sh FOLDER [NAME-OR-ADDRESS]... (of the server; localhost where there is none)
 set -eu
@@ -7,7 +8,7 @@ set -eu
 DAYS=825
 
 if [ $# -eq 0 ]; then
-    sed -n '2,3s/^# //p' "$0" >&2
+    sed -n '3,4s/^# //p' "$0" >&2
     exit 2
 fi
 folder=$1

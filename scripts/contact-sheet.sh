@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Puts the first pictures of some folders on one sheet: a row a folder, under its caption.
 # usage: contact-sheet.sh SHEET.png COLUMNS [FOLDER CAPTION]...
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Lets two video chats, Ada's and Bob's, talk over loopback, and shows what each received from the other.
 # usage: demo.sh VIDEOCHAT [FILM]       with FILM, Bob sends that instead of a test picture
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Asks cargo-deny whether what the plugin is built from may be: licences, duplicates, sources, and advisories where
 # their list can be fetched.
 # Status 77: there is no cargo-deny, with the reason in the last line.

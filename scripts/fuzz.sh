@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
 # fuzz.sh SECONDS [TARGET...]: runs the fuzz targets one after the other, for so many seconds in all, and says how many
 # inputs each has had. What is worth keeping stays in fuzz/corpus; what fails stands in fuzz/artifacts.
 # Status 77: nightly Rust or cargo-fuzz is missing, with the reason in the last line.

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fails where a room uses what it does without.
+# SPDX-License-Identifier: MPL-2.0
+# Fails where a room uses what it does without, and where a file does not say its licence.
 cd "$(dirname "$0")/.." || exit 1
 
 GSTREAMER='gst|gst_base|gst_video|glib|gio|gstreamer|gstreamer_base'
@@ -24,6 +25,17 @@ without_clock() {
     done
 }
 
+# Behind the line that says what runs it, if there is one. A copy of the tree without its history is not looked at.
+says_licence() {
+    for file in $(git ls-files '*.rs' '*.py' '*.sh' .ci/run 2>/dev/null); do
+        if [ -f "$file" ] && ! head -n 2 "$file" | grep -q "SPDX-License-Identifier: MPL-2.0"; then
+            echo "$file does not begin with: SPDX-License-Identifier: MPL-2.0" >&2
+            status=1
+        fi
+    done
+}
+
+says_licence
 for room in wire fanout net transport; do
     without "$room" "$GSTREAMER"
 done

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Checks all that is built with the oldest Rust that Cargo.toml allows.
 # Status 77: rustup does not have it, with the reason in the last line.
 set -eu

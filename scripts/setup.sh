@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Installs what a build, the tests and the demo need and this machine lacks; silent when nothing is missing.
 # Rust comes first, by whoever sits there. Debian and its children: by apt, which says what it takes before it does.
 # Elsewhere: prints the command and fails.

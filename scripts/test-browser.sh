@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Runs the tests of camera_server's page in Chromium, without a screen.
 # usage: test-browser.sh                  runs tests/browser
 #        test-browser.sh PROGRAM...       runs a program of that folder

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Installs the plugin by cargo-c into a folder of its own, as docs/GUIDE.md says, and looks whether GStreamer finds it.
 # Status 77: there is no cargo-c, with the reason in the last line.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Builds and runs a program that is not of this tree, and links the plugin as the documentation of the crate says
 # (src/lib.rs), from what `cargo package` would publish.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Builds the Debian package, and installs, runs and removes it: as root, on a machine that may be changed, such as by
 #     scripts/test-on.sh trixie -- scripts/test-deb.sh
 # Status 77: there is no cargo-deb, or this is no Debian, with the reason in the last line.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
 # Runs the tests on another suite of Debian, and so with another GStreamer, inside a folder of its own.
 # usage: test-on.sh SUITE                  copies the working tree there, builds it and runs `make test`
 #        test-on.sh SUITE --binaries       runs the test programs that were built here, as they are

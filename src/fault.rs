@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A transport's error as GStreamer's: domain, code, sentence, details.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! GStreamer elements that move length-prefixed frames over TCP: [`videosocketsink`] and
 //! [`videosocketsrc`].
 //!

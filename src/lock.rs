@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Locks that outlive a panic: what they guard is whole whenever they are free.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the elements tell the application besides errors: messages on the bus and statistics.
 
 use std::net::SocketAddr;

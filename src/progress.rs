@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A connection that takes long to come about, as progress on the bus: from its first message to its last.
 
 use std::sync::Mutex;

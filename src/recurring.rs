@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Faults that end one connection after the other, of which the first is told.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Connections that a sink and a source of this process share, by `connection-id`.
 
 use std::{

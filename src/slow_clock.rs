@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A clock that takes its time, as one does whose reader is put aside by a busy machine.
 
 use std::{sync::OnceLock, thread, time::Duration, time::Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One fault of a connection that two elements share, told once.
 
 use std::sync::{Arc, Mutex};

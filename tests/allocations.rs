@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Moving frames takes no memory from the heap once it runs: what is needed is used again and again.
 
 #[allow(dead_code, unused_imports, reason = "most helpers serve other tests")]

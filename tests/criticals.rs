@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What GLib and GStreamer call critical is a fault in a program, and ends a test.
 
 #[allow(

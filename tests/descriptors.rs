@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Without a descriptor left nobody can be let in, and whoever waits is as soon as there is one again.
 //!
 //! A single test with a process of its own: it uses up what this process may open.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What holds within a host also holds over a distance, where every answer takes its time.
 
 #![cfg(target_os = "linux")]

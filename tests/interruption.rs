@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! From every situation in which an element waits for the network it stops at once and leaves nothing behind.
 //!
 //! A single test with a process of its own: it counts this process's threads and file descriptors.

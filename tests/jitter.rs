@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Over a network that takes now longer, now shorter, pictures keep the time between them. How far picture and sound are
 //! apart by that is shown by simulation, beside the clock recovery.
 

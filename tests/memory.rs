@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Memory is taken as the bytes come, not as the header promises them.
 //!
 //! One test at a time, in a process of their own: they measure its memory.

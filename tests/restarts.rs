@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One end is killed and started again, many times: the other goes on, says nothing of an error, and counts right.
 
 #[allow(

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! scripts/setup.sh on machines that lack this or that, with programs that only pretend.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the checker of text lets through does GStreamer no harm.
 
 #[path = "support/text_check.rs"]

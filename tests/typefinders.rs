@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A source that finds out what its frames are has what it needs for that before anybody has connected: to
 //! load it takes so long that a live stream would fall behind.
 //!

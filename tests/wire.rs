@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The wire module against its reference, over generated input, and against docs/PROTOCOL.md.
 
 #[path = "support/wire_check.rs"]

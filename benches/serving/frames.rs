@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Frames that say when they were pushed.
 
 use crate::{clock, job::Stream};

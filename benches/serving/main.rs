@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What it takes to serve many clients, and what slow ones cost: videosocketsink beside a loop of plain
 //! `send` and beside tcpserversink. Server and clients are processes of their own.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The measurements, each as a table.
 
 use std::{thread, time::Duration};

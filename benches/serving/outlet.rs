@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How frames reach clients.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is compared.
 
 use clap::ValueEnum;

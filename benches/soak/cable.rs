@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Links that can be cut, all within this host.
 
 use std::{

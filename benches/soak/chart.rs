@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is used over time, as a picture.
 
 use std::{error::Error, path::Path};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The processes: a sender, a relay, viewers.
 
 use std::{

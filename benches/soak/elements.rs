@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The processes that send, and those that pass on.
 
 use std::thread;

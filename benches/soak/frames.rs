@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A stream of which each frame tells everything about itself.
 
 use crate::clock;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A sender, a relay and ten viewers, of which some are killed, stalled and cut off again and again, for as long as is
 //! wanted: what they use, and how late frames are, is not to grow. Each is a process of its own.
 

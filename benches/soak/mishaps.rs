@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What goes wrong, by chance that is the same in every run of a seed.
 
 use std::{

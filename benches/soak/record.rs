@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is used over time, and whether that grows.
 
 use std::fs;

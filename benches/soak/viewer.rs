@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The processes that receive, each of which looks into every frame.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The elements at either end.
 
 use std::thread;

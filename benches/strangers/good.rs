@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The process of those who are welcome.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Frames that say when they were pushed, and what is seen of them.
 
 use std::{

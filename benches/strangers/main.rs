@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Good peers of an element that listens, beside strangers: what these cost, and whether the good ones notice.
 //! All are processes of their own, within this host.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One measurement: good peers by themselves, then beside strangers.
 
 use std::{thread, time::Duration};

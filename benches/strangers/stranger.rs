@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A process of those who are not: they connect, and send nothing, or too little. None of them reads.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! System calls per frame.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The rates as a picture.
 
 use std::{error::Error, ops::Range, path::Path};

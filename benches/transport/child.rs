@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A child process: one end of a connection.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The clock that all processes share, and what this process has used.
 
 use std::{thread, time::Duration};

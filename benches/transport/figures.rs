@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is found out, over all rounds.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the processes say to each other, each a line of JSON.
 
 use serde::{Deserialize, Serialize};

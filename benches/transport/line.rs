@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A message between the processes.
 
 use std::io::{self, Write};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Where it was measured.
 
 use std::{fs, thread};

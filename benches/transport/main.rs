@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What it takes to move frames from one process to another: the elements of this crate beside plain
 //! sockets and beside GStreamer's own ways.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One measurement of one row and size.
 
 use std::{collections::BTreeMap, time::Duration};

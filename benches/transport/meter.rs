@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Counts what arrives, and times it if asked.
 
 use std::sync::{

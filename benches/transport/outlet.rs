@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The ways that frames leave.
 
 /// How a frame leaves.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Pipelines whose ends are bare pads: a source or sink element would cost as much as what is measured.
 
 use std::{

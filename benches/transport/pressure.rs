@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Whether the machine had what TCP needs.
 
 use std::fs;

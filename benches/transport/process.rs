@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The two child processes of one measurement.
 
 use std::{

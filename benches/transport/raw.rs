@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The limit: what a plain C program would do, with the same system calls; and the same through rustls alone.
 
 use std::{

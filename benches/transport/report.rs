@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The results as tables.
 
 use std::{collections::BTreeSet, fmt::Write, iter};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who the ends of an encrypted connection are.
 
 use std::{env, fs, path::PathBuf, process};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The ends of a connection that rustls alone encrypts.
 
 use std::{net::TcpStream, sync::Arc};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the user sees: news, and below them a table that stays in its place, or lines where there is no terminal.
 
 use std::time::{Duration, Instant};

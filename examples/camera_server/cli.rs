@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the user can ask for.
 
 use std::path::PathBuf;

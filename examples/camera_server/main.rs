@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Serves a camera, a film or a test picture to any number of viewers, and shows how each of them fares.
 //!
 //! ```text

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The pipeline: a picture, encoded once, to everybody who is connected.
 
 use std::error::Error;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How the viewers fare, as the sink's `stats` tell.
 
 use std::fmt;

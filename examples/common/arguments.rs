@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Words of a command line that become values.
 
 use std::str::FromStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Where the other end is, and how the way there is kept from strangers.
 
 use std::error::Error;

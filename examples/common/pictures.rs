@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Where pictures come from.
 
 use std::error::Error;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Two video chats, or one and nobody.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The programs, as their users run them: with each other, over loopback.
 
 mod chat;

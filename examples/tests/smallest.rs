@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `send` and `receive`, with plain sockets at the other end.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A program as its users run it, and a folder for what it leaves behind.
 
 use std::env;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The pipeline: a picture, encoded, to the peer; the peer's picture, decoded, to the eye.
 
 use std::env;

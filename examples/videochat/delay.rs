@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How long pictures and sound are under way, from when they were made to here: the time of their making comes with
 //! them, where the peer tells what its frames are. The figures hold where the clocks of both ends agree.
 

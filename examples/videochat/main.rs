@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A two-way video chat over one TCP connection, with a sink and a source that share it.
 //!
 //! ```text

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The figures of a chat, and the line that shows them.
 
 use std::fmt::Write as _;

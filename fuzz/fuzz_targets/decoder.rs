@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Any stream in any pieces.
 
 #![no_main]

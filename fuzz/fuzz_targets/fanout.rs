@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The fan-out beside the naive one, whatever happens.
 
 #![no_main]

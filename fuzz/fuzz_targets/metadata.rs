@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Any payload as each record that GStreamer's values are made of, and what is made of it described again.
 
 #![no_main]

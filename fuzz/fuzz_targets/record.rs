@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Any payload as each record, and any stream with records in any pieces.
 
 #![no_main]

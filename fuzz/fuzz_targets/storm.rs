@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Anything asked of a fan-out, in any order: each peer is sent whole frames in theirs.
 
 #![no_main]

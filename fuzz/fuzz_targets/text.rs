@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Any text of a structure, caps or tags: what passes the checker, GStreamer parses without complaint, and soon.
 
 #![no_main]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Any text as the URI of each element: it is refused and changes nothing, or what the element makes of it says the
 //! same to another.
 

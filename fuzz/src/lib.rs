@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What fuzz targets have in common with tests.
 
 #[path = "../../tests/support/text_check.rs"]

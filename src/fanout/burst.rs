@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Small frames on the heels of one another are worth a moment's wait: each system call costs a trip through
 //! the network stack, whatever it carries.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One peer that the stream is sent to.
 
 use std::time::{Duration, Instant};

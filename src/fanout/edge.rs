@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a connection begins and ends with, around the stream.
 
 use std::sync::Arc;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is sent, and by which rules.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who gets which frame, and when: without sockets, threads, locks and a clock of its own.
 //!
 //! A [`Fanout`] keeps each frame once, in one queue, and knows of each client how far it has come. What waits for a

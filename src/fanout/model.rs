@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The fan-out beside a naive one, in which each client has a list of its own: whatever happens, each is sent the
 //! same, loses as much, and nothing is kept that nobody needs.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How far somebody has come in the stream, and how far behind that may be.
 
 use std::{

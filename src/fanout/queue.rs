@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The frames that somebody still needs: numbered, and kept once for all.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What stands between the frames for peers that understand records.
 
 use std::{sync::Arc, time::Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Telling a queue that stands from one that passes.
 
 use std::time::{Duration, Instant};

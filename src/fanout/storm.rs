@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Whatever is asked of a fan-out, in whatever order: each peer is sent a preamble, whole frames in their order,
 //! records between them, and an end; and each payload is spent once.
 

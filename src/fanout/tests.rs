@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Each decision by itself, in time that passes when the test says so.
 
 pub(super) use super::model::Letter;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! GStreamer's buffers as the frames that the transport moves.
 
 use std::{io, ops::Deref};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A pool of buffers of one size.
 //!
 //! GStreamer's own takes a lock and a file descriptor to be waited on, which costs two system calls for

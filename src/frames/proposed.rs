@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The memory that downstream asks for.
 
 use gst::{MappedBuffer, buffer::Writable, prelude::*};

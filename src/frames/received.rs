@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The buffers that frames are received into.
 
 use gst::{MappedBuffer, buffer::Writable};

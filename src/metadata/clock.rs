@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Whether two pipelines have the same clock, and how it stands to the time of the world.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the sender says of its stream. Each function appends records, and tells whether it did.
 
 use std::str::FromStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The ways in which what a peer says of a stream can be bad for GStreamer.
 
 use thiserror::Error;

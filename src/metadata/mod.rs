@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Between GStreamer and the [records](crate::wire::record): what a stream is, described for the peer and
 //! restored from what the peer says.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Names from peers. GStreamer keeps each name that it meets until the process ends.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

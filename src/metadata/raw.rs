@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Raw frames say nothing of themselves.
 
 use gst_audio::AudioInfo;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the receiver makes of what the sender says.
 
 use std::str::FromStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The way back: what a receiver asks of the sender.
 
 use std::str::FromStr;

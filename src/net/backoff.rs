@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How long to pause before the next try, however many connections come to nothing in between.
 
 use std::{mem, time::Duration};

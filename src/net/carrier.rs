@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The socket under a stream, or what takes its place in a test.
 
 use std::{

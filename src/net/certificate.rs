@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who a peer has shown to be.
 
 /// The certificate that a peer has shown.

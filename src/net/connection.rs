@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One connected socket.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Counters, which any thread reads without waiting.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

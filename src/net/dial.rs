@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Making a connection: look up, try every address, pause, try again.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What can go wrong with a connection, in sentences for a person.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What goes wrong between two sides of an encrypted connection, in sentences for a person.
 
 use std::{fmt, io, mem::discriminant, time::Duration};

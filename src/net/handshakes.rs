@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Handshakes under way: each goes on as its peer does, and gives way when it takes too long.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Sockets: making connections, and moving bytes over them, without blocking and from any thread.
 //!
 //! Knows the operating system, and nothing of who is sent what. It does not log either: what happens comes out

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Name lookup that never holds up its caller.
 //!
 //! The system's resolver blocks for as long as it likes and cannot be interrupted, so each name is looked up

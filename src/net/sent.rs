@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How bytes are sent, and what came of it.
 
 use std::io::IoSlice;

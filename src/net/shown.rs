@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Texts of peers, for a person.
 
 use std::fmt::Write;

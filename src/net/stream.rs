@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What carries the bytes of a connection.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The system calls that no safe library offers, and nothing else.
 
 #![allow(unsafe_code)]

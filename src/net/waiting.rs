@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Peers that wait while another has its turn, and whose turn is next.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What stands for TLS in a build without: it cannot be had, and so nothing is ever done with it.
 
 use std::io::{self, IoSlice, IoSliceMut};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the sink and the source have in common.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A socket of the application's.
 
 #![allow(unsafe_code)]

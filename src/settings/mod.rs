@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the user sets. Each property is declared once, in a row that knows its type, its documentation
 //! and its place; `gst-inspect-1.0`, `get_property`, `set_property` and the URI all read the row.
 

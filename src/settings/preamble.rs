@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The bytes at the start of a connection, in hex.
 
 use std::fmt;

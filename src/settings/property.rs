@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A property: a row that knows its type, its documentation and its place.
 
 use gst::{glib, prelude::*};

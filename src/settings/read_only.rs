@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The properties that show the state of an element.
 
 use gst::{glib, prelude::*};

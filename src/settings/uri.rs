@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `videosocket://HOST:PORT?PROPERTY=VALUE&...`, and the same with `videosockets`, encrypted.
 
 use std::{

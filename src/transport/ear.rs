@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a peer asks for that is sent a stream.
 
 use std::{

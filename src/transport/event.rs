@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What happens to an endpoint, and who is told.
 
 use std::{net::SocketAddr, sync::Arc};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One connection, and who uses it.
 
 use std::{

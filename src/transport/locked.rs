@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The lock of an endpoint's state.
 
 use std::{

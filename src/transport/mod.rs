@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Connections: opening them, keeping them, moving frames over them.
 //!
 //! Knows the framing and the operating system, and nothing of GStreamer. It does not log either: what

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Why connections end.
 
 use std::io;

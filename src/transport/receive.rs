@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Receiving frames on the caller's thread.
 
 use std::{

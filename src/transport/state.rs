@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the lock of an endpoint protects.
 
 use std::{sync::Arc, time::Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is known of a connection at a moment.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What to open.
 
 use std::{os::fd::OwnedFd, time::Duration};

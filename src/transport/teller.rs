@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The thread that is in the application's hands.
 //!
 //! A handler takes the time that it takes, and may itself wait for a state change. So nothing else is done

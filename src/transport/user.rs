@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The two users of an endpoint.
 
 use std::sync::Arc;

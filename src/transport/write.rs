@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! From what waits for a client to system calls.
 
 use std::{

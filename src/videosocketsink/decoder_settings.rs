@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Decoder settings that stand in the caps, and so do not go over the wire.
 
 use super::VideoSocketSink;

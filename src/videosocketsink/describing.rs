@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is said of the stream to peers that understand records.
 
 use std::time::Instant;

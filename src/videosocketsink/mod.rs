@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! # videosocketsink
 //!
 //! Sends every buffer as one length-prefixed frame over TCP.

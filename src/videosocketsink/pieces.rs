@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Which frames are pieces of one picture, where the caps say that each is a NAL or an OBU.
 
 use gst::BufferFlags;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The base class's preroll lock. It is held while the base class renders a buffer or handles an event,
 //! and whoever changes the state needs it.
 

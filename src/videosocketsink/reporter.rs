@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a sink tells of its clients: signals, and messages on the bus.
 
 use std::{

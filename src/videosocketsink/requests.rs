@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What peers ask for.
 
 use std::time::{Duration, Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Frames on their way out, and the end of the stream.
 
 use std::{

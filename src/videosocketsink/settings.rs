@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The sink's own properties.
 
 use gst::{glib, prelude::*};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The stream as the streaming thread sees it: buffers become frames.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};

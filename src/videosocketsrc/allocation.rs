@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Which memory frames are received into: what downstream proposes, where they come in the same layout.
 
 use gst::{glib, prelude::*};

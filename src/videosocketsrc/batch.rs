@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Many small frames at once, as a buffer list.
 
 use gst::prelude::*;

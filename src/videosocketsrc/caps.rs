@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the frames are, where the user has not said.
 
 use gst::{glib::translate::IntoGlib, prelude::*};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the peer has said of its stream, and what is asked of the peer.
 
 use std::time::{Duration, Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Raw video whose lines lie elsewhere than its caps say, for who reads it by those alone.
 
 use gst::{BufferCopyFlags, prelude::*};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! # videosocketsrc
 //!
 //! Receives length-prefixed frames over TCP and pushes each as one buffer.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Raw frames say nothing of themselves: their caps have to say it all.
 
 use gst::prelude::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Frames on their way in.
 
 use std::{mem, sync::Arc};

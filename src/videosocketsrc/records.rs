@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the source makes of records.
 
 use std::{mem, time::Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a source tells of its connections, on the bus.
 
 use std::sync::{Arc, Mutex};

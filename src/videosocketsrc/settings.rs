@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the user sets of a source.
 
 use gst::{glib, prelude::*};

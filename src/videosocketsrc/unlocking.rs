@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Which calls of `unlock` and `unlock_stop` are about the wait for the network.
 
 use std::{

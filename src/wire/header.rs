@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How the length of a payload is written before it.
 
 use std::{

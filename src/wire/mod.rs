@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The framing, without I/O: how a length is written, and how a byte stream becomes frames.
 //!
 //! ```text

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What GStreamer shows of the elements is what docs/gst_plugin_cache.json says, from which the site of GStreamer makes
 //! its pages, and docs/PROPERTIES.md. `make docs-cache` writes both anew.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! docs/PROPERTIES.md, from what GStreamer shows.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Libraries with a framing of their own, as themselves. One that is not installed is passed over; the table's
 //! test has what it does in a few lines of Python.
 

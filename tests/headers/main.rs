@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The table of headers in docs/PROTOCOL.md: what its programs send arrives, and what is sent to them as well.
 
 #[path = "../support/mod.rs"]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A program on the other end, in a process of its own.
 
 use super::support::Background;

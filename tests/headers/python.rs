@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The programs of the table, one after the other in one Python.
 
 use serde_json::json;

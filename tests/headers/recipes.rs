@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The pipelines of the section on headers, as the page has them but for the ports and the window.
 
 use super::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Each crate that is made use of has its reason.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the pages show: each block of code by the words in front of it, and the commands that stand in a sentence.
 
 use std::fs;

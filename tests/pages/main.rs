@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the pages show is taken from them and done as their readers do it: pipelines and programs run, whichever
 //! side starts first; pictures arrive, and nobody warns of anything.
 

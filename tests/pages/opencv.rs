@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! OpenCV's programs, where there is one with GStreamer in it: those of the pages, and the example scripts.
 
 use super::program::plugin;

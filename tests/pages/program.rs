@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A command of a page as a process, and what it says.
 
 use super::opencv;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Properties that pages name are those that the elements have, with values that they take.
 
 use std::collections::BTreeSet;

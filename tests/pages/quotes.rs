@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the pages quote is what the elements say.
 
 use std::fs;

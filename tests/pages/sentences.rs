@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Commands that stand in a sentence, and links.
 
 use std::path::Path;

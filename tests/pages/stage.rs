@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Programs of the pages together, each on ports and in a folder of their own.
 
 use std::fs;

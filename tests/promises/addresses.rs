@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Names and addresses, of both families.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A flush takes back the end of a stream: what follows it is a stream as the first one was.
 
 use crate::support::*;

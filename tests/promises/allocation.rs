@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Frames are received into the memory that downstream asks for, where they lie in it as they come.
 
 use crate::support::*;

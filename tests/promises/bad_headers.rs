@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A header that is none ends the connection: no byte after it can be trusted.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Many small frames move together: in one system call, and downstream in one list.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is changed while the elements play takes effect at once.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Decoder settings in the caps stay behind: whoever streams without them is told how to take them along.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Records on the wire, with a plain TCP program on the other end: who is sent them, and what bad ones come to.
 
 use crate::support::*;

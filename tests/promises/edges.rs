@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a connection begins and ends with besides frames: `preamble` and `eos-frame`.
 
 use crate::support::*;

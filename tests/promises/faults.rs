@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One error per fault, in a sentence for a person.
 
 use crate::support::*;

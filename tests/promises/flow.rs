@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Pauses, flushes and restarts: no byte lost, none twice, and only whole frames on the wire.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Sockets in the property `socket` that cannot be used.
 
 use crate::support::*;

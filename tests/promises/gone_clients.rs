@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A client that has ended its own sending stays, until it is gone altogether: also of a sink that has nothing to
 //! send, which learns it in no other way.
 

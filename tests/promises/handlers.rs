@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A handler of the application's takes the time it takes: it delays what is told, and nothing else.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Headers that are not the usual eight digits.
 
 use crate::support::*;

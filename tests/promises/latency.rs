@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the source answers to whoever asks for its latency.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the two elements promise, checked from outside: through pipelines on one end and plain TCP programs on the
 //! other. One module per promise.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A listening sink serves any number of clients, each from where it starts.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What an application and a user at the terminal are told.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A source in a pause: nothing is lost and nothing comes twice, whatever happens before it plays again.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who waits long for a connection is told for whom, and why.
 
 use crate::support::*;

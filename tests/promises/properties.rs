@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The properties are those of the specification: names, types, defaults, ranges.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Raw frames need caps, and all of them.
 
 use crate::support::*;

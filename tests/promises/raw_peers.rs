@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A plain TCP program on the other end, in each of the four places, with good manners and bad.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Why a connection has ended: said by the message on the bus, and by the sink's signal.
 
 use crate::support::*;

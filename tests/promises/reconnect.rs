@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `reconnect=true`: what ends a connection does not end the stream.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The memory of a frame goes as soon as nobody needs it, and its owner may ask the sink whatever it likes.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Bytes in = bytes out, one buffer for each buffer, and the end of the stream at both ends.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One connection, both ways: a sink and a source with the same `connection-id`, and the turn-taking of the original
 //! chat program.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A client that does not keep up costs what `overflow` says, and nobody else.
 
 use crate::support::*;

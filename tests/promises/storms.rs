@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A peer that accepts and closes at once, as one that has all the clients it serves, is asked ever less often.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Peers that are not invited: a source that serves one sender at a time is held by none that sends nothing.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A connection on which nothing moves is given up after `timeout`.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the frames are, without caps from the user.
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! videosocket://host:port?key=value
 
 use crate::support::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Peers that connect to a sink that listens.
 
 use crate::random::Random;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Peers that sinks connect to, again and again.
 
 use crate::random::Random;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Clients that come, go, stall and break in any order disturb nobody who stays, and leave nothing behind.
 //!
 //! A single test with a process of its own: it counts this process's threads, file descriptors and memory.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Chance that is the same in every run.
 
 pub struct Random(u64);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The stream that everybody gets: its number tells everything about a frame.
 
 use crate::support::payload;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A peer that reads when it is told to.
 
 use crate::random::Random;

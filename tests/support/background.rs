@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Waits that end, also when what they wait for does not.
 
 use super::PATIENCE;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A handler of the application's that does not return.
 
 use super::{PATIENCE, Sender, listen_to};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Two places with a link between them that takes its time. Each is a network namespace, with one end of the link as
 //! its only way out; a thread carries the packets.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What every test needs: the elements registered, a sink to push into, a source to read from, a plain TCP
 //! program on the other end, and waits that end.
 

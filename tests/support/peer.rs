@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The plain TCP program on the other end, in the ten lines that the wire format asks for.
 
 use super::PATIENCE;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A pipeline, and what it says on its bus.
 
 use super::{Background, PATIENCE, init};

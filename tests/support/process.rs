@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What this process holds, as the kernel counts it.
 
 use std::fs;

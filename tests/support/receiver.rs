@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A `videosocketsrc` whose downstream is the test.
 
 use super::{PATIENCE, Pipeline};

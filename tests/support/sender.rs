@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A `videosocketsink` whose upstream is the test.
 
 use super::{Background, Pipeline, init};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the checker of text lets through does GStreamer no harm: it is parsed without complaint, and soon.
 //!
 //! Property tests and a fuzz target call [`parse`].

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What the wire module promises, checked against a second, slower way to say it.
 //!
 //! Property tests and fuzz targets call the same functions: the ones run everywhere and in a second,

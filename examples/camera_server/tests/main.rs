@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The server, as its users run it: with viewers and browsers, over loopback.
 
 mod film;

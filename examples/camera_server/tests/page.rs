@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The page, and what browsers ask for.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A plain TCP program that watches.
 
 use std::io::Read;

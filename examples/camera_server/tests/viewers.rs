@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Viewers that are plain TCP programs.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A browser: what the sink sends it over a connection of its own, and the table, go to it as messages. While it
 //! takes nothing the sink is not read, and drops frames for it alone. It answers with the number of a frame, counted
 //! from 1, when it has drawn it.

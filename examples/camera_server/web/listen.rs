@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Where browsers reach us.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A page for browsers, each of which is a viewer like any other.
 
 mod browser;

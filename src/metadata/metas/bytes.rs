@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Numbers in the bytes of a meta.
 
 use crate::metadata::RestoreError;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `caption`, `afd`, `bar`: what broadcasts carry along with the picture. Numbers of types and standards
 //! are those of GStreamer.
 

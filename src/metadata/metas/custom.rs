@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `custom:NAME`: a structure that both ends have registered.
 
 use std::str::FromStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Metas of a frame: those that other machines can use, each in a form of its own. Numbers are big-endian.
 //!
 //! | name | bytes |

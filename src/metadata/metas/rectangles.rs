@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `roi`, `crop`: parts of the picture.
 
 use gst_video::{VideoCropMeta, VideoRegionOfInterestMeta};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `timecode`: the time of day that was counted along with the frames.
 
 use gst::glib;

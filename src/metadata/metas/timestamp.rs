@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `timestamp`: a time on another clock than the pipeline's.
 
 use std::str::FromStr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! `video`: where the lines of a picture are, if they are elsewhere than the caps say.
 
 use gst_video::{

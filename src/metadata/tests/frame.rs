@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What each frame has: times, flags, offsets.
 
 use gst::ClockTime;

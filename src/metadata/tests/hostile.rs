@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Anything at all, there and back.
 
 use std::time::Duration;

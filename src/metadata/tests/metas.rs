@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Metas, each there and back, and each from a hostile peer.
 
 use gst::{ClockTime, glib, meta::CustomMeta};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is described comes back, and what is hostile is refused, without a complaint of GStreamer.
 
 mod frame;

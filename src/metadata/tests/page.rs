@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The metas of docs/PROTOCOL.md, there and back.
 
 use gst_video::{

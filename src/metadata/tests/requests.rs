@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The way back.
 
 use gst::{ClockTime, event};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is said once: caps, tags, segments, events.
 
 use gst::{

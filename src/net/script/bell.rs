@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a poll is told of a script: a pair of sockets over which nothing else goes.
 
 use std::{

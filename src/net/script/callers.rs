@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who comes to a listening socket that is none.
 
 use std::{

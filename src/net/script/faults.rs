@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One fault in a run, at any of its calls.
 
 use std::sync::{

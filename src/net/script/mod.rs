@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A stream that does what a test has written down: takes and gives as much as it says, or fails.
 
 mod bell;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What rustls says, for a person.
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Certificates and keys from files.
 
 use std::{fs, io, sync::Arc, time::SystemTime};

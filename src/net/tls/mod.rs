@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! TLS, by rustls: whom a side believes, what it shows, and connections that are encrypted so.
 
 mod explain;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One encrypted connection.
 //!
 //! Two threads use it at once, one that reads and any that writes. Both need the same state of TLS, for as long as it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Connections between two sides of this process.
 
 use super::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Whom a side believes.
 
 use std::sync::{Arc, Mutex};

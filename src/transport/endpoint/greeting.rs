@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who becomes a client, and what peers are told first.
 
 use std::{io::IoSlice, sync::atomic::Ordering::Relaxed, time::Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a source does with it.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What comes of peers whom nobody reads.
 
 use std::{io, time::Instant};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who comes, and is let in.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The I/O thread: connects, accepts, and sends what a socket did not take at once.
 
 mod ending;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Each call of each scenario goes wrong once, in each way in which it can.
 //!
 //! A scenario runs on one thread, over connections that are none: what their calls do is written down, and what a poll

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The other end of a scripted connection.
 
 use std::{

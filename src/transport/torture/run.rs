@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One run of a scenario.
 
 use std::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What goes over the connections, in either direction.
 
 use crate::wire::record::{Buffer, FramePrefix};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What must hold of every run.
 
 use std::{cell::RefCell, fmt, io, sync::Arc};

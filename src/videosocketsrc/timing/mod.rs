@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! From the times of the sender to those of this pipeline.
 //!
 //! A frame of a live sender is shown as long after its time at the sender as the shortest way through the network

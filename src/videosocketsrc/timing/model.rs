@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Whatever records come, and whatever clocks show: nothing overflows, and a frame has a time that can be used.
 
 use proptest::{collection::vec, prelude::*};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! How far this pipeline's clock is ahead of the sender's, from times of both that a network lies between.
 
 use std::collections::VecDeque;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A sender, a network and a receiver, simulated: their times are in nanoseconds since the beginning of it all.
 
 use super::*;

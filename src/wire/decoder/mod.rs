@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A byte stream cut into frames, without reading it and without owning a payload.
 
 mod records;

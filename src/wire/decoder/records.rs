@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The part of the decoder that knows of records.
 
 use super::{Decoder, State, Step};

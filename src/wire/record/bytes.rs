@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Numbers and lines in the payload of a record.
 
 use std::str;

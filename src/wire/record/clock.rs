@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Records of times: the sender's clock, the segment, gaps, probes.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The ways in which a record can be bad.
 
 use thiserror::Error;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Records of lines: who is there, and which stream begins.
 
 use super::{

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Which records there are, and how each begins.
 
 use std::{fmt, ops::RangeInclusive};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What stands between the frames, where both ends understand it: caps, times, events.
 //!
 //! ```text

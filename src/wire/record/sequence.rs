@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! In which order records may come.
 
 use super::{MAX_META_BYTES, MAX_METAS, RecordError, RecordHead, RecordKind, check_len};

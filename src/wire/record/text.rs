@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Records of text: tags, metas, events, requests.
 
 use std::str::FromStr;

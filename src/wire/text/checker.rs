@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! One walk over a text, with a bound for everything that GStreamer has none for.
 
 use super::TextError;

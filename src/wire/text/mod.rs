@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Text of structures from a peer, before a parser of GStreamer sees it.
 
 mod checker;

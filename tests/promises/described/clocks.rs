@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Pipelines with a common clock: times are exact.
 
 use super::time_lines::{shift, shifted};

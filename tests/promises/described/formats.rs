@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Each kind of stream comes out as it went in, buffer for buffer.
 
 use super::{Item, Record, Viewer, layouts::lines_apart};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Raw video whose lines lie elsewhere than the caps say comes so to who can read it, and in the usual layout to others.
 
 use super::{Frame, Record};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Between two pipelines the stream says what it is: caps, times, flags, events and its end come out as they went in.
 
 #[cfg(target_os = "linux")]

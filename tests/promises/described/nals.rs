@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A picture that comes in several frames, a NAL each, is whole for who joins.
 
 use super::Viewer;

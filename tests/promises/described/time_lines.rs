@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A sender that pauses, that seeks, or that is another: its frames come out as far apart as they went in, and when
 //! they are due.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What a viewer's pipeline asks for reaches what is upstream of the sink, as far as it is wanted there.
 
 use super::asking;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Certificates and keys, in files that are gone with the test.
 
 use rcgen::{

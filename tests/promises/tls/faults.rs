@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! What is not as it should be is told by the side that knows, in a sentence that says what to do.
 
 use super::authority::{Authority, Identity};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! The frames are those that are sent, whoever is at the other end.
 
 use super::authority::Authority;

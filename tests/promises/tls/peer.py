@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MPL-2.0
 """A program with Python's ssl: ROLE WHAT AUTHORITY CERTIFICATE KEY PORT [LENGTH...].
 
 ROLE is listen or connect, WHAT is send or receive. Who listens says its port, who receives the SHA-256 of each frame.

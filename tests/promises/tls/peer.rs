@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! A plain program on the other end that speaks TLS.
 
 use super::authority::{Authority, Identity};

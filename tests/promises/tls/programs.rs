@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Other people's TLS: that of Python, and the openssl command.
 
 use super::authority::{Authority, Identity};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MPL-2.0
 //! Who is at the other end is known to the application.
 
 use super::authority::Authority;
