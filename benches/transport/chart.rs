@@ -100,13 +100,16 @@ fn around(values: impl Iterator<Item = f64>) -> Range<f64> {
 fn color(row: Row) -> RGBColor {
     match row {
         Row::Raw => RGBColor(0, 0, 0),
-        Row::RawTls => RGBColor(120, 120, 120),
+        Row::RawTls => RGBColor(110, 70, 30),
         Row::Videosocket => RGBColor(0, 114, 178),
         Row::VideosocketLists => RGBColor(86, 180, 233),
         Row::VideosocketMetadata => RGBColor(240, 228, 66),
         Row::VideosocketTls => RGBColor(204, 121, 167),
         Row::VideosocketSink => RGBColor(148, 103, 189),
         Row::VideosocketSrc => RGBColor(127, 127, 127),
+        Row::VideosocketU32 => RGBColor(23, 190, 207),
+        Row::VideosocketVarint => RGBColor(188, 189, 34),
+        Row::VideosocketLongHeader => RGBColor(227, 119, 194),
         Row::Tcp => RGBColor(230, 159, 0),
         Row::Gdp => RGBColor(213, 94, 0),
         Row::Matroska => RGBColor(0, 158, 115),

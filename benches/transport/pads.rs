@@ -44,6 +44,7 @@ impl PadSender {
         if case.row.is_described() {
             elements[0].set_property_from_str("metadata", "on");
         }
+        set_header(&elements[0], case.row);
         let pipeline = pipeline(&elements)?;
         let head = &elements[0];
         let entry = head
@@ -115,6 +116,12 @@ impl Outlet for PadSender {
     }
 }
 
+fn set_header(element: &gst::Element, row: Row) {
+    for (name, value) in row.header() {
+        element.set_property_from_str(name, value);
+    }
+}
+
 /// Comes back when nothing uses it any more.
 struct Lent {
     bytes: Vec<u8>,
@@ -141,6 +148,7 @@ pub fn receive(row: Row, meter: Arc<Meter>) -> Result<u16, String> {
     if let Some(identity) = &identity {
         identity.show(&elements[0]);
     }
+    set_header(&elements[0], row);
     let pipeline = pipeline(&elements)?;
     let pad = counting_pad(row, meter);
     pad.set_active(true).map_err(|error| error.to_string())?;

@@ -22,6 +22,12 @@ pub enum Row {
     VideosocketSink,
     /// The loop that sends, videosocketsrc: what the source takes
     VideosocketSrc,
+    /// Both, behind a header that says the length in 4 bytes
+    VideosocketU32,
+    /// Behind one that says it in as few bytes as it takes
+    VideosocketVarint,
+    /// Behind one of 64 digits, with 64 other bytes before and behind them
+    VideosocketLongHeader,
     /// tcpclientsink, tcpserversrc: bytes without frames
     Tcp,
     /// The same, with gdppay and gdpdepay
@@ -30,7 +36,7 @@ pub enum Row {
     Matroska,
 }
 
-/// Without those of half a row, which say where a difference comes from.
+/// Without those of half a row and of other headers, which say where a difference comes from.
 pub const ALL: [Row; 9] = [
     Row::Raw,
     Row::RawTls,
@@ -60,6 +66,9 @@ impl Row {
             Self::VideosocketTls => "videosocket TLS",
             Self::VideosocketSink => "videosocketsink alone",
             Self::VideosocketSrc => "videosocketsrc alone",
+            Self::VideosocketU32 => "videosocket u32be",
+            Self::VideosocketVarint => "videosocket varint",
+            Self::VideosocketLongHeader => "videosocket long header",
             Self::Tcp => "tcp",
             Self::Gdp => "gdp",
             Self::Matroska => "matroska",
@@ -74,6 +83,9 @@ impl Row {
             | Self::VideosocketLists
             | Self::VideosocketMetadata
             | Self::VideosocketTls
+            | Self::VideosocketU32
+            | Self::VideosocketVarint
+            | Self::VideosocketLongHeader
             | Self::VideosocketSink => &["videosocketsink"],
             Self::Tcp => &["tcpclientsink"],
             Self::Gdp => &["gdppay", "tcpclientsink"],
@@ -89,6 +101,9 @@ impl Row {
             | Self::VideosocketLists
             | Self::VideosocketMetadata
             | Self::VideosocketTls
+            | Self::VideosocketU32
+            | Self::VideosocketVarint
+            | Self::VideosocketLongHeader
             | Self::VideosocketSrc => &["videosocketsrc"],
             Self::Tcp => &["tcpserversrc"],
             Self::Gdp => &["tcpserversrc", "gdpdepay"],
@@ -116,6 +131,20 @@ impl Row {
     /// As the last element of the sender is told.
     pub fn is_described(self) -> bool {
         self == Self::VideosocketMetadata
+    }
+
+    /// What both elements are told of it, where it is not the usual one.
+    pub fn header(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::VideosocketU32 => &[("length-format", "u32be")],
+            Self::VideosocketVarint => &[("length-format", "varint")],
+            Self::VideosocketLongHeader => &[
+                ("length-digits", "64"),
+                ("length-offset", "64"),
+                ("length-trailer", "64"),
+            ],
+            _ => &[],
+        }
     }
 
     /// Lists are for what is small.
