@@ -20,7 +20,7 @@ use crate::{
     frames::{self, Parser, RATE, SLOW_SIZE},
     job::{Drained, Job, Rushed, Said, Task, Watched, Window},
     server::{HEALTHY, SIZE, percentile},
-    tls,
+    tls_client,
 };
 
 pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
@@ -68,7 +68,7 @@ fn discard(socket: &Socket) -> Option<u64> {
 
 /// One that has shaken hands. What comes is thrown away as it is.
 fn connect_encrypted(poll: &Poll, address: SocketAddr, token: usize) -> io::Result<Socket> {
-    let mut stream = tls::client(TcpStream::connect(address)?);
+    let mut stream = tls_client::client(TcpStream::connect(address)?);
     stream.conn.complete_io(&mut stream.sock)?;
     let socket = Socket::from(stream.sock);
     socket.set_nonblocking(true)?;

@@ -33,6 +33,8 @@ mod table;
     reason = "here one end is always an element or does not decrypt"
 )]
 mod tls;
+#[path = "../transport/tls_client.rs"]
+mod tls_client;
 
 use job::{End, Job};
 

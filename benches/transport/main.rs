@@ -28,7 +28,8 @@ mod rows;
 mod sender;
 mod table;
 mod tls;
-mod tls_loop;
+mod tls_client;
+mod tls_server;
 
 use calls::Counter;
 use figures::{Figure, Results};

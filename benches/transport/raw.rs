@@ -13,7 +13,7 @@ use crate::{
     clock,
     meter::{Meter, STAMP_LEN},
     outlet::Outlet,
-    tls_loop,
+    tls_client, tls_server,
 };
 
 pub struct RawSender {
@@ -27,7 +27,7 @@ impl RawSender {
         stream.set_nodelay(true)?;
         let payload = vec![7; size];
         let stream: Box<dyn Write + Send> = if is_encrypted {
-            Box::new(tls_loop::client(stream))
+            Box::new(tls_client::client(stream))
         } else {
             Box::new(stream)
         };
@@ -76,7 +76,7 @@ fn serve(listener: &TcpListener, is_encrypted: bool, meter: &Meter) -> io::Resul
     let (peer, _) = listener.accept()?;
     peer.set_nodelay(true)?;
     if is_encrypted {
-        read(tls_loop::server(peer), meter)
+        read(tls_server::server(peer), meter)
     } else {
         read(peer, meter)
     }

@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The ends of a connection that rustls alone encrypts.
+//! The connecting end of what rustls alone encrypts.
 
 use std::{net::TcpStream, sync::Arc};
 
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, ServerConfig, ServerConnection,
-    SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use crate::tls::certified;
-
-/// The accepting end of a connection, by rustls alone.
-pub fn server(stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
-    let (certificate, key) = certified();
-    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let config = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .expect("a certificate and its key");
-    let connection = ServerConnection::new(Arc::new(config)).expect("a connection");
-    StreamOwned::new(connection, stream)
-}
-
-/// The connecting end.
+/// It believes anybody.
 pub fn client(stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -40,7 +23,7 @@ pub fn client(stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
     StreamOwned::new(connection, stream)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
