@@ -6,7 +6,7 @@ LIBRARY := libgstvideosocket.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 MINUTES := 10
 SECONDS := 600
 
-.PHONY: help setup demo bench bench-serving bench-strangers soak test test-rust test-python test-browser test-crate test-on screenshot fuzz lint oldest-rust deny docs-cache deb install uninstall
+.PHONY: help setup demo bench bench-serving bench-strangers soak test test-rust test-python test-browser test-crate test-on screenshot fuzz lint oldest-rust deny sanitize docs-cache deb install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,9 @@ oldest-rust: setup ## Build everything with the oldest Rust that Cargo.toml allo
 
 deny: ## Check licences, duplicates, sources and advisories of all crates (cargo install cargo-deny)
 	@scripts/deny.sh
+
+sanitize: ## Look for undefined behaviour, leaks and races (TOOLS="miri address thread leaks")
+	@scripts/sanitize.sh $(TOOLS)
 
 docs-cache: setup ## Write anew what GStreamer shows of the elements (docs/PROPERTIES.md and gst_plugin_cache.json)
 	VIDEOSOCKET_WRITE_DOCS_CACHE=1 $(CARGO) test --test docs_cache

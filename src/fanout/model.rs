@@ -509,10 +509,14 @@ mod tests {
 
     use super::{super::tests::some_time, *};
 
+    /// An interpreter takes a thousand times as long.
+    const CASES: u32 = if cfg!(miri) { 4 } else { 128 };
+    const MOST: usize = if cfg!(miri) { 15 } else { 120 };
+
     /// As many cases as take a moment. What fails is shown, and not kept in a file.
     fn config() -> ProptestConfig {
         ProptestConfig {
-            cases: 128,
+            cases: CASES,
             failure_persistence: None,
             ..ProptestConfig::default()
         }
@@ -564,7 +568,7 @@ mod tests {
         #[test]
         fn each_client_gets_what_a_list_of_its_own_would_give_it(
             flow in flow(),
-            happenings in vec(happening(), 1..120),
+            happenings in vec(happening(), 1..MOST),
         ) {
             beside_lists_of_their_own(flow, &happenings, some_time());
         }
@@ -574,7 +578,7 @@ mod tests {
             flow in flow(),
             lockstep in prop::bool::weighted(0.3),
             comes in any::<bool>(),
-            happenings in vec((happening(), any::<bool>()), 1..120),
+            happenings in vec((happening(), any::<bool>()), 1..MOST),
         ) {
             let audience = if comes { Audience::Caller } else { Audience::Callee };
             one_after_the_other(audience, Flow { lockstep, ..flow }, &happenings, some_time());

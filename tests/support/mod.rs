@@ -4,6 +4,7 @@
 
 mod background;
 mod held;
+mod leaks;
 #[cfg(target_os = "linux")]
 mod link;
 mod peer;
@@ -41,6 +42,7 @@ pub fn init() {
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         end_at_criticals();
         gst::init().expect("GStreamer starts");
+        leaks::tell_at_exit();
         gstvideosocket::plugin_register_static().expect("the elements register");
     });
 }

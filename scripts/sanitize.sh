@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+# Looks for undefined behaviour, leaks and races: Miri over the rooms that are pure, AddressSanitizer with LeakSanitizer
+# and ThreadSanitizer over all rooms below the elements, GStreamer's leaks tracer over what the elements promise.
+#
+#   scripts/sanitize.sh [miri] [address] [thread] [leaks]     all of them, or those
+#
+# The rooms are built without GStreamer (tests/rooms). Of its C code the sanitizers see nothing: to ThreadSanitizer each
+# lock of GLib's would be none. What is left out is said at its place below.
+# Status 77: there is no nightly toolchain, with the reason in the last line.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+SKIPPED=77
+PATH="$PATH:${HOME:-}/.cargo/bin"
+TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")/sanitize
+
+main() {
+    local status=0 tool
+    [ $# -gt 0 ] || set -- miri address thread leaks
+    for tool in "$@"; do
+        echo "==== $tool"
+        "with_$tool" || { status=1; echo "$tool: FAILED"; }
+    done
+    exit "$status"
+}
+
+with_miri() {
+    nightly miri
+    # The time is asked for. Cases of proptest are few there (cfg(miri)): an interpreter takes a thousand times as long.
+    # A thousand clients, and simulations of minutes, take hours, and do nothing that a few do not.
+    MIRIFLAGS="-Zmiri-disable-isolation" in_rooms miri test --no-default-features -- wire:: fanout:: \
+        --skip fanout::standing::tests --skip frames_are_kept_once_for_all --skip notes_that_nobody_takes
+}
+
+with_address() {
+    nightly
+    # LeakSanitizer looks at the end of the process, with nothing suppressed.
+    RUSTFLAGS="-Zsanitizer=address" in_rooms test --target "$(host)"
+}
+
+with_thread() {
+    nightly rust-src
+    # The standard library is built as well, for its locks and atomics to be seen. Without TLS: aws-lc is C and assembler.
+    RUSTFLAGS="-Zsanitizer=thread" in_rooms test -Zbuild-std --target "$(host)" --no-default-features
+}
+
+# What is alive at the end of the tests although nobody refers to it. One test is left out: of a pool that cannot start,
+# GStreamer's own, which the test makes, does not free what it has allocated until then.
+with_leaks() {
+    local log=$TARGET/leaks.log alive
+    mkdir -p "$TARGET"
+    GST_TRACERS=leaks GST_DEBUG=GST_TRACER:7 GST_DEBUG_NO_COLOR=1 GST_DEBUG_FILE=$log \
+        cargo test --test promises -- --skip a_pool_that_cannot_be_used || return 1
+    alive=$(grep -o 'object-alive, type-name=(string)[A-Z][A-Za-z0-9_-]*' "$log")
+    [ -z "$alive" ] || { sort <<<"$alive" | uniq -c; return 1; }
+}
+
+in_rooms() {
+    # The same versions as the plugin's.
+    cp Cargo.lock tests/rooms/
+    (cd tests/rooms && CARGO_TARGET_DIR=$TARGET/$tool cargo +nightly "$@")
+}
+
+# nightly COMPONENT...: it is there, or fetched.
+nightly() {
+    command -v rustup >/dev/null 2>&1 || skip "there is no rustup to have a nightly toolchain by"
+    rustup run nightly rustc --version >/dev/null 2>&1 \
+        || rustup toolchain install nightly --profile minimal --no-self-update \
+        || skip "rustup could not fetch a nightly toolchain"
+    [ $# -eq 0 ] || rustup +nightly component add "$@" 2>/dev/null || skip "the nightly toolchain has no $*"
+}
+
+host() {
+    rustc -vV | sed -n 's/^host: //p'
+}
+
+skip() {
+    echo "$*" >&2
+    exit "$SKIPPED"
+}
+
+main "$@"
