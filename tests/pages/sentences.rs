@@ -31,7 +31,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo package", "a release does"),
     ("cargo publish", "a release does"),
     ("cargo update --workspace", "a release does"),
-    ("cargo +nightly fuzz run", "wants a nightly Rust, and time"),
     (
         "pip install ./examples/python",
         "examples/python/test_package.py",
