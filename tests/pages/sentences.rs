@@ -28,6 +28,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("cargo cinstall", "scripts/test-cinstall.sh"),
     ("cargo deny", "scripts/deny.sh"),
+    ("scripts/sanitize.sh", "wants a nightly Rust, and time"),
     ("cargo package", "a release does"),
     ("cargo publish", "a release does"),
     ("cargo update --workspace", "a release does"),
