@@ -593,15 +593,19 @@ mod tests {
 
     use super::{super::tests::some_time, *};
 
+    /// An interpreter takes a thousand times as long.
+    const CASES: u32 = if cfg!(miri) { 4 } else { 128 };
+    const MOST: usize = if cfg!(miri) { 15 } else { 200 };
+
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) })]
 
         #[test]
         fn each_peer_is_sent_whole_frames_in_their_order(
             number in any::<u8>(),
             flow in uniform4(any::<u8>()),
             reconnects in any::<bool>(),
-            commands in vec(uniform4(any::<u8>()), 1..200),
+            commands in vec(uniform4(any::<u8>()), 1..MOST),
         ) {
             let commands = commands.into_iter().map(Command::from);
             run(audience(number), super::flow(flow), reconnects, commands, some_time());
