@@ -57,8 +57,8 @@ pub struct Fanout<P> {
     edges: Edges,
     queue: Queue<P>,
     clients: Slab<Client<P>>,
-    /// How many of them are told what the frames are.
-    described: usize,
+    /// How many of them understand records.
+    understanding: usize,
     /// Where one begins that is to come.
     awaited: Option<Place<P>>,
     /// The last keyframe, which is kept for clients to come with all that follows.
@@ -114,7 +114,7 @@ impl<P: Payload> Fanout<P> {
             edges: Edges::default(),
             queue: Queue::new(),
             clients: Slab::new(),
-            described: 0,
+            understanding: 0,
             awaited: None,
             group: Hold::default(),
             picture: Hold::default(),
@@ -140,7 +140,7 @@ impl<P: Payload> Fanout<P> {
         for client in self.clients.drain() {
             client.place.give_up(&mut self.queue);
         }
-        self.described = 0;
+        self.understanding = 0;
         if let Some(place) = self.awaited.take() {
             place.give_up(&mut self.queue);
         }
@@ -178,7 +178,7 @@ impl<P: Payload> Fanout<P> {
                 self.clients.is_empty()
                     || self.flow.join == JoinAt::LatestKeyframe
                     || self.awaited.is_some()
-                    || self.described > 0
+                    || self.understanding > 0
             }
         }
     }
@@ -186,9 +186,8 @@ impl<P: Payload> Fanout<P> {
     /// The peer understands records, and is told from now on what the frames are.
     pub fn understand(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
-            let was_described = client.place.is_described();
+            self.understanding += usize::from(!client.place.understands());
             client.understand(&self.hello, &mut self.queue, &self.headers);
-            self.described += usize::from(client.place.is_described() && !was_described);
         }
     }
 
@@ -418,7 +417,7 @@ impl<P: Payload> Fanout<P> {
         }
         client.dropped = lost;
         take_turn(&mut client, queue);
-        self.described += usize::from(client.place.is_described());
+        self.understanding += usize::from(client.place.understands());
         (self.clients.insert(client), lost)
     }
 
@@ -428,7 +427,7 @@ impl<P: Payload> Fanout<P> {
         let Some(mut client) = self.clients.try_remove(key) else {
             return (Counts::default(), 0);
         };
-        self.described -= usize::from(client.place.is_described());
+        self.understanding -= usize::from(client.place.understands());
         client.place.be_left();
         let mut counts = counts(&client, &self.queue);
         if is_replaced && self.audience == Audience::Callee && client.is_open() {

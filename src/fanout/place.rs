@@ -220,6 +220,11 @@ impl<P> Place<P> {
         self.part_of_frame().is_none() && self.between.unsent().is_empty()
     }
 
+    /// Whether it is sent records, now or from the next frame on.
+    pub fn understands(&self) -> bool {
+        self.between.understands()
+    }
+
     /// Whether it is sent records.
     pub fn is_described(&self) -> bool {
         self.between.is_described()

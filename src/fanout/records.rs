@@ -92,6 +92,11 @@ impl Between {
         self.hearing != Hearing::Soon
     }
 
+    /// Whether frames go to it with their records, now or from the next one on.
+    pub fn understands(&self) -> bool {
+        self.hearing != Hearing::Plain
+    }
+
     /// Whether frames go to it with their records.
     pub fn is_described(&self) -> bool {
         matches!(self.hearing, Hearing::Described(_))
