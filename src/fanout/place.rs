@@ -430,7 +430,9 @@ impl<P> Place<P> {
     fn is_first(&self, begun: Begun, queue: &Queue<P>) -> bool {
         self.owed.as_ref().is_none_or(|owed| {
             let needs_others = queue.get(begun.number).headers != self.headers;
-            begun.offset > 0 || (owed.offset == 0 && needs_others)
+            // Once the first of them is begun, the others follow it.
+            let is_untouched = owed.next == 0 && owed.offset == 0;
+            begun.offset > 0 || (is_untouched && needs_others)
         })
     }
 

@@ -1287,3 +1287,21 @@ fn records_are_made_for_one_who_understands_them_amid_a_frame() {
     assert!(!stream.fanout.needs_records());
     stream.fanout.leave(plain, false);
 }
+
+#[test]
+fn headers_that_are_begun_stay_together_before_a_frame_that_has_others() {
+    let mut stream = Stream::for_clients(Flow {
+        lockstep: true,
+        ..Flow::default()
+    });
+    stream.headers("12");
+    let key = stream.join();
+    stream.push("A");
+    stream.take(key, 4);
+    stream.headers("34");
+    stream.push("B");
+    stream.fanout.grant_turn();
+    assert_eq!(stream.waiting(key), "12B");
+    stream.take(key, WIRE_LEN - 4 + WIRE_LEN);
+    assert_eq!(stream.waiting(key), "B");
+}
