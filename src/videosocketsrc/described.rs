@@ -37,6 +37,10 @@ pub struct Described {
     timing: Timing,
     /// What the peer takes, once it has greeted.
     back: Option<Back>,
+    /// Each peer is greeted as it comes.
+    greets_at_once: bool,
+    /// This one has been, as it has to be before it is asked for anything.
+    has_greeted: bool,
     /// Since when the peer is asked, and has not.
     asked: Option<Instant>,
     /// Frames were thrown away: what follows them cannot be decoded without a keyframe.
@@ -98,9 +102,11 @@ pub struct Here<'a> {
 }
 
 impl Described {
-    pub fn new(latency: gst::ClockTime) -> Self {
+    pub fn new(latency: gst::ClockTime, greets_at_once: bool) -> Self {
         Self {
             timing: Timing::new(latency.nseconds()),
+            greets_at_once,
+            has_greeted: greets_at_once,
             ..Self::default()
         }
     }
@@ -113,6 +119,7 @@ impl Described {
     pub fn connected(&mut self) {
         self.timing.connected();
         self.back = None;
+        self.has_greeted = self.greets_at_once;
         self.asked = None;
         self.lacks_keyframe = false;
         self.told_clock = None;
@@ -354,7 +361,7 @@ impl Described {
         // A button that is pressed, or let go of, is no later one's to replace.
         let is_single = event.type_() == gst::EventType::Navigation && !is_mouse_move(event);
         match is_single || asked.ask(interval, now) {
-            true => Request::Record(record),
+            true => Request::Record(self.behind_hello(record)),
             false => Request::Postponed,
         }
     }
@@ -367,8 +374,16 @@ impl Described {
         }
         let request = Upstream::Keyframe { all_headers: true };
         let mut record = Vec::new();
-        let encoded = Record::Upstream(request).encode(&mut record);
-        encoded.is_ok().then_some(record)
+        Record::Upstream(request).encode(&mut record).ok()?;
+        Some(self.behind_hello(record))
+    }
+
+    /// The first request of a connection stands behind a hello, unless that was said at once.
+    fn behind_hello(&mut self, request: Vec<u8>) -> Vec<u8> {
+        if std::mem::replace(&mut self.has_greeted, true) {
+            return request;
+        }
+        [describe::hello(Back::default()), request].concat()
     }
 }
 

@@ -266,7 +266,8 @@ impl BaseSrcImpl for VideoSocketSrc {
             wants_times: settings.timestamps == Timestamps::Sender,
             does_timestamp: obj.does_timestamp(),
         });
-        *lock(&self.described) = Described::new(settings.latency);
+        *lock(&self.described) =
+            Described::new(settings.latency, settings.metadata == Metadata::Request);
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
         if settings.metadata != Metadata::Off && needs_plain.is_none() {

@@ -378,6 +378,19 @@ fn a_source_that_asks_greets_at_once_and_asks_for_keyframes_if_it_may() {
 }
 
 #[test]
+fn a_source_that_is_told_unasked_greets_before_it_asks_for_anything() {
+    let source = Receiver::playing("mode=listen port=0");
+    let peer = Peer::connect(source.port());
+    peer.send(&record(b'H', b"videosocket 1\nback keyframe\n"));
+    peer.send(&buffer_record(0, 0));
+    peer.send_frame(b"hello");
+    assert_eq!(source.frame(), b"hello");
+    let request = gst_video::UpstreamForceKeyUnitEvent::builder().build();
+    assert!(source.source.static_pad("src").unwrap().send_event(request));
+    assert_eq!(letters(&peer, 2), "HU");
+}
+
+#[test]
 fn a_source_that_passed_over_what_came_before_the_greeting_begins_with_a_keyframe() {
     const DELTA_UNIT: u16 = 1;
     let source = Receiver::playing("mode=listen port=0 metadata=request");
