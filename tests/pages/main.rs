@@ -73,6 +73,7 @@ const RUN_BY: &[(&str, &str, &str)] = &[
 const NOT_RUN: &[(&str, &str, &str)] = &[
     (README, "00000005hello", "shows what goes over the wire"),
     (GUIDE, "! rtspclientsink", "wants an RTSP server"),
+    (GUIDE, "[rtmp]", "wants xiu"),
     (GUIDE, "! flvmux", "wants an RTMP server"),
     (GUIDE, "! whipclientsink", "wants a WHIP server"),
     (GUIDE, "! rtph264pay", "wants a WHIP server"),

@@ -30,6 +30,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo deny", "scripts/deny.sh"),
     ("scripts/sanitize.sh", "wants a nightly Rust, and time"),
     ("cargo package", "a release does"),
+    ("cargo install xiu", "wants half an hour"),
     ("cargo publish", "a release does"),
     ("cargo update --workspace", "a release does"),
     (
@@ -40,7 +41,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "cc -o receive receive.c",
         "examples/python/test_protocol.py",
     ),
-    ("scripts/layers.sh", "Makefile"),
     (".ci/run", "it runs everything"),
     ("ss -ltnp", "is the reader's system"),
     ("rm -r ~/.cache/gstreamer-1.0", "is the reader's system"),
@@ -55,6 +55,7 @@ fn every_command_in_a_sentence_is_run_or_named() {
     for command in &commands {
         match command.split_once(' ') {
             Some(("make", arguments)) => is_made(arguments),
+            _ if command.starts_with("scripts/") => is_there(command),
             Some(("gst-inspect-1.0", element)) if !element.starts_with('-') => is_shown(element),
             Some(("gst-inspect-1.0", options)) => assert_eq!(options, "-b"),
             _ => assert!(
@@ -86,6 +87,12 @@ fn is_made(arguments: &str) {
         .output();
     let made = made.expect("a shell");
     assert!(made.status.success(), "{command}: {made:?}");
+}
+
+/// Those are run where changes are checked.
+fn is_there(command: &str) {
+    let script = command.split(' ').next().expect("a script");
+    assert!(Path::new(ROOT).join(script).exists(), "{script}");
 }
 
 fn is_shown(element: &str) {
