@@ -158,13 +158,13 @@ impl<P: Payload> Endpoint<P> {
         self.totals.dropped.add(lost);
     }
 
-    /// Sets what each connection to come begins and ends with; see [`Fanout::set_edges`].
+    /// Sets what each connection to come begins and ends with; see [`set_edges`](crate::fanout::Fanout::set_edges).
     pub fn set_edges(&self, preamble: &[u8], eos_frame: &[u8]) {
         self.lock().fanout.set_edges(preamble, eos_frame);
     }
 
     /// Sends frames to all clients, or leaves them with the I/O thread to send. Waits where
-    /// [`Overflow::Block`] or [`Flow::hold_without_client`] say so. What is taken is taken out of `frames`.
+    /// [`Overflow::Block`](crate::fanout::Overflow::Block) or [`Flow::hold_without_client`] say so. What is taken is taken out of `frames`.
     pub fn send(&self, frames: &mut VecDeque<Frame<P>>) -> Result<Sent, SendError> {
         let bytes = frames.iter().map(|frame| frame.len).sum();
         // Before the lock: to wait while the I/O thread sends is no pause of the stream.
