@@ -80,8 +80,10 @@ struct Line {
 impl Program {
     /// By the shell, which reads the command as it would read what a reader pastes.
     pub fn start(command: &str, folder: &Path) -> Self {
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("exec {}", with_options(command))])
+        // Ctrl-C is ignored by what is run in the background, which a test run may be.
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT", "sh", "-c"])
+            .arg(format!("exec {}", with_options(command)))
             .env("PROGRAM", command)
             .env(
                 "PYTHONPATH",
