@@ -26,7 +26,9 @@ use crate::{
 pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let done = match job.task {
-        Task::Crowd { clients, frames } => crowd(address, clients, frames, job.row.is_encrypted()),
+        Task::Crowd { clients, frames } | Task::Stats { clients, frames } => {
+            crowd(address, clients, frames, job.row.is_encrypted())
+        }
         Task::Stalled { clients, pause, .. } => stalled(address, clients, pause, orders),
         Task::Slow { frames, .. } => slow(address, frames),
         Task::Rush { clients } => rush(address, clients),

@@ -17,6 +17,8 @@ pub struct Job {
 pub enum Task {
     /// Every client reads all it can.
     Crowd { clients: usize, frames: u64 },
+    /// The same, and the server's properties are read.
+    Stats { clients: usize, frames: u64 },
     /// One client reads, the others do not. A pause comes before each of them, of so many milliseconds, and a frame.
     Stalled {
         clients: usize,
@@ -54,6 +56,7 @@ pub enum Said {
     /// The server is ready for what it is to be measured by.
     Ready,
     Served(Served),
+    Read(Read),
     Drained(Drained),
     Watched(Watched),
     /// When the last of all clients was let in, and when the first came.
@@ -74,6 +77,15 @@ pub struct Served {
     pub grown: i64,
     pub frames_grown: i64,
     pub kernel_grown: i64,
+}
+
+/// Milliseconds that reading a property takes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Read {
+    pub stats_p50: f64,
+    pub stats_p99: f64,
+    pub num_clients_p50: f64,
+    pub num_clients_p99: f64,
 }
 
 /// Of clients that read all they can, in bytes.

@@ -77,6 +77,8 @@ struct Cli {
 enum Item {
     /// Many clients that read all they can
     Crowd,
+    /// The same, while another thread reads what the element counts
+    Stats,
     /// Many clients that read nothing
     Stalled,
     /// One client that is slower than the stream
@@ -85,7 +87,13 @@ enum Item {
     Rush,
 }
 
-const ITEMS: [Item; 4] = [Item::Crowd, Item::Stalled, Item::Slow, Item::Rush];
+const ITEMS: [Item; 5] = [
+    Item::Crowd,
+    Item::Stats,
+    Item::Stalled,
+    Item::Slow,
+    Item::Rush,
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut cli = Cli::parse();
@@ -104,6 +112,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for item in &cli.items {
         let text = match item {
             Item::Crowd => measure::crowd(cli.crowd, cli.crowd_seconds, cli.rounds),
+            Item::Stats => measure::stats(cli.crowd, cli.crowd_seconds, cli.rounds),
             Item::Stalled => measure::stalled(cli.stalled),
             Item::Slow => measure::slow(cli.slow_seconds),
             Item::Rush => measure::rush(cli.rush),

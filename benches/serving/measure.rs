@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 
 use crate::{
     frames::{RATE, SLOW_SIZE, wire_len},
-    job::{Drained, End, Job, Said, Served, Stream, Task, Watched, Window},
+    job::{Drained, End, Job, Read, Said, Served, Stream, Task, Watched, Window},
     process::Pair,
     rows::Row,
     server::{HEALTHY, SIZE},
@@ -84,6 +84,35 @@ fn crowd_once(row: Row, clients: usize, frames: u64) -> Result<(Served, Drained)
         if is_ready && drained.is_some() {
             is_ready = false;
             pair.order(Window).map_err(|error| error.to_string())?;
+        }
+    }
+}
+
+/// Reading properties while clients read all they can.
+pub fn stats(clients: usize, seconds: u64, rounds: usize) -> String {
+    let frames = seconds * RATE;
+    let runs: Result<Vec<_>, _> = (0..rounds).map(|_| stats_once(clients, frames)).collect();
+    let cells = runs.map(|runs| {
+        let figures: [fn(&Read) -> f64; 4] = [
+            |read| read.stats_p50,
+            |read| read.stats_p99,
+            |read| read.num_clients_p50,
+            |read| read.num_clients_p99,
+        ];
+        figures.map(|figure| number(median(&runs, figure))).to_vec()
+    });
+    let title = format!("Reading properties, with {clients} clients; ms");
+    let heads = ["stats, p50", "p99", "num-clients, p50", "p99"];
+    let row = Row::Videosocket;
+    with_heads(&title, &heads, [line(row.name(), cells)].into_iter())
+}
+
+fn stats_once(clients: usize, frames: u64) -> Result<Read, String> {
+    let task = Task::Stats { clients, frames };
+    let pair = start(Row::Videosocket, task, 120 + frames / RATE)?;
+    loop {
+        if let Said::Read(read) = pair.hear()? {
+            return Ok(read);
         }
     }
 }

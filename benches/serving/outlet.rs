@@ -26,6 +26,11 @@ pub trait Outlet: Send {
     fn port(&self) -> u16;
 
     fn push(&mut self, frame: Vec<u8>, keyframe: bool);
+
+    /// `None` where no element sends.
+    fn element(&self) -> Option<&gst::Element> {
+        None
+    }
 }
 
 /// Tells how many clients there are.
@@ -134,6 +139,10 @@ impl PadOutlet {
 impl Outlet for PadOutlet {
     fn port(&self) -> u16 {
         self.port
+    }
+
+    fn element(&self) -> Option<&gst::Element> {
+        Some(&self.sink)
     }
 
     fn push(&mut self, frame: Vec<u8>, keyframe: bool) {

@@ -3,16 +3,18 @@
 
 use std::{
     fs, mem,
-    sync::mpsc::Receiver,
+    sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
+
+use gst::prelude::*;
 
 use crate::{
     child::{fail, say},
     clock::{self, Usage},
     frames::{self, RATE, SLOW_SIZE, Stamp},
-    job::{Job, Said, Served, Task, Window},
+    job::{Job, Read, Said, Served, Task, Window},
     outlet::{self, Count, Outlet},
     rows::Row,
 };
@@ -47,6 +49,14 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
             orders.recv().expect("an order");
             say(Said::Served(server.served(start)));
         }
+        Task::Stats { clients, frames } => {
+            server.await_clients(clients);
+            let element = server.outlet.element().cloned();
+            let element = element.unwrap_or_else(|| fail("nothing to read from"));
+            let reading = Reading::start(element);
+            server.push(frames, |_| (SIZE, true));
+            say(Said::Read(reading.end()));
+        }
         Task::Slow { stream, frames } => {
             server.await_clients(1 + HEALTHY);
             let start = Usage::now();
@@ -70,6 +80,51 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
     }
     // It serves until the process ends.
     mem::forget(server);
+}
+
+/// A thread that reads what the element counts.
+struct Reading {
+    end: mpsc::Sender<()>,
+    thread: thread::JoinHandle<Read>,
+}
+
+impl Reading {
+    /// Somewhat less often than there are frames, so that it comes at any time between two.
+    const PERIOD: Duration = Duration::from_millis(37);
+
+    fn start(element: gst::Element) -> Self {
+        let (end, ended) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let (mut stats, mut num_clients) = (Vec::new(), Vec::new());
+            while let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(Self::PERIOD) {
+                num_clients.push(time(|| element.property::<u32>("num-clients")));
+                stats.push(time(|| element.property::<gst::Structure>("stats")));
+            }
+            stats.sort_unstable();
+            num_clients.sort_unstable();
+            Read {
+                stats_p50: percentile(&stats, 0.5),
+                stats_p99: percentile(&stats, 0.99),
+                num_clients_p50: percentile(&num_clients, 0.5),
+                num_clients_p99: percentile(&num_clients, 0.99),
+            }
+        });
+        Self { end, thread }
+    }
+
+    fn end(self) -> Read {
+        drop(self.end);
+        self.thread.join().expect("a thread that reads")
+    }
+}
+
+/// Nanoseconds. What is made is let go of afterwards.
+fn time<T>(make: impl FnOnce() -> T) -> u64 {
+    let start = clock::now();
+    let made = make();
+    let end = clock::now();
+    drop(made);
+    end - start
 }
 
 fn serve_stalled(server: &mut Server, clients: usize, pause: u64, frames: u64) {
