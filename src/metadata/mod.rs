@@ -15,11 +15,13 @@ pub mod describe;
 mod error;
 mod metas;
 mod names;
+mod pieces;
 mod raw;
 pub mod restore;
 mod upstream;
 
 pub use error::RestoreError;
+pub use pieces::comes_in_pieces;
 pub use raw::video as raw_video;
 
 static CAT: Lazy<gst::DebugCategory> = Lazy::new(|| {

@@ -3,7 +3,7 @@
 
 use gst::BufferFlags;
 
-use crate::fanout::Piece;
+use crate::{fanout::Piece, metadata::comes_in_pieces};
 
 /// A stream of which frames are pieces, or not.
 #[derive(Debug, Default)]
@@ -18,10 +18,8 @@ pub struct Pieces {
 impl Pieces {
     /// Those of a stream with these caps.
     pub fn of(caps: &gst::CapsRef) -> Self {
-        let structure = caps.structure(0);
-        let alignment = structure.and_then(|structure| structure.get::<&str>("alignment").ok());
         Self {
-            are_pieces: matches!(alignment, Some("nal" | "obu")),
+            are_pieces: comes_in_pieces(caps),
             ..Self::default()
         }
     }

@@ -12,7 +12,7 @@ use super::{
     timing::{ReadAt, Timing, TimingStats},
 };
 use crate::{
-    metadata::{RestoreError, clock, describe, raw_video, restore},
+    metadata::{RestoreError, clock, comes_in_pieces, describe, raw_video, restore},
     transport::Arrival,
     wire::record::{Back, Buffer, BufferFlags, Clock, Meta, Record, RecordKind, Scope, Upstream},
 };
@@ -53,6 +53,8 @@ pub struct Described {
     /// What the frames of this connection are.
     caps: Option<gst::Caps>,
     video: Option<VideoInfo>,
+    /// Each is a piece of a picture.
+    are_pieces: bool,
     /// Whether downstream reads such frames as their metas say, once it has been asked.
     is_read_by_metas: Option<bool>,
     /// Those of the next frame.
@@ -146,9 +148,9 @@ impl Described {
 
     /// Whether a frame cannot be decoded, since what it needs was thrown away.
     pub fn is_undecodable(&mut self, record: &Buffer) -> bool {
-        let is_stream_header =
-            record.flags.contains(BufferFlags::HEADER) && record.pts.or(record.dts).is_none();
-        if is_stream_header {
+        // Of a keyframe in pieces its parameter sets come before the piece by which it is known.
+        let is_alone = record.pts.or(record.dts).is_none() || self.are_pieces;
+        if record.flags.contains(BufferFlags::HEADER) && is_alone {
             return false;
         }
         self.lacks_keyframe &= record.flags.contains(BufferFlags::DELTA_UNIT);
@@ -187,6 +189,7 @@ impl Described {
             Record::Caps(text) => {
                 let caps = restore::caps(*text)?;
                 self.video = raw_video(&caps);
+                self.are_pieces = comes_in_pieces(&caps);
                 self.is_read_by_metas = None;
                 self.caps = Some(caps.clone());
                 return Ok(Effect::Caps(caps));

@@ -409,6 +409,33 @@ fn a_source_that_passed_over_what_came_before_the_greeting_begins_with_a_keyfram
 }
 
 #[test]
+fn a_source_that_passed_over_pieces_begins_with_the_parameter_sets_of_a_keyframe() {
+    const DELTA_UNIT: u16 = 1;
+    const HEADER: u16 = 4;
+    let source = Receiver::playing("mode=listen port=0 metadata=request");
+    let peer = Peer::connect(source.port());
+    assert_eq!(read(&peer).0, 'H');
+    peer.send_frame(b"a piece");
+    peer.send(&record(b'H', b"videosocket 1\n"));
+    peer.send(&record(b'C', b"video/x-test, alignment=nal"));
+    for (sequence, (flags, piece)) in [
+        (DELTA_UNIT, &b"what needs it"[..]),
+        (DELTA_UNIT | HEADER, b"parameters"),
+        (0, b"keyframe"),
+        (DELTA_UNIT, b"what needs that"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let time = i64::from(sequence > 0);
+        peer.send(&flagged_record(sequence as u16, flags, time));
+        peer.send_frame(piece);
+    }
+    let expected = [&b"parameters"[..], b"keyframe", b"what needs that"];
+    assert_eq!(source.frames(3), expected);
+}
+
+#[test]
 fn a_source_asks_nothing_of_a_peer_that_takes_nothing() {
     let source = Receiver::playing("mode=listen port=0");
     let peer = Peer::connect(source.port());
