@@ -105,8 +105,8 @@ fn only_a_client_that_is_not_told_of_them_lacks_them() {
     let caps = caps("video/x-h264,stream-format=avc,alignment=au,codec_data=(buffer)0142c01e");
     let sink = Sender::new("mode=listen port=0");
     sink.start_with_caps(&caps);
-    let _told = Receiver::playing(&format!("port={} metadata=request", sink.port()));
-    await_number(&sink.sink, "num-clients", 1);
+    let told = Receiver::playing(&format!("port={} metadata=request", sink.port()));
+    told.await_caps();
     sink.expect_no_warning();
     let _plain = Peer::connect(sink.port());
     sink.expect_warning()

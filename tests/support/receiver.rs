@@ -43,6 +43,13 @@ impl Receiver {
             .expect("a port")
     }
 
+    /// Waits until it is known what the frames will be. A peer that asks late on a busy machine has lost some.
+    #[track_caller]
+    pub fn await_caps(&self) {
+        let pad = self.source.static_pad("src").expect("a pad");
+        super::eventually("caps", || pad.current_caps().is_some());
+    }
+
     #[track_caller]
     pub fn sample(&self) -> gst::Sample {
         self.next().expect("a frame, not the end of the stream")

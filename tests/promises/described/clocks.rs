@@ -33,6 +33,9 @@ fn a_live_sender_with_the_same_net_clock_is_exact() {
             ));
             sender.use_clock(&following(&address, port));
             let sent = Record::of(&sender.element("sink").static_pad("sink").unwrap());
+            // A live frame that comes before the connection is lost.
+            sender.pause();
+            sender.expect_message("videosocket-connected");
             sender.play();
             sender.expect_eos();
             viewer.pipeline.expect_eos();

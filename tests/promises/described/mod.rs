@@ -33,9 +33,19 @@ impl Viewer {
     }
 }
 
-/// One that asks, and gives out what comes to the test.
+/// One that asks and has been told, and gives out what comes to the test.
+#[track_caller]
 fn asking(port: u16) -> Receiver {
-    Receiver::playing(&format!("port={port} metadata=request"))
+    let receiver = Receiver::playing(&format!("port={port} metadata=request"));
+    receiver.await_caps();
+    receiver
+}
+
+/// A sink that listens, of a stream whose caps viewers are told before its first frame.
+fn described(properties: &str) -> Sender {
+    let sink = Sender::new(&format!("mode=listen port=0 {properties}"));
+    sink.start_with_caps(&caps("video/x-test"));
+    sink
 }
 
 fn caps(text: &str) -> gst::Caps {
@@ -49,12 +59,10 @@ fn caps_that_change_and_who_joins_after_that() {
     let sink = Sender::new("mode=listen port=0");
     sink.start_with_caps(&first);
     let early = asking(sink.port());
-    await_number(&sink.sink, "num-clients", 1);
     sink.push(b"one");
     assert_eq!(early.sample().caps_owned(), Some(first));
     sink.change_caps(&second);
     let late = asking(sink.port());
-    await_number(&sink.sink, "num-clients", 2);
     sink.push(b"two");
     for viewer in [&early, &late] {
         let sample = viewer.sample();
@@ -68,10 +76,10 @@ fn caps_that_change_and_who_joins_after_that() {
 
 #[test]
 fn events_stand_where_they_came() {
-    let sink = Sender::playing("mode=listen port=0");
+    let sink = described("");
     let viewer = Viewer::new(&format!("port={} metadata=request", sink.port()));
     viewer.pipeline.play();
-    await_number(&sink.sink, "num-clients", 1);
+    viewer.record.await_caps();
     let custom = |name| gst::Structure::builder(name).field("n", 7).build();
     let pushed = |pts| {
         let mut buffer = buffer(b"frame");
@@ -126,12 +134,16 @@ fn a_sender_that_begins_again_is_followed_and_what_it_repeats_is_not() {
     ));
     viewer.pipeline.play();
     let caps = caps("video/x-test,width=1");
-    for round in 1..=2 {
+    for _ in 0..2 {
         let sink = Sender::new(&format!("mode=listen port={}", port.number()));
         sink.start_with_caps(&caps);
         await_number(&sink.sink, "num-clients", 1);
-        sink.push(b"frame");
-        eventually("the frame", || viewer.record.frames().len() == round);
+        let before = viewer.record.frames().len();
+        // What comes before the viewer has asked is not handed on.
+        eventually("a frame", || {
+            sink.push(b"frame");
+            viewer.record.frames().len() > before
+        });
         sink.stop();
     }
     let items = viewer.record.items();
@@ -148,20 +160,26 @@ fn both_directions_of_a_chat_say_what_they_are() {
             port.number(),
             port.number()
         );
-        Pipeline::launch(&format!(
-            "videotestsrc name=test num-buffers=20 ! video/x-raw,format=I420,width=64,height=48 ! \
-             videosocketsink sync=false {common} \
-             videosocketsrc name=source metadata=request {common} ! fakesink sync=false"
-        ))
+        let viewer = Viewer::new(&format!("metadata=request {common}"));
+        let sender = Pipeline::launch(&format!(
+            "videotestsrc num-buffers=20 ! video/x-raw,format=I420,width=64,height=48 ! \
+             videosocketsink sync=false {common}"
+        ));
+        (sender, viewer)
     });
-    let records = ends
-        .each_ref()
-        .map(|end| Record::of(&end.element("source").static_pad("src").unwrap()));
-    for end in &ends {
-        end.play();
+    for (sender, viewer) in &ends {
+        sender.pause();
+        viewer.pipeline.play();
     }
-    for (end, record) in ends.iter().zip(records) {
-        end.expect_eos();
+    for (_, viewer) in &ends {
+        viewer.record.await_caps();
+    }
+    for (sender, _) in &ends {
+        sender.play();
+    }
+    for (sender, Viewer { pipeline, record }) in ends {
+        sender.expect_eos();
+        pipeline.expect_eos();
         assert_eq!(record.frames().len(), 20);
         let described = record.items().into_iter().filter_map(|item| match item {
             Item::Caps(caps) => Some(caps.structure(0).unwrap().get::<i32>("width").unwrap()),
@@ -186,7 +204,7 @@ fn a_request_for_a_keyframe_passes_relays() {
             relay
         })
         .collect();
-    let viewer = asking(port);
+    let viewer = Receiver::playing(&format!("port={port} metadata=request"));
     // Each knows of the next one from the first frame on at the latest.
     sender.push(b"key");
     for relay in &relays {

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a viewer's pipeline asks for reaches what is upstream of the sink, as far as it is wanted there.
 
-use super::asking;
+use super::{Record, asking, described};
 use crate::support::*;
 use gst::prelude::*;
 
 /// A sink that takes these from viewers, one of which has got a frame of this running time.
 fn watched(accepted: &str) -> (Sender, Receiver, gst::ClockTime) {
-    let sink = Sender::playing(&format!(
-        "mode=listen port=0 request-keyframes=false accept-events={accepted}"
-    ));
+    let sink = described(&format!("request-keyframes=false accept-events={accepted}"));
     let viewer = asking(sink.port());
-    await_number(&sink.sink, "num-clients", 1);
     let time = gst::ClockTime::from_seconds(1);
     push_at(&sink, time);
     viewer.buffer();
@@ -52,13 +49,16 @@ fn upstream_until_click(sink: &Sender) -> Vec<gst::EventType> {
 
 #[test]
 fn a_pipeline_that_comes_too_late_tells_how_late() {
-    let sink = Sender::playing("mode=listen port=0 request-keyframes=false accept-events=qos");
+    let sink = described("request-keyframes=false accept-events=qos");
+    // Each frame is late there.
     let viewer = Pipeline::launch(&format!(
-        "videosocketsrc host=127.0.0.1 port={} metadata=request ! fakesink sync=true qos=true",
+        "videosocketsrc name=source host=127.0.0.1 port={} metadata=request ! \
+         fakesink sync=true qos=true ts-offset=-1000000000",
         sink.port()
     ));
+    let record = Record::of(&viewer.element("source").static_pad("src").unwrap());
     viewer.play();
-    await_number(&sink.sink, "num-clients", 1);
+    record.await_caps();
     let times = (1..20).map(gst::ClockTime::from_mseconds);
     for time in times.clone() {
         push_at(&sink, time);
@@ -90,7 +90,6 @@ fn quality_of_service_is_for_one_viewer_to_ask_for() {
     assert_eq!(upstream_until_click(&sink), [gst::EventType::Qos]);
 
     let second = asking(sink.port());
-    await_number(&sink.sink, "num-clients", 2);
     push_at(&sink, time * 2);
     for viewer in [&second, &first] {
         viewer.buffer();
