@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the checker of text lets through does GStreamer no harm.
 
+#[path = "support/complaints.rs"]
+mod complaints;
 #[path = "support/text_check.rs"]
 mod text_check;
 

@@ -3,13 +3,11 @@
 
 #![no_main]
 
-use std::{process, sync::Once};
+use std::sync::Once;
 
 use arbitrary::Arbitrary;
-use gst::{
-    glib::{self, LogLevel},
-    meta::CustomMeta,
-};
+use checks::complaints;
+use gst::meta::CustomMeta;
 use gst_video::{VideoFormat, VideoFrameRef, VideoInfo, VideoMeta};
 use gstvideosocket::{
     metadata::{describe, restore},
@@ -67,21 +65,14 @@ fuzz_target!(|input: Input<'_>| {
         }
     }
     frame(&input);
+    // Whatever GLib or GStreamer complains of is a fault.
+    assert_eq!(complaints::take(), 0);
 });
 
-/// Whatever GLib or GStreamer complains of is a fault.
 fn init() {
     gst::init().unwrap();
     CustomMeta::register("fuzz-meta", &[]);
-    glib::log_set_default_handler(|_, level, message| {
-        if matches!(
-            level,
-            LogLevel::Error | LogLevel::Critical | LogLevel::Warning
-        ) {
-            eprintln!("{message}");
-            process::abort();
-        }
-    });
+    complaints::count();
 }
 
 fn restored(record: &Record<'_>) {

@@ -4,12 +4,10 @@
 
 #![no_main]
 
-use std::{cell::Cell, str, sync::Once};
+use std::{str, sync::Once};
 
-use gst::{
-    glib::{self, LogLevel},
-    prelude::*,
-};
+use checks::complaints;
+use gst::{glib, prelude::*};
 use libfuzzer_sys::fuzz_target;
 
 /// What URIs are made of, and what parsers of them are known to stumble over.
@@ -88,25 +86,13 @@ fuzz_target!(|input: &[u8]| {
         check(name, uri);
     }
     // Whatever else GLib or GStreamer complains of is a fault.
-    assert!(COMPLAINTS.take() == 0 || has_caps(uri), "{uri}");
+    assert!(complaints::take() == 0 || has_caps(uri), "{uri}");
 });
-
-thread_local! {
-    static COMPLAINTS: Cell<usize> = const { Cell::new(0) };
-}
 
 fn init() {
     gst::init().unwrap();
     gstvideosocket::plugin_register_static().unwrap();
-    glib::log_set_default_handler(|_, level, message| {
-        if matches!(
-            level,
-            LogLevel::Error | LogLevel::Critical | LogLevel::Warning
-        ) {
-            eprintln!("{message}");
-            COMPLAINTS.set(COMPLAINTS.get() + 1);
-        }
-    });
+    complaints::count();
 }
 
 /// Whether GStreamer may complain of it: caps are the user's own, and its parser says what it thinks of them.

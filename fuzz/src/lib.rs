@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What fuzz targets have in common with tests.
 
+#[path = "../../tests/support/complaints.rs"]
+pub mod complaints;
 #[path = "../../tests/support/text_check.rs"]
 pub mod text_check;
 #[path = "../../tests/support/wire_check.rs"]

@@ -4,29 +4,23 @@
 //! Property tests and a fuzz target call [`parse`].
 
 use std::{
-    cell::Cell,
     str::{self, FromStr},
     sync::Once,
     time::Duration,
 };
 
-use gst::{
-    glib::{self, LogLevel},
-    prelude::*,
-};
+use gst::{glib, prelude::*};
 use nix::time::{ClockId, clock_gettime};
 
 use gstvideosocket::wire::StructureText;
+
+use crate::complaints;
 
 /// The longest text of a record.
 pub const LIMIT: usize = 256 * 1024;
 
 /// What parsing the longest takes on a slow machine.
 const MAX_TIME: Duration = Duration::from_millis(3 * 10);
-
-thread_local! {
-    static COMPLAINTS: Cell<usize> = const { Cell::new(0) };
-}
 
 /// What structures are made of, and what GStreamer is known to stumble over.
 pub const TOKENS: [&str; 67] = [
@@ -115,20 +109,12 @@ pub fn parse(bytes: &[u8]) {
     let _ = gst::Caps::from_str(text).map(|caps| caps.is_fixed());
     let took = cpu_time() - before;
     assert!(took < MAX_TIME, "{took:?}: {text:.100}");
-    assert_eq!(COMPLAINTS.take(), 0, "{text}");
+    assert_eq!(complaints::take(), 0, "{text}");
 }
 
 fn init() {
     gst::init().unwrap();
-    glib::log_set_default_handler(|_, level, message| {
-        if matches!(
-            level,
-            LogLevel::Error | LogLevel::Critical | LogLevel::Warning
-        ) {
-            eprintln!("{message}");
-            COMPLAINTS.set(COMPLAINTS.get() + 1);
-        }
-    });
+    complaints::count();
 }
 
 /// Of this thread: a busy machine does not stretch it.

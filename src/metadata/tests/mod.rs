@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What is described comes back, and what is hostile is refused, without a complaint of GStreamer.
 
+#[path = "../../../tests/support/complaints.rs"]
+mod complaints;
 mod frame;
 mod hostile;
 mod metas;
@@ -8,18 +10,12 @@ mod page;
 mod requests;
 mod stream;
 
-use std::cell::Cell;
-
-use gst::glib::{self, LogLevel};
+use gst::glib;
 
 use crate::wire::{
     StructureText,
     record::{Record, RecordHead, RecordKind},
 };
-
-thread_local! {
-    static COMPLAINTS: Cell<usize> = const { Cell::new(0) };
-}
 
 /// Fails a test on whose thread GLib or GStreamer has complained.
 #[must_use]
@@ -27,23 +23,15 @@ struct Quiet;
 
 fn init() -> Quiet {
     gst::init().unwrap();
-    glib::log_set_default_handler(|_, level, message| {
-        if matches!(
-            level,
-            LogLevel::Error | LogLevel::Critical | LogLevel::Warning
-        ) {
-            eprintln!("{message}");
-            COMPLAINTS.set(COMPLAINTS.get() + 1);
-        }
-    });
-    COMPLAINTS.set(0);
+    complaints::count();
+    complaints::take();
     Quiet
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            assert_eq!(COMPLAINTS.get(), 0, "complaints");
+            assert_eq!(complaints::take(), 0, "complaints");
         }
     }
 }
