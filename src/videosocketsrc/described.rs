@@ -97,10 +97,12 @@ pub enum Request {
     Refused,
 }
 
-/// The pipeline's time.
-pub struct Here<'a> {
-    pub clock: &'a gst::Clock,
-    pub base_time: gst::ClockTime,
+/// The pipeline's time, now.
+pub struct Here {
+    clock: gst::Clock,
+    base_time: gst::ClockTime,
+    now: gst::ClockTime,
+    at: Instant,
 }
 
 impl Described {
@@ -162,7 +164,7 @@ impl Described {
         &mut self,
         record: &Record<'_>,
         came: Arrival,
-        here: Option<&Here<'_>>,
+        here: Option<&Here>,
     ) -> Result<Effect, RestoreError> {
         match record {
             Record::Hello(hello) => {
@@ -214,9 +216,9 @@ impl Described {
             }
             Record::Gap(gap) => {
                 if let Some(here) = here {
-                    let time = self
-                        .timing
-                        .gap(gap.time, here.now(), here.base_time.nseconds());
+                    let time =
+                        self.timing
+                            .gap(gap.time, here.now.nseconds(), here.base_time.nseconds());
                     let time = time.map(gst::ClockTime::from_nseconds);
                     let duration = gap.duration.map(gst::ClockTime::from_nseconds);
                     let event =
@@ -272,8 +274,8 @@ impl Described {
 
     /// The layout that a frame is to have, if it has another, and whether downstream reads it so, as far as is known.
     pub fn usual_layout(&self, buffer: &gst::BufferRef) -> Option<(VideoInfo, Option<bool>)> {
-        let is_other = buffer.meta::<VideoMeta>().is_some();
-        let video = self.video.as_ref().filter(|_| is_other)?;
+        let video = self.video.as_ref()?;
+        buffer.meta::<VideoMeta>()?;
         Some((video.clone(), self.is_read_by_metas))
     }
 
@@ -283,13 +285,11 @@ impl Described {
         buffer: &mut gst::BufferRef,
         record: &Buffer,
         came: Arrival,
-        here: &Here<'_>,
+        here: &Here,
     ) {
         self.settle_clock(here);
-        let (came, now) = here.then_and_now(came);
-        let timed = self
-            .timing
-            .frame(record, came, now, here.base_time.nseconds());
+        let (now, base_time) = (here.now.nseconds(), here.base_time.nseconds());
+        let timed = self.timing.frame(record, here.then(came), now, base_time);
         buffer.set_pts(timed.pts.map(gst::ClockTime::from_nseconds));
         buffer.set_dts(timed.dts.map(gst::ClockTime::from_nseconds));
         if timed.is_discontinuous {
@@ -302,16 +302,13 @@ impl Described {
     }
 
     /// Compares the sender's clock, as it was told last, with this side's.
-    fn settle_clock(&mut self, here: &Here<'_>) {
-        if self
-            .own_clock
-            .as_ref()
-            .is_none_or(|(own, _)| own != here.clock)
-        {
+    fn settle_clock(&mut self, here: &Here) {
+        let own = self.own_clock.as_ref();
+        if own.is_none_or(|(own, _)| *own != here.clock) {
             if self.own_clock.is_some() {
                 self.timing.clock_changed();
             }
-            self.own_clock = Some((here.clock.clone(), clock::id(here.clock)));
+            self.own_clock = Some((here.clock.clone(), clock::id(&here.clock)));
         }
         if let Some((told, came)) = self.told_clock.take() {
             if let Some((own, id @ None)) = &mut self.own_clock {
@@ -320,8 +317,8 @@ impl Described {
             }
             let id = self.own_clock.as_ref().and_then(|(_, id)| id.as_deref());
             let were_apart = self.timing.are_clocks_apart();
-            let (came, _) = here.then_and_now(came);
-            self.timing.clock(&told.with_id(&self.told_id), came, id);
+            let told = told.with_id(&self.told_id);
+            self.timing.clock(&told, here.then(came), id);
             if self.timing.are_clocks_apart() && !were_apart {
                 gst::warning!(
                     CAT,
@@ -370,9 +367,9 @@ impl Described {
     }
 
     /// A keyframe that was asked for too early, as a record.
-    pub fn due_keyframe(&mut self, now: Instant) -> Option<Vec<u8>> {
-        let is_taken = self.back.is_some_and(|back| back.keyframe);
-        if !is_taken || !self.keyframe.is_due || !self.keyframe.ask(KEYFRAME_INTERVAL, now) {
+    pub fn due_keyframe(&mut self) -> Option<Vec<u8>> {
+        let is_due = self.keyframe.is_due && self.back.is_some_and(|back| back.keyframe);
+        if !is_due || !self.keyframe.ask(KEYFRAME_INTERVAL, Instant::now()) {
             return None;
         }
         let request = Upstream::Keyframe { all_headers: true };
@@ -410,21 +407,28 @@ impl Asked {
     }
 }
 
-impl Here<'_> {
-    fn now(&self) -> u64 {
-        self.clock.time().nseconds()
+impl Here {
+    pub fn read(clock: gst::Clock, base_time: gst::ClockTime) -> Self {
+        // What passes between the two readings makes what came seem later, as a slow network does, and the sender's
+        // clock never ahead.
+        let at = Instant::now();
+        let now = clock.time();
+        Self {
+            clock,
+            base_time,
+            now,
+            at,
+        }
     }
 
-    /// What the clock showed then, and what it shows now. What passes between two readings makes the time seem later,
-    /// as a slow network does, and the sender's clock never ahead.
-    fn then_and_now(&self, came: Arrival) -> (ReadAt, u64) {
-        let since = came.at.elapsed().as_nanos();
-        let now = self.now();
-        let then = ReadAt {
-            time: now.saturating_sub(u64::try_from(since).unwrap_or(u64::MAX)),
+    /// What the clock showed then.
+    fn then(&self, came: Arrival) -> ReadAt {
+        let since = self.at.saturating_duration_since(came.at).as_nanos();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        ReadAt {
+            time: self.now.nseconds().saturating_sub(since),
             is_awaited: came.is_awaited,
-        };
-        (then, now)
+        }
     }
 }
 
@@ -437,16 +441,13 @@ mod tests {
     fn a_clock_that_is_slow_to_read_showed_no_earlier_time() {
         gst::init().unwrap();
         let clock = gst::glib::Object::new::<SlowClock>();
-        let here = Here {
-            clock: clock.upcast_ref(),
-            base_time: gst::ClockTime::ZERO,
-        };
         let shown = slow_clock::shows();
         let came = Arrival {
             at: Instant::now(),
             is_awaited: true,
         };
-        let (ReadAt { time: at, .. }, now) = here.then_and_now(came);
+        let here = Here::read(clock.upcast(), gst::ClockTime::ZERO);
+        let (at, now) = (here.then(came).time, here.now.nseconds());
         assert!(at >= shown, "{at} {shown}");
         assert!(at <= now && now <= slow_clock::shows());
     }

@@ -82,6 +82,8 @@ pub(super) struct Run {
     pub(super) wants_times: bool,
     /// Whether the user wants arrival times where there are no others.
     pub(super) does_timestamp: bool,
+    /// Frames are given the sender's times, and none by the base class.
+    pub(super) stamps: bool,
 }
 
 pub(super) fn register_types() {
@@ -265,6 +267,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             timestamps: settings.timestamps,
             wants_times: settings.timestamps == Timestamps::Sender,
             does_timestamp: obj.does_timestamp(),
+            stamps: false,
         });
         *lock(&self.described) =
             Described::new(settings.latency, settings.metadata == Metadata::Request);

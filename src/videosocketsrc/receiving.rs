@@ -36,7 +36,7 @@ impl VideoSocketSrc {
                 return Err(flushing);
             }
             let mut last = self.push_read_ahead(first, receiver)?;
-            if self.stamp(&mut last) && self.is_untimed(&last.buffer) {
+            if self.stamp(&mut last, &mut None) && self.is_untimed(&last.buffer) {
                 self.push_untimed(last.buffer)?;
                 continue;
             }
@@ -78,11 +78,6 @@ impl VideoSocketSrc {
                     return Ok(None);
                 }
                 self.ask_again();
-                if let Some((record, _)) = &announced
-                    && lock(&self.described).is_undecodable(record)
-                {
-                    return Ok(None);
-                }
                 let buffer = frame.into_buffer();
                 match announced {
                     None => Ok(Some(Frame {
@@ -90,7 +85,7 @@ impl VideoSocketSrc {
                         announced: None,
                     })),
                     Some((record, _)) => match self.finish_described(buffer, &record, receiver) {
-                        Ok(buffer) => Ok(Some(Frame { buffer, announced })),
+                        Ok(buffer) => Ok(buffer.map(|buffer| Frame { buffer, announced })),
                         Err(error) => self.refuse(error, receiver),
                     },
                 }
@@ -154,6 +149,7 @@ impl VideoSocketSrc {
         let mut list = gst::BufferList::new_sized(BATCH);
         let buffers = list.make_mut();
         let mut last = first;
+        let mut here = None;
         // What an empty frame means is for the next call to say.
         while receiver.frame_ahead().is_some_and(|len| len > 0) {
             // An end is told of here, and met with by the next call as well.
@@ -162,7 +158,7 @@ impl VideoSocketSrc {
                 break;
             };
             let mut before = mem::replace(&mut last, next);
-            if !self.stamp(&mut before)
+            if !self.stamp(&mut before, &mut here)
                 && let Some(before) = before.buffer.get_mut()
             {
                 before.set_pts(time);

@@ -31,10 +31,7 @@ impl VideoSocketSrc {
             return Ok(None);
         };
         gst::log!(CAT, imp = self, "Received {record:?}");
-        let obj = self.obj();
-        let (clock, base_time) = (obj.clock(), obj.base_time());
-        let here = clock.as_ref().zip(base_time);
-        let here = here.map(|(clock, base_time)| Here { clock, base_time });
+        let here = self.here();
         let mut described = lock(&self.described);
         let effect = described.take(&record, came, here.as_ref());
         let is_hello = matches!(record, Record::Hello(_));
@@ -48,7 +45,7 @@ impl VideoSocketSrc {
             Ok(Effect::Event(event)) => self.push_event(event),
             Ok(Effect::Segment(segment)) => {
                 // Refused only where it is none.
-                let _ = obj.new_segment(segment.upcast_ref());
+                let _ = self.obj().new_segment(segment.upcast_ref());
             }
             // It may be others who have brought so many.
             Err(error @ RestoreError::TooManyNames { .. }) => {
@@ -145,19 +142,23 @@ impl VideoSocketSrc {
 
     /// Asks the peer for a keyframe that was asked for too early.
     pub(super) fn ask_again(&self) {
-        let record = lock(&self.described).due_keyframe(Instant::now());
-        if let Some((record, endpoint)) = record.zip(self.endpoint()) {
-            endpoint.request(&record);
+        let request = lock(&self.described).due_keyframe();
+        if let Some((request, endpoint)) = request.zip(self.endpoint()) {
+            endpoint.request(&request);
         }
     }
 
+    /// A frame that was described, but for its times; none where it cannot be decoded.
     pub(super) fn finish_described(
         &self,
         mut buffer: gst::Buffer,
         record: &Buffer,
         receiver: &mut FrameReceiver,
-    ) -> Result<gst::Buffer, RestoreError> {
+    ) -> Result<Option<gst::Buffer>, RestoreError> {
         let mut described = lock(&self.described);
+        if described.is_undecodable(record) {
+            return Ok(None);
+        }
         described.restore(buffer.make_mut(), record)?;
         let usual = described.usual_layout(&buffer);
         drop(described);
@@ -166,7 +167,7 @@ impl VideoSocketSrc {
         {
             buffer = self.in_usual_layout(buffer, &usual, receiver);
         }
-        Ok(self.finish_buffer(buffer))
+        Ok(Some(self.finish_buffer(buffer)))
     }
 
     fn is_read_by_metas(&self) -> bool {
@@ -195,33 +196,42 @@ impl VideoSocketSrc {
         })
     }
 
-    /// Gives a frame its times, if they are the sender's. The base class gives it others.
-    pub(super) fn stamp(&self, frame: &mut Frame) -> bool {
+    /// The pipeline's time, if it has a clock.
+    pub(super) fn here(&self) -> Option<Here> {
         let obj = self.obj();
+        let (clock, base_time) = (obj.clock()?, obj.base_time()?);
+        Some(Here::read(clock, base_time))
+    }
+
+    /// Gives a frame its times, if they are the sender's. The base class gives it others. The time is read once for
+    /// frames that are handed on together.
+    pub(super) fn stamp(&self, frame: &mut Frame, here: &mut Option<Here>) -> bool {
         let announced = frame.announced.take();
-        let (timestamps, does_timestamp, lacks_times) = match &mut *lock(&self.run) {
+        let (stamps, lacks_times) = match &mut *lock(&self.run) {
             Some(run) => {
-                let lacks_times = announced.is_none() && mem::take(&mut run.wants_times);
-                (run.timestamps, run.does_timestamp, lacks_times)
+                let stamps = announced.is_some() && run.timestamps != Timestamps::Arrival;
+                if mem::replace(&mut run.stamps, stamps) != stamps {
+                    let does_timestamp = run.does_timestamp && !stamps;
+                    self.obj().set_do_timestamp(does_timestamp);
+                }
+                (
+                    stamps,
+                    announced.is_none() && mem::take(&mut run.wants_times),
+                )
             }
             None => return false,
         };
         if lacks_times {
             self.warn_of_arrival_times();
         }
-        let announced = announced.filter(|_| timestamps != Timestamps::Arrival);
-        let here = obj.clock().zip(obj.base_time());
-        let (Some((record, came)), Some((clock, base_time))) = (announced, here) else {
-            obj.set_do_timestamp(does_timestamp);
+        if here.is_none() && stamps {
+            *here = self.here();
+        }
+        let (Some((record, came)), Some(here)) = (announced.filter(|_| stamps), here) else {
             return false;
         };
-        let here = Here {
-            clock: &clock,
-            base_time,
-        };
         let buffer = frame.buffer.make_mut();
-        lock(&self.described).stamp(buffer, &record, came, &here);
-        obj.set_do_timestamp(false);
+        lock(&self.described).stamp(buffer, &record, came, here);
         true
     }
 
