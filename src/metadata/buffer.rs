@@ -43,11 +43,17 @@ pub fn describe(
         Some(duration) if is_reverse => running_time(time?.checked_add(duration)?, segment?),
         _ => running_time(time?, segment?),
     };
+    let pts = running_time(buffer.pts());
+    let dts = match buffer.dts() {
+        // As of most that is not reordered.
+        dts if dts == buffer.pts() => pts,
+        dts => running_time(dts),
+    };
     Buffer {
         sequence,
         flags: flags(buffer),
-        pts: running_time(buffer.pts()),
-        dts: running_time(buffer.dts()),
+        pts,
+        dts,
         duration: buffer.duration().map(|span| running_span(span, segment)),
         clock: clock.map(gst::ClockTime::nseconds),
         offset: offset(buffer.offset()),
@@ -57,6 +63,11 @@ pub fn describe(
 
 fn flags(buffer: &gst::BufferRef) -> BufferFlags {
     let (flags, video) = (buffer.flags(), buffer.video_flags());
+    // Most have none of those that are told.
+    let is_plain = (flags - gst::BufferFlags::TAG_MEMORY).is_empty();
+    if is_plain && video.is_empty() {
+        return BufferFlags::default();
+    }
     let general = FLAGS.iter().filter(|(theirs, _)| flags.contains(*theirs));
     let of_video = VIDEO_FLAGS
         .iter()
