@@ -79,13 +79,13 @@ pub struct Served {
     pub kernel_grown: i64,
 }
 
-/// Milliseconds that reading a property takes.
+/// Milliseconds that reading properties takes, at the median and at 99 %.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Read {
-    pub stats_p50: f64,
-    pub stats_p99: f64,
-    pub num_clients_p50: f64,
-    pub num_clients_p99: f64,
+    pub stats: [f64; 2],
+    /// With a copy that the caller makes, as bindings do.
+    pub copied_stats: [f64; 2],
+    pub num_clients: [f64; 2],
 }
 
 /// Of clients that read all they can, in bytes.

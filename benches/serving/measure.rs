@@ -93,16 +93,25 @@ pub fn stats(clients: usize, seconds: u64, rounds: usize) -> String {
     let frames = seconds * RATE;
     let runs: Result<Vec<_>, _> = (0..rounds).map(|_| stats_once(clients, frames)).collect();
     let cells = runs.map(|runs| {
-        let figures: [fn(&Read) -> f64; 4] = [
-            |read| read.stats_p50,
-            |read| read.stats_p99,
-            |read| read.num_clients_p50,
-            |read| read.num_clients_p99,
+        let figures: [fn(&Read) -> [f64; 2]; 3] = [
+            |read| read.stats,
+            |read| read.copied_stats,
+            |read| read.num_clients,
         ];
-        figures.map(|figure| number(median(&runs, figure))).to_vec()
+        let figures = figures
+            .iter()
+            .flat_map(|figure| [0, 1].map(|part| number(median(&runs, |read| figure(read)[part]))));
+        figures.collect()
     });
     let title = format!("Reading properties, with {clients} clients; ms");
-    let heads = ["stats, p50", "p99", "num-clients, p50", "p99"];
+    let heads = [
+        "stats, p50",
+        "p99",
+        "with a copy, p50",
+        "p99",
+        "num-clients, p50",
+        "p99",
+    ];
     let row = Row::Videosocket;
     with_heads(&title, &heads, [line(row.name(), cells)].into_iter())
 }

@@ -95,18 +95,21 @@ impl Reading {
     fn start(element: gst::Element) -> Self {
         let (end, ended) = mpsc::channel();
         let thread = thread::spawn(move || {
-            let (mut stats, mut num_clients) = (Vec::new(), Vec::new());
+            let mut times = [const { Vec::new() }; 3];
             while let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(Self::PERIOD) {
+                let [stats, copied_stats, num_clients] = &mut times;
                 num_clients.push(time(|| element.property::<u32>("num-clients")));
-                stats.push(time(|| element.property::<gst::Structure>("stats")));
+                stats.push(time(|| element.property_value("stats")));
+                copied_stats.push(time(|| element.property::<gst::Structure>("stats")));
             }
-            stats.sort_unstable();
-            num_clients.sort_unstable();
+            let [stats, copied_stats, num_clients] = times.map(|mut times| {
+                times.sort_unstable();
+                [percentile(&times, 0.5), percentile(&times, 0.99)]
+            });
             Read {
-                stats_p50: percentile(&stats, 0.5),
-                stats_p99: percentile(&stats, 0.99),
-                num_clients_p50: percentile(&num_clients, 0.5),
-                num_clients_p99: percentile(&num_clients, 0.99),
+                stats,
+                copied_stats,
+                num_clients,
             }
         });
         Self { end, thread }

@@ -52,6 +52,8 @@ const READS_IN_LEAVING: usize = 256;
 pub struct Connection {
     stream: Stream,
     peer: Peer,
+    /// Its address as text, which is read more often than it is made.
+    address: Arc<str>,
     certificate: Option<Arc<Certificate>>,
     opened: Instant,
     /// An error that one direction took from the socket; to the other it would look like a clean end.
@@ -79,6 +81,9 @@ impl Connection {
         Ok(Self {
             stream,
             peer: Peer::from(address),
+            address: Peer::from(address)
+                .address()
+                .map_or_else(Arc::default, |address| address.to_string().into()),
             certificate,
             opened: Instant::now(),
             failure: AtomicI32::new(failure),
@@ -115,6 +120,11 @@ impl Connection {
         self.peer
     }
 
+    /// Its address; nothing where a socket that was handed over has none.
+    pub fn address(&self) -> &Arc<str> {
+        &self.address
+    }
+
     /// The certificate that it has shown.
     pub fn certificate(&self) -> Option<&Arc<Certificate>> {
         self.certificate.as_ref()
@@ -130,9 +140,9 @@ impl Connection {
         self.opened
     }
 
-    /// Since when it is open.
-    pub fn age(&self) -> Duration {
-        self.opened.elapsed()
+    /// For how long it has been open.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.opened)
     }
 
     /// Reads what is there. 0 is the end of the peer's stream.
@@ -299,14 +309,14 @@ impl Connection {
     }
 
     /// Smoothed round-trip time, as it was a moment ago.
-    pub fn rtt(&self) -> Option<Duration> {
-        let last = self.rtt.get(self.age());
+    pub fn rtt(&self, now: Instant) -> Option<Duration> {
+        let last = self.rtt.get(self.age(now));
         last.or_else(|| self.tcp_info().map(|info| info.rtt))
     }
 
     fn tcp_info(&self) -> Option<sys::TcpInfo> {
         let info = sys::tcp_info(self.socket()?).ok()?;
-        self.rtt.set(info.rtt, self.age());
+        self.rtt.set(info.rtt, self.age(Instant::now()));
         Some(info)
     }
 

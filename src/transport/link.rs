@@ -169,7 +169,7 @@ impl Link {
             id: self.id,
             peer: self.connection.peer(),
             reason,
-            stats: ClientStats::new(self.id, &self.connection, counts),
+            stats: ClientStats::new(self.id, &self.connection, counts, Instant::now()),
             cause,
             was_of_use,
             goes_on,
@@ -181,6 +181,6 @@ impl Link {
         let received = self.connection.received().frames.get();
         let unacknowledged = self.connection.unacknowledged() as u64;
         let taken = counts.sent.payload_bytes.saturating_sub(unacknowledged);
-        was_of_use(received, taken, self.connection.age())
+        was_of_use(received, taken, self.connection.age(Instant::now()))
     }
 }

@@ -2,7 +2,7 @@
 //! What is known of a connection at a moment.
 
 use std::{
-    net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,8 +24,8 @@ pub struct Stats {
 pub struct ClientStats {
     /// Its number, counted from 1 since the endpoint was opened.
     pub id: u64,
-    /// Its address; a socket handed over need not have one.
-    pub address: Option<SocketAddr>,
+    /// Its address; nothing where a socket that was handed over has none.
+    pub address: Arc<str>,
     /// Whole frames sent.
     pub frames_sent: u64,
     /// Their payloads, in bytes.
@@ -48,26 +48,25 @@ pub struct ClientStats {
 
 impl ClientStats {
     /// Those of a connection over which this was sent.
-    pub(super) fn new(id: u64, connection: &Connection, counts: Counts) -> Self {
+    pub(super) fn new(id: u64, connection: &Connection, counts: Counts, now: Instant) -> Self {
         let Counts {
             sent,
             dropped,
             queued,
             oldest,
         } = counts;
-        let now = Instant::now();
         Self {
             id,
-            address: connection.peer().address(),
+            address: connection.address().clone(),
             frames_sent: sent.frames,
             bytes_sent: sent.payload_bytes,
             frames_received: connection.received().frames.get(),
             bytes_received: connection.received().bytes.get(),
             frames_dropped: dropped,
             bytes_queued: queued as u64,
-            connected: connection.age(),
+            connected: connection.age(now),
             oldest: oldest.map(|since| now.saturating_duration_since(since)),
-            rtt: connection.rtt(),
+            rtt: connection.rtt(now),
         }
     }
 }

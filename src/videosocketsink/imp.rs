@@ -464,7 +464,7 @@ impl VideoSocketSink {
     fn stats(&self) -> gst::Structure {
         let endpoint = lock(&self.endpoint).clone();
         let (mut stats, clients) = messages::stats(endpoint.as_deref());
-        let clients = clients.iter().map(messages::client_stats);
+        let clients = messages::all_client_stats(&clients);
         stats.set("clients", gst::Array::new(clients));
         stats
     }

@@ -9,6 +9,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, atomic::AtomicBool},
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use mio::Waker;
@@ -121,6 +122,7 @@ impl<P: Payload> Endpoint<P> {
             })
             .collect();
         drop(state);
+        let now = Instant::now();
         let mut stats = Stats {
             queued,
             ..Stats::default()
@@ -128,12 +130,12 @@ impl<P: Payload> Endpoint<P> {
         for (connection, client) in links {
             let rtt = match client {
                 Some((id, counts)) => {
-                    let client = ClientStats::new(id, &connection, counts);
+                    let client = ClientStats::new(id, &connection, counts, now);
                     let rtt = client.rtt;
                     stats.clients.push(client);
                     rtt
                 }
-                None => connection.rtt(),
+                None => connection.rtt(now),
             };
             stats.rtt = stats.rtt.max(rtt);
         }

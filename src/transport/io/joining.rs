@@ -185,9 +185,10 @@ impl<P: Payload> Io<P> {
         let metadata = state.fanout.flow().metadata;
         let writing = match state.writer {
             User::Active(_) if metadata == Metadata::OnRequest => {
-                let rtt = connection.rtt().unwrap_or_default();
+                let now = Instant::now();
+                let rtt = connection.rtt(now).unwrap_or_default();
                 let greeting = (GREETING + 2 * rtt).min(MAX_GREETING);
-                Writing::Greeting(Instant::now() + greeting)
+                Writing::Greeting(now + greeting)
             }
             User::Gone => Writing::Done(Default::default()),
             User::Active(_) | User::Absent | User::Awaited | User::Admitted => Writing::Unclaimed,
