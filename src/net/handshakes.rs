@@ -39,6 +39,9 @@ const ROUND: Duration = Duration::from_millis(4);
 /// The same fault of the same host is told again after so long.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
+/// In that time, so many: thousands of strangers are not to fill the bus.
+const MAX_TOLD: usize = 64;
+
 /// Makes encrypted connections of plain ones.
 pub(super) struct Handshakes {
     tls: Tls,
@@ -48,7 +51,8 @@ pub(super) struct Handshakes {
     /// How many have their time at once.
     most: usize,
     finished: VecDeque<Result<Established, Error>>,
-    told: Option<(IpAddr, TlsFault, Instant)>,
+    /// What was told last.
+    told: Vec<(IpAddr, TlsFault, Instant)>,
 }
 
 struct Handshake {
@@ -68,7 +72,7 @@ impl Handshakes {
             under_way: Slab::new(),
             most: MAX_UNDER_WAY,
             finished: VecDeque::new(),
-            told: None,
+            told: Vec::new(),
         }
     }
 
@@ -181,15 +185,15 @@ impl Handshakes {
         let Some(address) = peer.address() else {
             return true;
         };
-        let is_known = self.told.as_ref().is_some_and(|(host, told, at)| {
-            *host == address.ip()
-                && told.is_like(fault)
-                && now.saturating_duration_since(*at) < TOLD_AGAIN
-        });
-        if !is_known {
-            self.told = Some((address.ip(), fault.clone(), now));
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < TOLD_AGAIN;
+        self.told.retain(|(_, _, at)| is_recent(*at));
+        let mut told = self.told.iter();
+        let is_known = told.any(|(host, told, _)| *host == address.ip() && told.is_like(fault));
+        let is_news = !is_known && self.told.len() < MAX_TOLD;
+        if is_news {
+            self.told.push((address.ip(), fault.clone(), now));
         }
-        !is_known
+        is_news
     }
 
     /// When to call [`advance`](Self::advance) at the latest.
@@ -382,6 +386,24 @@ mod tests {
     }
 
     #[test]
+    fn of_many_hosts_some_are_told_of() {
+        let mut stage = Stage::new();
+        let mut told_of = |after: u64, hosts: std::ops::Range<u16>| {
+            let now = stage.start + Duration::from_secs(after);
+            let addresses = hosts.map(|host| {
+                let [high, low] = host.to_be_bytes();
+                SocketAddr::from(([192, 0, high, low], 1))
+            });
+            let mut faults = addresses.map(|address| failed(Some(address), TlsFault::Cut));
+            let is_news = |fault: &Error| stage.handshakes.is_news(fault, now);
+            faults.by_ref().filter(is_news).count()
+        };
+        assert_eq!(told_of(0, 0..1_000), MAX_TOLD);
+        assert_eq!(told_of(59, 1_000..2_000), 0);
+        assert_eq!(told_of(60, 1_000..2_000), MAX_TOLD);
+    }
+
+    #[test]
     fn a_fault_that_comes_again_is_told_once() {
         let mut stage = Stage::new();
         let fault = |host: [u8; 4], fault: &TlsFault| failed(Some((host, 1).into()), fault.clone());
@@ -391,6 +413,7 @@ mod tests {
             (0, one, &cut, true),
             (1, one, &cut, false),
             (2, two, &cut, true),
+            (3, one, &cut, false),
             (3, two, &other, true),
             (62, two, &other, false),
             (63, two, &other, true),
