@@ -5,7 +5,8 @@
 mod clocks;
 mod formats;
 mod layouts;
-mod nals;
+mod pieces;
+
 mod record;
 mod time_lines;
 mod way_back;
