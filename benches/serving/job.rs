@@ -118,15 +118,6 @@ pub struct Rushed {
     pub last_served: u64,
 }
 
-/// What a process used in some time.
-#[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "the clock counts faults, too")]
-pub struct Spent {
-    pub seconds: f64,
-    pub cpu_seconds: f64,
-    pub faults: f64,
-}
-
 impl Job {
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)

@@ -6,36 +6,18 @@ use std::{error::Error, thread};
 
 use clap::{Parser, ValueEnum};
 
-#[path = "../transport/child.rs"]
-mod child;
 mod clients;
-#[path = "../transport/clock.rs"]
-mod clock;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each takes what it needs")]
+mod common;
 mod frames;
 mod job;
-#[path = "../transport/line.rs"]
-mod line;
-#[path = "../transport/machine.rs"]
-mod machine;
 mod measure;
 mod outlet;
-#[path = "../transport/pipeline.rs"]
-mod pipeline;
-#[path = "../transport/process.rs"]
-mod process;
 mod rows;
 mod server;
-#[path = "../transport/table.rs"]
-mod table;
-#[path = "../transport/tls.rs"]
-#[allow(
-    dead_code,
-    reason = "here one end is always an element or does not decrypt"
-)]
-mod tls;
-#[path = "../transport/tls_client.rs"]
-mod tls_client;
 
+use common::{child, clock, machine, pipeline, process, table, tls, tls_client};
 use job::{End, Job};
 
 /// Compare ways to serve many clients

@@ -47,17 +47,8 @@ pub struct Viewed {
 }
 
 /// Nothing is ordered; a child ends when it is hung up on.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Window;
-
-/// For the clock, which counts more.
-#[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "it measures other benches")]
-pub struct Spent {
-    pub seconds: f64,
-    pub cpu_seconds: f64,
-    pub faults: f64,
-}
 
 impl Job {
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {

@@ -14,32 +14,20 @@ use clap::Parser;
 
 mod cable;
 mod chart;
-#[path = "../transport/child.rs"]
-mod child;
-#[path = "../transport/clock.rs"]
-#[allow(dead_code, reason = "it measures other benches")]
-mod clock;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each takes what it needs")]
+mod common;
 mod crew;
 mod elements;
 mod frames;
 mod job;
-#[path = "../transport/line.rs"]
-mod line;
-#[path = "../transport/machine.rs"]
-mod machine;
 mod mishaps;
-#[path = "../transport/pipeline.rs"]
-mod pipeline;
 #[path = "../../tests/soak/random.rs"]
 mod random;
 mod record;
-#[path = "../transport/table.rs"]
-mod table;
-#[path = "../transport/tls.rs"]
-#[allow(dead_code, reason = "viewers say it in words")]
-mod tls;
 mod viewer;
 
+use common::{child, clock, machine, pipeline, table, tls};
 use crew::{Crew, SPARED, VIEWERS};
 use job::Job;
 use mishaps::Mishaps;

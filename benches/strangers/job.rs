@@ -92,15 +92,6 @@ pub struct Used {
     pub processors: f64,
 }
 
-/// For the clock, which counts more.
-#[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "it measures other benches")]
-pub struct Spent {
-    pub seconds: f64,
-    pub cpu_seconds: f64,
-    pub faults: f64,
-}
-
 impl Case {
     pub fn name(self) -> &'static str {
         match self {

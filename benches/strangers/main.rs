@@ -7,32 +7,18 @@ use std::{error::Error, thread};
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-#[path = "../transport/child.rs"]
-mod child;
-#[path = "../transport/clock.rs"]
-#[allow(dead_code, reason = "it measures other benches")]
-mod clock;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each takes what it needs")]
+mod common;
 mod elements;
 mod good;
 mod job;
-#[path = "../transport/line.rs"]
-mod line;
 mod log;
-#[path = "../transport/machine.rs"]
-mod machine;
 mod measure;
-#[path = "../transport/pipeline.rs"]
-mod pipeline;
-#[path = "../transport/process.rs"]
-mod process;
 mod server;
 mod stranger;
-#[path = "../transport/table.rs"]
-mod table;
-#[path = "../transport/tls.rs"]
-#[allow(dead_code, reason = "it has more for other benches")]
-mod tls;
 
+use common::{child, clock, machine, pipeline, process, table, tls};
 use job::{Case, Crowd, End, Job};
 use measure::Scene;
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rows::Row;
+use crate::{common::clock::Spent, rows::Row};
 
 /// What a child is told as it starts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,14 +55,6 @@ pub enum Said {
     Sent(Spent),
     Received(Received),
     Failed(String),
-}
-
-/// What a process used in some time.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Spent {
-    pub seconds: f64,
-    pub cpu_seconds: f64,
-    pub faults: f64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -8,30 +8,25 @@ use clap::{Parser, ValueEnum};
 
 mod calls;
 mod chart;
-mod child;
-mod clock;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each takes what it needs")]
+mod common;
 mod figures;
 mod job;
-mod line;
-mod machine;
 mod measure;
 mod meter;
 mod outlet;
 mod pads;
-mod pipeline;
 mod pressure;
-mod process;
 mod raw;
 mod receiver;
 mod report;
 mod rows;
 mod sender;
-mod table;
-mod tls;
-mod tls_client;
 mod tls_server;
 
 use calls::Counter;
+use common::{child, clock, machine, pipeline, process, table, tls, tls_client};
 use figures::{Figure, Results};
 use job::{Case, End, Job};
 use measure::Plan;

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     clock,
+    clock::Spent,
     figures::{Figure, Figures},
-    job::{Case, End, Job, Received, Said, Spent, Task, Window},
+    job::{Case, End, Job, Received, Said, Task, Window},
     process::Pair,
 };
 

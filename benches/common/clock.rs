@@ -8,8 +8,7 @@ use nix::{
     sys::time::{TimeVal, TimeValLike},
     time::ClockId,
 };
-
-use crate::job::Spent;
+use serde::{Deserialize, Serialize};
 
 /// Nanoseconds of the monotonic clock. (An `Instant` means nothing to another process.)
 pub fn now() -> u64 {
@@ -19,6 +18,14 @@ pub fn now() -> u64 {
 
 pub fn sleep_until(time: u64) {
     thread::sleep(Duration::from_nanos(time.saturating_sub(now())));
+}
+
+/// What a process used in some time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Spent {
+    pub seconds: f64,
+    pub cpu_seconds: f64,
+    pub faults: f64,
 }
 
 /// What this process has used up to some time.

@@ -8,10 +8,8 @@ use std::{
     thread,
 };
 
-use crate::{
-    job::{Said, Window},
-    line::write_line,
-};
+use super::line::write_line;
+use crate::job::{Said, Window};
 
 /// What the parent orders. When it hangs up or is gone, this process ends.
 pub fn orders() -> Receiver<Window> {

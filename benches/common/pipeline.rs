@@ -8,7 +8,7 @@ use std::{
 
 use gst::prelude::*;
 
-use crate::child::fail;
+use super::child::fail;
 
 /// A fault of its elements ends this process.
 pub fn fail_on_error(pipeline: &gst::Pipeline) {

@@ -10,10 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    job::{Job, Said, Window},
-    line::write_line,
-};
+use super::line::write_line;
+use crate::job::{Job, Said, Window};
 
 pub struct Pair {
     children: Vec<Running>,
@@ -58,7 +56,7 @@ impl Pair {
             .spawn()?;
         let lines = BufReader::new(process.stdout.take().expect("its stdout")).lines();
         let tell = self.tell.clone();
-        let end = format!("{:?} ended early", job.end);
+        let end = format!("{job:?} ended early");
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let said = serde_json::from_str(&line);
