@@ -149,7 +149,7 @@ impl Describing {
     }
 
     /// Looks at the clock of the element, and says whether that is another than was told. Unless it `may_be_other`,
-    /// only what each state change may change is asked for, and all now and then.
+    /// it is asked for all only now and then.
     pub fn update_clock(
         &mut self,
         sink: &VideoSocketSink,
@@ -157,13 +157,11 @@ impl Describing {
         may_be_other: bool,
     ) -> bool {
         self.now = self.clock.as_ref().map(|sent| sent.clock.time());
-        let base_time = sink.base_time().unwrap_or_default();
-        let is_same = |sent: &SentClock| {
-            sent.base_time == base_time && sent.is_paced == is_paced && !sent.is_due(self.now)
-        };
+        let is_same = |sent: &SentClock| sent.is_paced == is_paced && !sent.is_due(self.now);
         if !may_be_other && self.clock.as_ref().is_some_and(is_same) {
             return false;
         }
+        let base_time = sink.base_time().unwrap_or_default();
         let clock = sink.clock();
         // Without synchronisation a frame is handed over as it comes.
         let latency = if sink.is_sync() {

@@ -177,7 +177,6 @@ impl ElementImpl for VideoSocketSink {
         &TEMPLATES
     }
 
-    /// The element has it when this returns: its base time, which is looked at for each frame, comes after that.
     fn set_clock(&self, clock: Option<&gst::Clock>) -> bool {
         self.clock_may_be_other.store(true, Relaxed);
         self.parent_set_clock(clock)
@@ -201,6 +200,8 @@ impl ElementImpl for VideoSocketSink {
             self.post_error_message(error);
             return Err(gst::StateChangeError);
         }
+        // The base time comes with it, in which the element has that of its pipeline by now.
+        self.clock_may_be_other.store(true, Relaxed);
         // Without a preroll nothing else keeps the first frame from being rendered before the base class is here.
         let yields = |yields| {
             if transition == gst::StateChange::PausedToPlaying

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    RecordError, RecordHead, RecordKind,
+    RecordError, RecordHead,
     bytes::{Fields, Put},
 };
 use crate::wire::{HeaderFormat, LengthError};
@@ -55,20 +55,18 @@ impl Buffer {
             bytes: [0; FramePrefix::MAX_LEN],
             len: 0,
         };
-        prefix.put(&self.head().encode());
+        prefix.put(self.head());
         self.put(&mut prefix);
         prefix.put(&header);
         Ok(prefix)
     }
 
-    fn head(&self) -> RecordHead {
-        RecordHead {
-            letter: RecordKind::Buffer as u8,
-            len: if self.has_offsets() {
-                Self::LEN_WITH_OFFSETS
-            } else {
-                Self::LEN
-            },
+    /// There are two, and one for each frame: they are written down.
+    fn head(&self) -> &'static [u8; RecordHead::LEN] {
+        if self.has_offsets() {
+            b"B0000052"
+        } else {
+            b"B0000036"
         }
     }
 
@@ -235,7 +233,7 @@ impl fmt::Debug for BufferFlags {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Record, tests::come_back},
+        super::{Record, RecordKind, tests::come_back},
         *,
     };
 
