@@ -6,7 +6,8 @@ use gst::{glib, prelude::*, subclass::prelude::*};
 use gst_base::prelude::BaseSrcExt;
 use gst_video::prelude::*;
 use gst_video::{VideoAlignment, VideoBufferPool, VideoFormat, VideoMeta};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock, mpsc};
 
 const CAPS: &str = "video/x-raw,format=I420,width=320,height=240,framerate=30/1";
 const SIZE: u32 = 320 * 240 * 3 / 2;
@@ -303,7 +304,7 @@ fn downstream_is_asked_again_once_it_is_known_what_the_frames_are() {
     let log = asked.clone();
     let receiver = receiver("", move |query| {
         let (caps, _) = query.get_owned();
-        log.lock().unwrap().push(caps.map(|caps| caps.to_string()));
+        log.lock().push(caps.map(|caps| caps.to_string()));
     });
     let peer = Peer::connect(receiver.port());
     let png = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![0; 100]].concat();
@@ -311,7 +312,7 @@ fn downstream_is_asked_again_once_it_is_known_what_the_frames_are() {
         peer.send_frame(&png);
         assert_eq!(receiver.frame(), png);
     }
-    let asked = asked.lock().unwrap();
+    let asked = asked.lock();
     assert_eq!(*asked, [None, Some("image/png".to_string())]);
 }
 
@@ -334,7 +335,7 @@ fn a_new_pool_replaces_the_old_one() {
     let (old, new) = (video_pool(), video_pool());
     let queue = Mutex::new(vec![new.clone(), old.clone()]);
     let receiver = receiver(&format!("caps={CAPS}"), move |query| {
-        let pool = queue.lock().unwrap().pop();
+        let pool = queue.lock().pop();
         query.add_allocation_pool(pool.as_ref(), SIZE, 0, 0);
     });
     let peer = Peer::connect(receiver.port());

@@ -3,9 +3,10 @@
 
 use crate::support::*;
 use gst::prelude::*;
+use parking_lot::Mutex;
 use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// What one write of the peer's brings, in the lists and single buffers that come of it.
@@ -81,14 +82,14 @@ fn a_probe_for_buffers_sees_every_frame() {
         let pad = source.element(element).static_pad(pad).expect("a pad");
         let count = seen.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-            *count.lock().unwrap() += 1;
+            *count.lock() += 1;
             gst::PadProbeReturn::Ok
         });
         source.play();
         let peer = Peer::connect(source.port());
         peer.send(&framed(&payloads(40, 700)).concat());
         source.frames(40);
-        assert_eq!(*seen.lock().unwrap(), 40, "at the {element}");
+        assert_eq!(*seen.lock(), 40, "at the {element}");
     }
 }
 

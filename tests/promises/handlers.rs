@@ -3,7 +3,8 @@
 
 use crate::support::*;
 use gst::prelude::*;
-use std::sync::{Mutex, mpsc};
+use parking_lot::Mutex;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 fn await_clients(sink: &Sender, count: u64) {
@@ -94,7 +95,7 @@ fn a_client_waits_for_leave_while_others_are_served() {
     let answers = Mutex::new(answers);
     sink.sink.connect("client-connecting", false, move |_| {
         let _ = asked.send(());
-        let answer: Result<bool, _> = answers.lock().unwrap().recv();
+        let answer: Result<bool, _> = answers.lock().recv();
         Some(answer.unwrap_or(false).to_value())
     });
     sink.start();
@@ -124,7 +125,7 @@ fn who_waits_for_leave_is_no_more_than_a_few() {
     let answers = Mutex::new(answers);
     sink.sink.connect("client-connecting", false, move |_| {
         let _ = asked.send(());
-        Some(answers.lock().unwrap().recv().is_ok().to_value())
+        Some(answers.lock().recv().is_ok().to_value())
     });
     sink.start();
     let before = Usage::now().descriptors;
@@ -148,7 +149,7 @@ fn a_source_does_not_wait_for_the_leave_of_a_sink_that_has_stopped() {
     let answers = Mutex::new(answers);
     sink.sink.connect("client-connecting", false, move |_| {
         let _ = asked.send(());
-        Some(answers.lock().unwrap().recv().is_ok().to_value())
+        Some(answers.lock().recv().is_ok().to_value())
     });
     source.play();
     sink.start();

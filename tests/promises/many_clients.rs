@@ -3,9 +3,10 @@
 
 use crate::support::*;
 use gst::prelude::*;
+use parking_lot::Mutex;
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -162,7 +163,7 @@ fn a_refused_client_sees_a_clean_end_though_nobody_reads_what_it_sent() {
     let (speak, spoken) = mpsc::channel();
     let spoken = Mutex::new(spoken);
     sink.sink.connect("client-connecting", false, move |_| {
-        let heard: Result<(), _> = spoken.lock().unwrap().recv_timeout(PATIENCE);
+        let heard: Result<(), _> = spoken.lock().recv_timeout(PATIENCE);
         Some(heard.is_err().to_value())
     });
     sink.start();
@@ -447,7 +448,7 @@ fn a_stop_that_does_not_wait_for_a_handler_is_told_all_the_same() {
     let released = Mutex::new(released);
     let added = listen_to(&sink.sink, "client-added", |_| ());
     sink.sink.connect("client-added", false, move |_| {
-        let _ = released.lock().unwrap().recv();
+        let _ = released.lock().recv();
         None
     });
     let removed = listen_to(&sink.sink, "client-removed", |_| ());

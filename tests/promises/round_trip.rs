@@ -3,8 +3,9 @@
 
 use crate::support::*;
 use gst::prelude::*;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 /// Sends the frames from a sink to a source, both with these properties, and checks what comes out.
 #[track_caller]
@@ -127,7 +128,7 @@ fn carries_film(encoder: &str) {
     sink.play();
     let received = source.rest();
     assert_eq!(received.len(), FRAMES);
-    assert_frames(&received, &sent.lock().unwrap());
+    assert_frames(&received, &sent.lock());
     source.expect_eos();
     sink.expect_eos();
 }
@@ -142,7 +143,7 @@ fn record(sink: &gst::Element) -> Arc<Mutex<Vec<Vec<u8>>>> {
             .expect("a buffer")
             .map_readable()
             .expect("readable memory");
-        log.lock().unwrap().push(map.to_vec());
+        log.lock().push(map.to_vec());
         gst::PadProbeReturn::Ok
     });
     record

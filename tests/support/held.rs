@@ -2,7 +2,8 @@
 //! A handler of the application's that does not return.
 
 use super::{PATIENCE, Sender, listen_to};
-use std::sync::{Mutex, mpsc};
+use parking_lot::Mutex;
+use std::sync::mpsc;
 
 /// A sink tells of each client, and of nothing else, until it is let go.
 pub struct Held {
@@ -17,7 +18,7 @@ impl Held {
         listen_to(&sink.sink, "client-added", move |_| {
             let _ = came.send(());
             // Also when the test is over.
-            let _ = gone.lock().unwrap().recv();
+            let _ = gone.lock().recv();
         });
         Self { come, go }
     }

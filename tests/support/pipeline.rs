@@ -3,8 +3,9 @@
 
 use super::{Background, PATIENCE, init};
 use gst::prelude::*;
+use parking_lot::{Condvar, Mutex};
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Keeps every message until a test asks for it, and is stopped when the test ends, however it ends.
@@ -16,6 +17,7 @@ pub struct Pipeline {
 
 #[derive(Default)]
 struct Messages {
+    /// A handler that GStreamer calls is not to panic because a test has.
     unread: Mutex<Vec<gst::Message>>,
     came: Condvar,
 }
@@ -35,7 +37,7 @@ impl Pipeline {
             .bus()
             .expect("a bus")
             .set_sync_handler(move |_, message| {
-                log.unread.lock().unwrap().push(message.clone());
+                log.unread.lock().push(message.clone());
                 log.came.notify_all();
                 gst::BusSyncReply::Drop
             });
@@ -177,7 +179,7 @@ impl Pipeline {
     /// None that no test has asked for yet.
     #[track_caller]
     pub fn expect_no_warning(&self) {
-        let unread = self.messages.unread.lock().unwrap();
+        let unread = self.messages.unread.lock();
         let mut types = unread.iter().map(|message| message.type_());
         let is_warned = types.any(|kind| kind == gst::MessageType::Warning);
         // The handler of the bus needs it while the test ends.
@@ -230,7 +232,7 @@ impl Pipeline {
     /// None that no test has asked for yet.
     #[track_caller]
     pub fn expect_no_progress(&self) {
-        let unread = self.messages.unread.lock().unwrap();
+        let unread = self.messages.unread.lock();
         let mut types = unread.iter().map(|message| message.type_());
         let is_told = types.any(|kind| kind == gst::MessageType::Progress);
         // The handler of the bus needs it while the test ends.
@@ -240,7 +242,7 @@ impl Pipeline {
 
     /// Errors of this element that no test has asked for yet.
     pub fn unread_errors(&self, element: &gst::Element) -> Vec<Fault> {
-        let unread = self.messages.unread.lock().unwrap();
+        let unread = self.messages.unread.lock();
         let from_it = |message: &&gst::Message| message.src() == Some(element.upcast_ref());
         unread
             .iter()
@@ -252,7 +254,7 @@ impl Pipeline {
     #[track_caller]
     fn wait<T>(&self, what: &str, pick: impl Fn(&gst::Message) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
-        let mut unread = self.messages.unread.lock().unwrap();
+        let mut unread = self.messages.unread.lock();
         loop {
             let found = unread
                 .iter()
@@ -267,12 +269,12 @@ impl Pipeline {
                 drop(unread);
                 panic!("no {what}: {}", self.summary());
             }
-            unread = self.messages.came.wait_timeout(unread, left).unwrap().0;
+            self.messages.came.wait_for(&mut unread, left);
         }
     }
 
     pub fn summary(&self) -> String {
-        let unread = self.messages.unread.lock().unwrap();
+        let unread = self.messages.unread.lock();
         let told = unread
             .iter()
             .filter(|m| m.type_() != gst::MessageType::StateChanged);
@@ -293,7 +295,7 @@ impl Drop for Pipeline {
         let _ = Background::run(move || pipeline.set_state(gst::State::Null)).join();
         // The messages hold the elements that hold the bus that holds the messages.
         self.pipeline.bus().expect("a bus").unset_sync_handler();
-        self.messages.unread.lock().unwrap().clear();
+        self.messages.unread.lock().clear();
     }
 }
 

@@ -3,8 +3,9 @@
 
 use super::{Background, Pipeline, init};
 use gst::prelude::*;
+use parking_lot::Mutex;
 use std::ops::Deref;
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 
 pub struct Sender {
     pipeline: Pipeline,
@@ -172,14 +173,14 @@ impl Sender {
     /// Waits for a request for a keyframe.
     #[track_caller]
     pub fn expect_keyframe_request(&self) {
-        let upstream = self.upstream.lock().unwrap();
+        let upstream = self.upstream.lock();
         while !is_keyframe_request(&upstream.recv_timeout(super::PATIENCE).expect("a request")) {}
     }
 
     /// The next such event that goes upstream.
     #[track_caller]
     pub fn expect_upstream(&self, is_meant: impl Fn(&gst::Event) -> bool) -> gst::Event {
-        let upstream = self.upstream.lock().unwrap();
+        let upstream = self.upstream.lock();
         let next = || upstream.recv_timeout(super::PATIENCE).expect("an event");
         std::iter::repeat_with(next).find(is_meant).expect("no end")
     }
@@ -187,7 +188,7 @@ impl Sender {
     /// What goes upstream before the next such event.
     #[track_caller]
     pub fn upstream_until(&self, is_meant: impl Fn(&gst::Event) -> bool) -> Vec<gst::Event> {
-        let upstream = self.upstream.lock().unwrap();
+        let upstream = self.upstream.lock();
         let next = || upstream.recv_timeout(super::PATIENCE).expect("an event");
         let before = std::iter::repeat_with(next).take_while(|event| !is_meant(event));
         before
@@ -197,7 +198,7 @@ impl Sender {
 
     #[track_caller]
     pub fn expect_no_keyframe_request(&self) {
-        let upstream = self.upstream.lock().unwrap();
+        let upstream = self.upstream.lock();
         assert!(!upstream.try_iter().any(|event| is_keyframe_request(&event)));
     }
 }

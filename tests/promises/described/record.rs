@@ -3,9 +3,10 @@
 
 use crate::support::eventually;
 use gst::prelude::*;
+use parking_lot::Mutex;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// What passes a pad, in its order.
 #[derive(Clone, Default)]
@@ -75,7 +76,7 @@ impl Record {
             | gst::PadProbeType::BUFFER_LIST
             | gst::PadProbeType::EVENT_DOWNSTREAM;
         pad.add_probe(mask, move |_, info| {
-            kept.0.lock().unwrap().extend(items(info));
+            kept.0.lock().extend(items(info));
             gst::PadProbeReturn::Ok
         });
         record
@@ -85,13 +86,13 @@ impl Record {
     #[track_caller]
     pub fn await_caps(&self) {
         eventually("caps", || {
-            let items = self.0.lock().unwrap();
+            let items = self.0.lock();
             items.iter().any(|item| matches!(item, Item::Caps(_)))
         });
     }
 
     pub fn frames(&self) -> Vec<Frame> {
-        let items = self.0.lock().unwrap();
+        let items = self.0.lock();
         let frames = items.iter().filter_map(|item| match item {
             Item::Frame(frame) => Some(frame.clone()),
             _ => None,
@@ -103,7 +104,7 @@ impl Record {
     pub fn items(&self) -> Vec<Item> {
         let first = self.frames().iter().find_map(Frame::time);
         let zero = first.unwrap_or_default();
-        let items = self.0.lock().unwrap();
+        let items = self.0.lock();
         let items = items.iter().map(|item| match item {
             Item::Frame(frame) => Item::Frame(frame.since(zero)),
             Item::Gap(time, duration) => Item::Gap(*time - zero, *duration),
