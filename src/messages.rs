@@ -240,3 +240,34 @@ fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {
     // Refused only while the element is being disposed of.
     let _ = element.post_message(message);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_client_has_its_own_values() {
+        gst::init().unwrap();
+        let client = |id: u64| ClientStats {
+            id,
+            address: format!("192.0.2.{id}:4953").into(),
+            frames_sent: 10 * id,
+            bytes_sent: 20 * id,
+            frames_received: 0,
+            bytes_received: 0,
+            frames_dropped: 30 * id,
+            bytes_queued: 40 * id,
+            connected: Duration::from_nanos(50 * id),
+            oldest: (id > 1).then(|| Duration::from_nanos(60 * id)),
+            rtt: Some(Duration::from_nanos(70 * id)),
+        };
+        let clients = [1, 2, 3].map(client);
+        let all: Vec<_> = all_client_stats(&clients).collect();
+        assert_eq!(all, clients.each_ref().map(client_stats));
+        assert_eq!(all[2].get("address"), Ok("192.0.2.3:4953"));
+        assert_eq!(all[2].get("rtt"), Ok(210_u64));
+        assert_eq!(all_client_stats(&[]).count(), 0);
+    }
+}
