@@ -340,15 +340,21 @@ class TlsTest(unittest.TestCase):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "server.pem", self.folder / "server-key.pem")
 
+        failures = []
+
         def run():
             sock, _ = self.listener.accept()
             try:
                 act(context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False))
             except ssl.SSLError:
                 pass  # the test says what it expects
+            except Exception as failure:
+                failures.append(failure)
 
         server = threading.Thread(target=run)
         server.start()
+        # What fails in a thread fails no test by itself.
+        self.addCleanup(lambda: self.assertEqual(failures, []))
         self.addCleanup(server.join)
 
     def connect(self, authority="authority.pem"):

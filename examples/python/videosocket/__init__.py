@@ -19,8 +19,6 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["HELLO", "MAX_FRAME_LEN", "Flags", "Frame", "videosocket"]
 
-END_TIMEOUT = 1  # seconds, for the peer to end as well
-
 _Argument = typing.TypeVar("_Argument")
 _Result = typing.TypeVar("_Result")
 
@@ -51,16 +49,6 @@ class videosocket:
             self.sock = context.wrap_socket(
                 self.sock, server_hostname=host, suppress_ragged_eofs=False
             )
-
-    def close(self) -> None:
-        """Ends the stream: with TLS, close() of the socket alone would look like a cut."""
-        if isinstance(self.sock, ssl.SSLSocket):
-            try:
-                self.sock.settimeout(END_TIMEOUT)
-                self.sock.unwrap()
-            except (OSError, ValueError):
-                pass  # the peer is gone, has more to say, or takes its time
-        self.sock.close()
 
     def vsend(self, framestring: ReadableBuffer) -> None:
         """Sends one frame: bytes, or whatever has some."""
@@ -138,8 +126,9 @@ class videosocket:
         """Ends the stream, so that the peer gets every frame and can tell this from a lost connection."""
         try:
             self.sock.sendall(self._teller.end())
-            self.sock.shutdown(socket.SHUT_WR)
             self.sock.settimeout(LINGER)
+            self._leave_tls()
+            self.sock.shutdown(socket.SHUT_WR)
             deadline = time.monotonic() + LINGER
             # Closing with bytes unread would destroy what is under way.
             while self.sock.recv(65536) and time.monotonic() < deadline:
@@ -147,6 +136,16 @@ class videosocket:
         except OSError:
             pass  # the peer is gone, or goes on
         self.sock.close()
+
+    def _leave_tls(self) -> None:
+        """Says that this is the end: that of the connection alone would look like a cut."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            try:
+                self.sock = self.sock.unwrap()
+            except OSError:
+                # It has been said; the peer has more to say, or takes its time.
+                self.sock = socket.socket(fileno=self.sock.detach())
+                self.sock.settimeout(LINGER)
 
     def _receive(self, length: int) -> bytes:
         pieces = []
