@@ -54,8 +54,8 @@ screenshot: ## Take the picture of that page anew (docs/web.png)
 test-crate: setup ## Build and run a program that links the crate, as it would be published
 	@scripts/test-crate.sh
 
-test-on: ## Run every test on another suite of Debian (SUITE=bookworm, trixie, forky; as root)
-	@scripts/test-on.sh "$(SUITE)"
+test-on: ## Run every test on another suite of Debian (SUITE=bookworm, trixie, forky; ARCH=arm64: by qemu; as root)
+	@scripts/test-on.sh "$(SUITE)" $(if $(ARCH),--arch "$(ARCH)")
 
 fuzz: ## Run the fuzz targets, for so long in all (SECONDS=600; nightly Rust, cargo install cargo-fuzz)
 	@scripts/fuzz.sh "$(SECONDS)"

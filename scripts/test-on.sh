@@ -4,6 +4,8 @@
 # usage: test-on.sh SUITE                  copies the working tree there, builds it and runs `make test`
 #        test-on.sh SUITE --binaries       runs the test programs that were built here, as they are
 #        test-on.sh SUITE -- COMMAND...    runs a command in a copy of the working tree
+#        test-on.sh SUITE --arch ARCH [OPTIONS OF CARGO TEST]
+#                                          builds the Rust tests for another architecture and runs them by qemu
 # Status 77: the suite cannot be had, with the reason in the last line.
 #
 # The suites are kept in VIDEOSOCKET_SUITES (~/.cache/videosocket/suites), with what is installed and built there.
@@ -17,9 +19,10 @@ PATH="$PATH:${HOME:-}/.cargo/bin:/usr/sbin:/sbin"
 
 main() {
     suite=${1:-}
-    [ -n "$suite" ] || fail "usage: $0 SUITE [--binaries | -- COMMAND...], with a SUITE such as trixie"
+    [ -n "$suite" ] || fail "usage: $0 SUITE [--binaries | --arch ARCH | -- COMMAND...], with a SUITE such as trixie"
     shift
     root=$SUITES/$suite
+    [ "${1:-}" != --arch ] || root=$root-${2:?ARCH}
     [ "$(id -u)" -eq 0 ] || skip "$suite needs root, for debootstrap and chroot: run it by sudo -E"
     [ -d "$root" ] || make_suite
     toolchain=$(rustc --print sysroot) || skip "$suite needs the Rust of this machine, by rustup"
@@ -28,11 +31,12 @@ main() {
     esac
     target=${CARGO_TARGET_DIR:-$TREE/target}
     mkdir -p "$target"
-    set_up
+    [ "${1:-}" = --arch ] || set_up
     case "${1:-}" in
         "") enter /src make --no-print-directory test ;;
         --) shift && enter /src "$@" ;;
         --binaries) run_binaries ;;
+        --arch) shift && test_arch "$@" ;;
         *) fail "unknown: $1" ;;
     esac
 }
@@ -82,6 +86,15 @@ copy_tree() {
     mkdir -p "$root/src"
     (cd "$TREE" && git ls-files --cached --others --exclude-standard -z \
         | tar --create --null --files-from=- --ignore-failed-read 2>/dev/null) | tar --extract --directory="$root/src"
+}
+
+# The kernel hands the programs to qemu, those that tests start as well.
+test_arch() {
+    ls /proc/sys/fs/binfmt_misc/qemu-* >/dev/null 2>&1 \
+        || { has apt-get && apt-get update -qq && apt-get install -y --no-install-recommends qemu-user-static; } \
+        || skip "$suite for $1 needs qemu-user-static"
+    copy_tree
+    enter /src scripts/test-cross.sh "$@"
 }
 
 # Each as cargo runs it: in the tree, which is where it was built.
