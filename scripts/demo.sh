@@ -27,6 +27,8 @@ main() {
 talk() {
     echo "Ada and Bob talk for $TIME_TOGETHER seconds..."
     common="--size 640x360 --every $((TIME_TOGETHER / SNAPSHOTS))"
+    # It is looked into before she may have written anything.
+    : >"$OUT/ada.log"
     # shellcheck disable=SC2086 # one option a word
     "$videochat" listen localhost:0 --name Ada --test-picture bars --duration "$TIME_TOGETHER" $common --sound \
         --snapshots "$OUT/ada" --report "$OUT/ada.report" >"$OUT/ada.log" 2>&1 &
