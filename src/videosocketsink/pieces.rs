@@ -29,7 +29,8 @@ impl Pieces {
         if !self.are_pieces {
             return Piece::Whole;
         }
-        let ends = flags.contains(BufferFlags::MARKER);
+        // What shows nothing ends no picture, whatever av1parse marks.
+        let ends = flags.contains(BufferFlags::MARKER) && !flags.contains(BufferFlags::DECODE_ONLY);
         self.has_markers |= ends;
         let goes_on = self.open.take().filter(|&of| time.is_none() || time == of);
         // By neither marker nor time nobody could tell when it is over.
@@ -60,17 +61,17 @@ mod tests {
         caps.field("alignment", alignment).build()
     }
 
-    /// A digit is the time of a piece, `.` one without, and `|` stands behind one that has a marker.
+    /// A digit is the time of a piece, `.` one without, `|` stands behind one that has a marker, and `!` behind one that has
+    /// it although it shows nothing.
     fn pieces(alignment: &str, stream: &str) -> Vec<Piece> {
         let mut pieces = Pieces::of(&caps(alignment));
         let mut letters = stream.chars().peekable();
         let mut found = Vec::new();
         while let Some(letter) = letters.next() {
-            let is_marked = letters.next_if_eq(&'|').is_some();
-            let flags = if is_marked {
-                BufferFlags::MARKER
-            } else {
-                BufferFlags::empty()
+            let flags = match letters.next_if(|mark| "|!".contains(*mark)) {
+                Some('|') => BufferFlags::MARKER,
+                Some(_) => BufferFlags::MARKER | BufferFlags::DECODE_ONLY,
+                None => BufferFlags::empty(),
             };
             let time = letter
                 .to_digit(10)
@@ -85,6 +86,7 @@ mod tests {
         let three = [First, Middle, Last, First, Last, Whole];
         assert_eq!(pieces("nal", "1..|2.|3|"), three);
         assert_eq!(pieces("obu", "111|22|3|"), three);
+        assert_eq!(pieces("obu", "1!1!1|2!2|3|"), three);
         let open = [First, Middle, Middle, First, Middle, First];
         assert_eq!(pieces("nal", "1..2.3"), open);
         assert_eq!(pieces("nal", "111223"), open);
