@@ -27,7 +27,9 @@ const H265: Codec = Codec {
 };
 
 const AV1: Codec = Codec {
-    encoder: "av1enc keyframe-max-dist=5 usage-profile=realtime cpu-used=8 ! av1parse",
+    // The first parser finds out the caps: the second would change them amid the first picture.
+    encoder: "av1enc keyframe-max-dist=5 usage-profile=realtime cpu-used=8 ! av1parse ! video/x-av1,alignment=tu ! \
+              av1parse",
     caps: "video/x-av1,alignment=obu",
     decoder: "av1parse ! av1dec",
 };
