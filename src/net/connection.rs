@@ -78,12 +78,12 @@ impl Connection {
         if let Some(socket) = stream.carrier().socket() {
             prepare(socket, address, qos_dscp)?;
         }
+        let peer = Peer::from(address);
+        let text = peer.address().map(|address| address.to_string());
         Ok(Self {
             stream,
-            peer: Peer::from(address),
-            address: Peer::from(address)
-                .address()
-                .map_or_else(Arc::default, |address| address.to_string().into()),
+            peer,
+            address: text.unwrap_or_default().into(),
             certificate,
             opened: Instant::now(),
             failure: AtomicI32::new(failure),

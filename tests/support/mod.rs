@@ -132,6 +132,13 @@ pub fn await_number(element: &gst::Element, property: &str, wanted: u64) {
     element.disconnect(handler);
 }
 
+/// Waits until a source knows what its frames will be. A peer that asks late on a busy machine has lost some.
+#[track_caller]
+pub fn await_caps(source: &gst::Element) {
+    let pad = source.static_pad("src").expect("a pad");
+    eventually("caps", || pad.current_caps().is_some());
+}
+
 /// For what changes without telling: asks again until it holds.
 #[track_caller]
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -43,11 +43,9 @@ impl Receiver {
             .expect("a port")
     }
 
-    /// Waits until it is known what the frames will be. A peer that asks late on a busy machine has lost some.
     #[track_caller]
     pub fn await_caps(&self) {
-        let pad = self.source.static_pad("src").expect("a pad");
-        super::eventually("caps", || pad.current_caps().is_some());
+        super::await_caps(&self.source);
     }
 
     #[track_caller]

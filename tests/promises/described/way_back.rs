@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a viewer's pipeline asks for reaches what is upstream of the sink, as far as it is wanted there.
 
-use super::{Record, asking, described};
+use super::{asking, described};
 use crate::support::*;
 use gst::prelude::*;
 
@@ -56,9 +56,8 @@ fn a_pipeline_that_comes_too_late_tells_how_late() {
          fakesink sync=true qos=true ts-offset=-1000000000",
         sink.port()
     ));
-    let record = Record::of(&viewer.element("source").static_pad("src").unwrap());
     viewer.play();
-    record.await_caps();
+    await_caps(&viewer.element("source"));
     let times = (1..20).map(gst::ClockTime::from_mseconds);
     for time in times.clone() {
         push_at(&sink, time);
