@@ -128,7 +128,13 @@ impl Described {
         self.lacks_keyframe = false;
         self.told_clock = None;
         self.caps = None;
+        self.set_pieces(false);
         self.metas.clear();
+    }
+
+    fn set_pieces(&mut self, are_pieces: bool) {
+        self.are_pieces = are_pieces;
+        self.timing.set_pieces(are_pieces);
     }
 
     /// What the frames are, if the peer has said so.
@@ -191,7 +197,7 @@ impl Described {
             Record::Caps(text) => {
                 let caps = restore::caps(*text)?;
                 self.video = raw_video(&caps);
-                self.are_pieces = comes_in_pieces(&caps);
+                self.set_pieces(comes_in_pieces(&caps));
                 self.is_read_by_metas = None;
                 self.caps = Some(caps.clone());
                 return Ok(Effect::Caps(caps));

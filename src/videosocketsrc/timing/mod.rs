@@ -54,6 +54,8 @@ pub struct Timing {
     /// Where a sender that is not live has begun.
     anchor: Option<Anchor>,
     last: Option<Last>,
+    /// Frames are pieces of pictures.
+    are_pieces: bool,
     last_sequence: Option<u16>,
     last_way: Option<i64>,
     is_discontinuous: bool,
@@ -117,7 +119,8 @@ struct Moved {
 pub struct Timed {
     pub pts: Option<u64>,
     pub dts: Option<u64>,
-    /// Something is missing before it, or the times jump. What the sender flags is not among that.
+    /// Something is missing before it, or the times jump, which they do between pictures. What the sender flags is
+    /// not among that.
     pub is_discontinuous: bool,
 }
 
@@ -165,6 +168,12 @@ impl Timing {
 
     pub fn set_latency(&mut self, latency: u64) {
         self.latency = time(latency);
+    }
+
+    /// Whether each frame is a piece of a picture. Parsers take a discontinuity for the end of one, so that times jump
+    /// between pictures only.
+    pub fn set_pieces(&mut self, are_pieces: bool) {
+        self.are_pieces = are_pieces;
     }
 
     /// What comes next comes on another connection.
@@ -269,16 +278,25 @@ impl Timing {
             self.update_jitter(time(read_at.time).saturating_sub(time(sent_at)));
         }
         let here = self.here(now, base_time);
-        self.is_discontinuous |= self.follows_gap(buffer);
+        let picture = self.picture(buffer);
+        let follows_gap = self.follows_gap(buffer);
         let (pts, dts) = match self.sender {
             None => self.arrival_times(here),
-            Some(_) => self.sender_times(buffer, here),
+            Some(_) => self.sender_times(buffer, picture, here),
         };
+        let jumps = picture.is_none() && mem::take(&mut self.is_discontinuous);
         Timed {
             pts: pts.map(to_unsigned),
             dts: dts.map(to_unsigned),
-            is_discontinuous: mem::take(&mut self.is_discontinuous),
+            is_discontinuous: follows_gap || jumps,
         }
+    }
+
+    /// What became of the time of the picture of which a frame is a later piece.
+    fn picture(&self, buffer: &Buffer) -> Option<Moved> {
+        let time = buffer.pts.or(buffer.dts).map(bounded);
+        let last = self.last.filter(|_| self.are_pieces)?.time;
+        time.is_none_or(|time| time == last.from).then_some(last)
     }
 
     fn here(&mut self, now: u64, base_time: u64) -> Here {
@@ -330,7 +348,12 @@ impl Timing {
         times
     }
 
-    fn sender_times(&mut self, buffer: &Buffer, here: Here) -> (Option<i64>, Option<i64>) {
+    fn sender_times(
+        &mut self,
+        buffer: &Buffer,
+        picture: Option<Moved>,
+        here: Here,
+    ) -> (Option<i64>, Option<i64>) {
         let (pts, dts) = (buffer.pts.map(bounded), buffer.dts.map(bounded));
         let Some(wanted) = pts.or(dts) else {
             return (None, None);
@@ -339,8 +362,9 @@ impl Timing {
         let shift = self.shift(here.base_time);
         let is_late = shift.is_some_and(|shift| wanted.saturating_add(shift) < here.floor);
         self.late += u64::from(is_late);
-        let shift = match shift {
-            Some(shift) if !is_late => shift,
+        let shift = match (picture, shift) {
+            (Some(picture), _) => picture.shift(),
+            (None, Some(shift)) if !is_late => shift,
             _ if self.is_paced() => here.floor.saturating_sub(wanted),
             _ => self.set_anchor(first, shift, here),
         };
@@ -407,7 +431,7 @@ impl Timing {
         self.is_discontinuous |= self.last.take_if(|last| too_far(last)).is_some();
         let last = self.last;
         let time = Moved::new(from, shift, last.map(|last| last.time));
-        let shift = time.to.saturating_sub(from);
+        let shift = time.shift();
         let last_dts = last.and_then(|last| last.dts);
         let dts = dts.map(|dts| Moved::new(dts, shift, last_dts));
         self.last = Some(Last {
@@ -491,6 +515,10 @@ impl Moved {
             from,
             to: earliest.map_or(to, |earliest| to.max(earliest)),
         }
+    }
+
+    fn shift(self) -> i64 {
+        self.to.saturating_sub(self.from)
     }
 }
 

@@ -20,6 +20,7 @@ enum Happening {
     Connected,
     ClockChanged,
     Latency(u64),
+    Pieces(bool),
     Clock {
         now: u64,
         base_time: u64,
@@ -107,6 +108,7 @@ fn something() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Connected),
         1 => Just(Happening::ClockChanged),
         1 => some_time().prop_map(Happening::Latency),
+        1 => any::<bool>().prop_map(Happening::Pieces),
         4 => some_clock(),
         16 => (some_buffer(), some_here()).prop_map(|(buffer, here)| Happening::Frame(buffer, here)),
         2 => (some_signed_time(), some_here()).prop_map(|(time, here)| Happening::Gap(time, here)),
@@ -119,13 +121,19 @@ fn something() -> impl Strategy<Value = Happening> {
 struct Expected {
     latency: u64,
     has_clock: bool,
+    are_pieces: bool,
     last: Option<(i64, u64)>,
+    /// The time at the sender of the last frame that had one.
+    picture: Option<i64>,
     running_time: i64,
 }
 
 impl Expected {
     fn check(&mut self, buffer: &Buffer, here: Here, timed: Timed) {
         let running_time = time(here.now).saturating_sub(time(here.base_time));
+        let picture = buffer.pts.or(buffer.dts).map(bounded);
+        let last_picture = self.picture;
+        self.picture = picture.or(last_picture);
         let (Some(pts), true) = (timed.pts, self.has_clock) else {
             assert!(self.has_clock || timed.pts.is_some());
             assert_eq!(timed.pts.is_some(), buffer.pts.is_some() || !self.has_clock);
@@ -133,8 +141,10 @@ impl Expected {
             return;
         };
         assert!(pts <= i64::MAX as u64);
-        assert!(pts as i64 >= running_time.saturating_sub(time(self.latency)));
         let from = buffer.pts.unwrap();
+        // A piece of a picture has the picture's time, however late it comes.
+        let goes_on = self.are_pieces && picture == last_picture;
+        assert!(goes_on || pts as i64 >= running_time.saturating_sub(time(self.latency)));
         if let Some((last_from, last_pts)) = self.last
             && from >= last_from
             && running_time >= self.running_time
@@ -158,11 +168,16 @@ proptest! {
                 Happening::Connected => {
                     timing.connected();
                     expected.has_clock = false;
+                    expected.picture = None;
                 }
                 Happening::ClockChanged => timing.clock_changed(),
                 Happening::Latency(latency) => {
                     timing.set_latency(latency);
                     expected.latency = latency;
+                }
+                Happening::Pieces(are_pieces) => {
+                    timing.set_pieces(are_pieces);
+                    expected.are_pieces = are_pieces;
                 }
                 Happening::Clock { now, base_time, latency, unix_offset, is_paced, has_id, read_at } => {
                     let clock = Clock {

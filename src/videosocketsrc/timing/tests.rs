@@ -584,6 +584,48 @@ fn a_file_that_comes_late_goes_on_from_there() {
 }
 
 #[test]
+fn pieces_of_a_picture_keep_together_however_late_they_come() {
+    let (mut paced, begin) = live(0);
+    let mut file_timing = Timing::new(0);
+    file_timing.connected();
+    file_timing.clock(&file(), 0, None);
+    for (timing, begin) in [(&mut paced, begin), (&mut file_timing, SECOND)] {
+        timing.set_pieces(true);
+        let mut at = |number: u16, picture: i64, now| {
+            frame_at(timing, number, picture * FRAME, 0, begin + now, 0)
+        };
+        let first = at(0, 0, 0);
+        assert!(is_anew(first));
+        for (number, late) in [(1, MINUTE), (2, 2 * MINUTE)] {
+            let piece = at(number, 0, late);
+            assert_eq!((piece.pts, is_anew(piece)), (first.pts, false));
+        }
+        let next = at(3, 1, 2 * MINUTE);
+        assert_eq!(next.pts, Some((begin + 2 * MINUTE) as u64));
+    }
+}
+
+#[test]
+fn times_jump_between_pictures_and_a_gap_is_told_where_it_is() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    timing.set_pieces(true);
+    let at = |timing: &mut Timing, number: u16, picture: i64| {
+        frame_at(timing, number, picture * FRAME, 0, SECOND, 0)
+    };
+    assert!(is_anew(at(&mut timing, 0, 0)));
+    timing.clock_changed();
+    assert!(!is_anew(at(&mut timing, 1, 0)));
+    assert!(is_anew(at(&mut timing, 3, 0)));
+    assert!(!is_anew(at(&mut timing, 4, 0)));
+    assert!(is_anew(at(&mut timing, 5, 1)));
+    timing.set_pieces(false);
+    timing.clock_changed();
+    assert!(is_anew(at(&mut timing, 6, 1)));
+}
+
+#[test]
 fn a_file_over_another_connection_follows_what_is_still_to_be_shown() {
     let mut timing = Timing::new(0);
     for (now, expected) in [(SECOND, SECOND), (SECOND + 1, 6 * SECOND)] {

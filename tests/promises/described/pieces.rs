@@ -10,16 +10,20 @@ struct Codec {
     /// From pictures to pieces, with a keyframe after five.
     encoder: &'static str,
     caps: &'static str,
+    /// From pieces to pictures.
+    decoder: &'static str,
 }
 
 const H264: Codec = Codec {
     encoder: "x264enc key-int-max=5 tune=zerolatency threads=2 ! h264parse",
     caps: "video/x-h264,stream-format=byte-stream,alignment=nal",
+    decoder: "h264parse ! avdec_h264",
 };
 
 const H265: Codec = Codec {
     encoder: "x265enc key-int-max=5 ! h265parse",
     caps: "video/x-h265,stream-format=byte-stream,alignment=nal",
+    decoder: "h265parse ! avdec_h265",
 };
 
 const AV1: Codec = Codec {
@@ -27,6 +31,7 @@ const AV1: Codec = Codec {
     encoder: "av1enc keyframe-max-dist=5 usage-profile=realtime cpu-used=8 ! av1parse ! video/x-av1,alignment=tu ! \
               av1parse",
     caps: "video/x-av1,alignment=obu",
+    decoder: "av1parse ! av1dec",
 };
 
 #[test]
@@ -67,14 +72,14 @@ fn second_keyframe(pieces: &[gst::Buffer]) -> usize {
 }
 
 #[test]
-fn who_joins_amid_pictures_gets_the_first_keyframe_whole_and_all_that_follow() {
+fn who_joins_amid_pictures_decodes_the_first_keyframe_and_all_that_follow() {
     for codec in [H264, AV1] {
-        begins_with_a_whole_keyframe(&codec);
+        decodes_from_a_keyframe_on(&codec);
     }
 }
 
 #[track_caller]
-fn begins_with_a_whole_keyframe(codec: &Codec) {
+fn decodes_from_a_keyframe_on(codec: &Codec) {
     let (caps, pieces) = pictures(codec);
     let second = second_keyframe(&pieces);
     let is_delta = pieces[second]
@@ -95,10 +100,13 @@ fn begins_with_a_whole_keyframe(codec: &Codec) {
             sink.push_buffer(piece.clone()).unwrap();
         }
         let late = Pipeline::launch(&format!(
-            "videosocketsrc name=source host=127.0.0.1 port={} {given} ! fakesink sync=false",
-            sink.port()
+            "videosocketsrc name=source host=127.0.0.1 port={} {given} ! {} ! \
+             video/x-raw ! fakesink name=pictures sync=false",
+            sink.port(),
+            codec.decoder
         ));
         let came = super::Record::of(&late.element("source").static_pad("src").unwrap());
+        let decoded = super::Record::of(&late.element("pictures").static_pad("sink").unwrap());
         late.play();
         await_number(&sink.sink, "num-clients", 2);
         // Whoever asks is to be heard first, however busy the machine is.
@@ -113,6 +121,7 @@ fn begins_with_a_whole_keyframe(codec: &Codec) {
             |pieces: &[gst::Buffer]| pieces.iter().map(|piece| piece.size()).collect::<Vec<_>>();
         let came: Vec<_> = came.frames().iter().map(|frame| frame.len).collect();
         assert_eq!(came, lens(&pieces[second..]), "{given}");
+        assert_eq!(decoded.frames().len(), 5, "{given}");
         assert_eq!(early.record.frames().len(), pieces.len());
     }
 }
