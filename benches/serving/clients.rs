@@ -31,7 +31,7 @@ pub fn run(job: &Job, port: u16, orders: &Receiver<Window>) {
         }
         Task::Stalled { clients, pause, .. } => stalled(address, clients, pause, orders),
         Task::Slow { frames, .. } => slow(address, frames),
-        Task::Rush { clients } => rush(address, clients),
+        Task::Rush { clients, seconds } => rush(address, clients, seconds),
     };
     if let Err(error) = done {
         fail(format!("clients: {error}"));
@@ -204,14 +204,14 @@ impl Log {
     }
 }
 
-fn rush(address: SocketAddr, clients: usize) -> io::Result<()> {
+fn rush(address: SocketAddr, clients: usize, seconds: u64) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let began = clock::now();
     let connect = |token| connect(&poll, address, token);
     let sockets: Vec<_> = (0..clients).map(connect).collect::<Result<_, _>>()?;
     let (mut connected, mut served) = (vec![0; clients], vec![0; clients]);
     let mut events = Events::with_capacity(1024);
-    while served.contains(&0) && clock::now() < began + 30_000_000_000 {
+    while served.contains(&0) && clock::now() < began + seconds * 1_000_000_000 {
         poll.poll(&mut events, Some(Duration::from_millis(100)))?;
         for event in &events {
             let Token(token) = event.token();
@@ -226,7 +226,7 @@ fn rush(address: SocketAddr, clients: usize) -> io::Result<()> {
     if served.contains(&0) {
         let left_out = served.iter().filter(|&&at| at == 0).count();
         fail(format!(
-            "{left_out} of {clients} clients got nothing in 30 s"
+            "{left_out} of {clients} clients got nothing in {seconds} s"
         ));
     }
     say(Said::Rushed(Rushed {

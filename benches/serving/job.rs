@@ -27,8 +27,8 @@ pub enum Task {
     },
     /// One client reads at half the rate of the stream, others all they can.
     Slow { stream: Stream, frames: u64 },
-    /// All connect at once.
-    Rush { clients: usize },
+    /// All connect at once, and wait so long for their first bytes.
+    Rush { clients: usize, seconds: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,12 +38,18 @@ struct Cli {
     /// Clients that read nothing
     #[arg(long, default_value_t = 1_000)]
     stalled: usize,
+    /// How long the stream goes on beside them, in seconds
+    #[arg(long, default_value_t = 10)]
+    stalled_seconds: u64,
     /// How long one client reads at half the rate of the stream, in seconds
     #[arg(long, default_value_t = 120)]
     slow_seconds: u64,
     /// Clients that connect at once
     #[arg(long, default_value_t = 1_000)]
     rush: usize,
+    /// How long they wait for their first bytes, in seconds
+    #[arg(long, default_value_t = 30)]
+    rush_seconds: u64,
     /// To see that it works: the figures are rough
     #[arg(long)]
     quick: bool,
@@ -95,9 +101,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = match item {
             Item::Crowd => measure::crowd(cli.crowd, cli.crowd_seconds, cli.rounds),
             Item::Stats => measure::stats(cli.crowd, cli.crowd_seconds, cli.rounds),
-            Item::Stalled => measure::stalled(cli.stalled),
+            Item::Stalled => measure::stalled(cli.stalled, cli.stalled_seconds),
             Item::Slow => measure::slow(cli.slow_seconds),
-            Item::Rush => measure::rush(cli.rush),
+            Item::Rush => measure::rush(cli.rush, cli.rush_seconds),
         };
         println!("\n{text}");
     }
@@ -107,7 +113,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 impl Cli {
     fn shorten(&mut self) {
         (self.crowd, self.crowd_seconds, self.rounds) = (20, 1, 1);
-        (self.stalled, self.slow_seconds, self.rush) = (20, 5, 50);
+        (self.stalled, self.stalled_seconds, self.slow_seconds) = (20, 2, 5);
+        (self.rush, self.rush_seconds) = (50, 5);
     }
 }
 

@@ -127,13 +127,13 @@ fn stats_once(clients: usize, frames: u64) -> Result<Read, String> {
 }
 
 /// Clients that read nothing, all at once and each from another frame on.
-pub fn stalled(clients: usize) -> String {
+pub fn stalled(clients: usize, seconds: u64) -> String {
     let rows = [Row::Videosocket, Row::Tcp, Row::TcpLimited];
     // The stream is as fast as they come.
     let pauses = [(0, "at once"), (10, "each on another frame")];
     let cases = pauses.iter().flat_map(|pause| rows.map(|row| (row, pause)));
     let lines = cases.map(|(row, (pause, how))| {
-        let cells = stalled_once(row, clients, *pause).map(|served| {
+        let cells = stalled_once(row, clients, *pause, seconds).map(|served| {
             let megabytes = |bytes: i64| number(Some(bytes as f64 / 1e6));
             let own = served.grown - served.frames_grown;
             vec![
@@ -162,14 +162,13 @@ pub fn stalled(clients: usize) -> String {
     with_heads(&title, &heads, lines)
 }
 
-fn stalled_once(row: Row, clients: usize, pause: u64) -> Result<Served, String> {
-    const SECONDS: u64 = 10;
+fn stalled_once(row: Row, clients: usize, pause: u64, seconds: u64) -> Result<Served, String> {
     let task = Task::Stalled {
         clients,
         pause,
-        frames: SECONDS * RATE,
+        frames: seconds * RATE,
     };
-    let limit = 60 + SECONDS + clients as u64 * pause / 500;
+    let limit = 60 + seconds + clients as u64 * pause / 500;
     let mut pair = start(row, task, limit)?;
     loop {
         match pair.hear()? {
@@ -259,12 +258,12 @@ fn slow_once(row: Row, stream: Stream, seconds: u64) -> Result<Vec<Watched>, Str
 }
 
 /// Clients that connect at once.
-pub fn rush(clients: usize) -> String {
+pub fn rush(clients: usize, seconds: u64) -> String {
     let lines = [Row::Loop, Row::Videosocket, Row::Tcp]
         .into_iter()
         .map(|row| {
-            let cells =
-                rush_once(row, clients).map(|times| times.map(|ms| number(Some(ms))).to_vec());
+            let cells = rush_once(row, clients, seconds)
+                .map(|times| times.map(|ms| number(Some(ms))).to_vec());
             line(row.name(), cells)
         });
     let title = format!("{clients} clients connect at once; ms until");
@@ -272,8 +271,8 @@ pub fn rush(clients: usize) -> String {
     with_heads(&title, &heads, lines)
 }
 
-fn rush_once(row: Row, clients: usize) -> Result<[f64; 3], String> {
-    let pair = start(row, Task::Rush { clients }, 90)?;
+fn rush_once(row: Row, clients: usize, seconds: u64) -> Result<[f64; 3], String> {
+    let pair = start(row, Task::Rush { clients, seconds }, 60 + seconds)?;
     let (mut let_in, mut rushed) = (None, None);
     loop {
         match pair.hear()? {

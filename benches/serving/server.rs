@@ -70,7 +70,7 @@ pub fn run(job: &Job, orders: &Receiver<Window>) {
             pause,
             frames,
         } => serve_stalled(&mut server, clients, pause, frames),
-        Task::Rush { clients } => {
+        Task::Rush { clients, .. } => {
             let count = mem::replace(&mut server.count, Box::new(|| 0));
             thread::spawn(move || server.push(u64::MAX, |_| (SMALL, true)));
             await_count(&count, clients);
