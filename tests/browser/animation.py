@@ -15,6 +15,8 @@ def main(folder, seconds, per_second):
     try:
         use_screen(browser, 1440, 660)
         browser.get(server.page)
+        state = browser.find_element("id", "state")
+        eventually("the page is live", lambda: state.text == "Live")
         with watch_plainly(server), stall(server):
             eventually("all are in the table", lambda: len(table(browser)) == 3)
             start = time.monotonic()
