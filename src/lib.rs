@@ -63,7 +63,7 @@ mod recurring;
 mod settings;
 mod shared;
 #[cfg(test)]
-mod slow_clock;
+mod test_clocks;
 mod told;
 mod transport;
 pub mod videosocketsink;

@@ -7,7 +7,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use gst::{glib, prelude::*};
+use gst::{
+    glib::{
+        self,
+        translate::{ToGlibPtr, from_glib},
+    },
+    prelude::*,
+};
 
 /// Readings of two clocks, of which the closest counts.
 const READINGS: usize = 5;
@@ -70,15 +76,22 @@ fn property<T: for<'a> glib::value::FromValue<'a> + 'static>(
     clock.property_value(name).get().ok()
 }
 
+/// What a clock shows; none where it waits for its master.
+#[allow(unsafe_code)]
+pub fn time(clock: &gst::Clock) -> Option<gst::ClockTime> {
+    // SAFETY: the clock lives. The binding panics where there is no time.
+    unsafe { from_glib(gst::ffi::gst_clock_get_time(clock.to_glib_none().0)) }
+}
+
 /// The time since 1970 minus that of the clock, in nanoseconds; none while the clock shows no time.
 pub fn unix_offset(clock: &gst::Clock) -> Option<i64> {
     if !clock.is_synced() {
         return None;
     }
     let readings = (0..READINGS).filter_map(|_| {
-        let before = clock.time().nseconds();
+        let before = time(clock)?.nseconds();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        let after = clock.time().nseconds();
+        let after = time(clock)?.nseconds();
         let took = after.saturating_sub(before);
         let offset = unix.as_nanos() as i128 - i128::from(before) - i128::from(took / 2);
         Some((took, i64::try_from(offset).ok()?))
@@ -106,6 +119,7 @@ pub fn is_unix_synchronised() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_clocks::SilentClock;
 
     fn system_clock(kind: gst::ClockType) -> gst::Clock {
         gst::init().unwrap();
@@ -187,6 +201,14 @@ mod tests {
         waiting.set_clock_flags(gst::ClockFlags::NEEDS_STARTUP_SYNC);
         assert_eq!(id(&waiting), None);
         assert_eq!(unix_offset(&waiting), None);
+    }
+
+    #[test]
+    fn a_clock_that_waits_for_its_master_shows_none() {
+        gst::init().unwrap();
+        let clock: gst::Clock = glib::Object::new::<SilentClock>().upcast();
+        assert_eq!(time(&clock), None);
+        assert_eq!(unix_offset(&clock), None);
     }
 
     #[test]

@@ -141,7 +141,8 @@ impl Describing {
             &self.global_tags,
         ];
         let records = parts.into_iter().chain(sticky).flatten().copied().collect();
-        let clock = self.clock.as_ref().map(|sent| (sent, sent.clock.time()));
+        let clock = self.clock.as_ref();
+        let clock = clock.and_then(|sent| Some((sent, clock::time(&sent.clock)?)));
         // Behind the reading: what passes between must not put the clock ahead.
         let now = Instant::now();
         let clock = clock.and_then(|(sent, time)| sent.record(time));
@@ -156,13 +157,16 @@ impl Describing {
         is_paced: bool,
         may_be_other: bool,
     ) -> bool {
-        self.now = self.clock.as_ref().map(|sent| sent.clock.time());
+        let told = self.clock.as_ref();
+        self.now = told.and_then(|sent| clock::time(&sent.clock));
         let is_same = |sent: &SentClock| sent.is_paced == is_paced && !sent.is_due(self.now);
         if !may_be_other && self.clock.as_ref().is_some_and(is_same) {
             return false;
         }
         let base_time = sink.base_time().unwrap_or_default();
+        // One that waits for its master is as good as none.
         let clock = sink.clock();
+        let clock = clock.and_then(|clock| Some((clock::time(&clock)?, clock)));
         // Without synchronisation a frame is handed over as it comes.
         let latency = if sink.is_sync() {
             sink.latency()
@@ -170,7 +174,7 @@ impl Describing {
             gst::ClockTime::ZERO
         };
         let is_same = match (&self.clock, &clock) {
-            (Some(sent), Some(clock)) => {
+            (Some(sent), Some((_, clock))) => {
                 sent.clock == *clock
                     && sent.base_time == base_time
                     && sent.latency == latency
@@ -180,14 +184,14 @@ impl Describing {
             _ => false,
         };
         if !is_same {
-            self.now = clock.as_ref().map(gst::Clock::time);
-            self.clock = clock.map(|clock| SentClock {
+            self.now = clock.as_ref().map(|(now, _)| *now);
+            self.clock = clock.map(|(now, clock)| SentClock {
                 id: clock::id(&clock).unwrap_or_default(),
                 clock,
                 base_time,
                 latency,
                 is_paced,
-                at: self.now.unwrap_or_default(),
+                at: now,
             });
         }
         !is_same
@@ -264,9 +268,25 @@ impl SentClock {
 mod tests {
     use super::*;
     use crate::{
-        slow_clock::{self, SlowClock},
+        test_clocks::{self, SilentClock, SlowClock},
         wire::record::{RecordHead, RecordKind},
     };
+
+    #[test]
+    fn a_clock_is_told_once_it_shows_a_time() {
+        gst::init().unwrap();
+        let sink = gst::glib::Object::new::<VideoSocketSink>();
+        let mut describing = Describing::default();
+        let silent = gst::glib::Object::new::<SilentClock>();
+        sink.set_clock(Some(&silent)).unwrap();
+        assert!(!describing.update_clock(&sink, true, true));
+        assert!(describing.due_clock().is_none());
+        sink.set_clock(Some(&gst::SystemClock::obtain())).unwrap();
+        assert!(describing.update_clock(&sink, true, false));
+        sink.set_clock(Some(&silent)).unwrap();
+        assert!(describing.update_clock(&sink, true, true), "it is no more");
+        assert!(describing.clock.is_none());
+    }
 
     #[test]
     fn a_clock_that_is_slow_to_read_is_not_told_to_be_ahead() {
@@ -285,7 +305,7 @@ mod tests {
         let description = describing.description();
         let mut record = Vec::new();
         description.append_to(&mut record, Instant::now());
-        let shows = slow_clock::shows();
+        let shows = test_clocks::shows();
         let parsed = Record::parse(RecordKind::Clock, &record[RecordHead::LEN..]);
         let Ok(Record::Clock(clock)) = parsed else {
             panic!("{parsed:?}")

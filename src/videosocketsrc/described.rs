@@ -414,17 +414,18 @@ impl Asked {
 }
 
 impl Here {
-    pub fn read(clock: gst::Clock, base_time: gst::ClockTime) -> Self {
+    /// None where the clock shows no time yet.
+    pub fn read(clock: gst::Clock, base_time: gst::ClockTime) -> Option<Self> {
         // What passes between the two readings makes what came seem later, as a slow network does, and the sender's
         // clock never ahead.
         let at = Instant::now();
-        let now = clock.time();
-        Self {
+        let now = clock::time(&clock)?;
+        Some(Self {
             clock,
             base_time,
             now,
             at,
-        }
+        })
     }
 
     /// What the clock showed then.
@@ -441,20 +442,27 @@ impl Here {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slow_clock::{self, SlowClock};
+    use crate::test_clocks::{self, SilentClock, SlowClock};
+
+    #[test]
+    fn without_a_time_it_is_nowhere() {
+        gst::init().unwrap();
+        let clock = gst::glib::Object::new::<SilentClock>();
+        assert!(Here::read(clock.upcast(), gst::ClockTime::ZERO).is_none());
+    }
 
     #[test]
     fn a_clock_that_is_slow_to_read_showed_no_earlier_time() {
         gst::init().unwrap();
         let clock = gst::glib::Object::new::<SlowClock>();
-        let shown = slow_clock::shows();
+        let shown = test_clocks::shows();
         let came = Arrival {
             at: Instant::now(),
             is_awaited: true,
         };
-        let here = Here::read(clock.upcast(), gst::ClockTime::ZERO);
+        let here = Here::read(clock.upcast(), gst::ClockTime::ZERO).unwrap();
         let (at, now) = (here.then(came).time, here.now.nseconds());
         assert!(at >= shown, "{at} {shown}");
-        assert!(at <= now && now <= slow_clock::shows());
+        assert!(at <= now && now <= test_clocks::shows());
     }
 }

@@ -200,7 +200,7 @@ impl VideoSocketSrc {
     pub(super) fn here(&self) -> Option<Here> {
         let obj = self.obj();
         let (clock, base_time) = (obj.clock()?, obj.base_time()?);
-        Some(Here::read(clock, base_time))
+        Here::read(clock, base_time)
     }
 
     /// Gives a frame its times, if they are the sender's. The base class gives it others. The time is read once for

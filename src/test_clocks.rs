@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A clock that takes its time, as one does whose reader is put aside by a busy machine.
+//! Clocks that do what others seldom do.
 
 use std::{sync::OnceLock, thread, time::Duration, time::Instant};
 
@@ -28,6 +28,30 @@ mod imp {
         type ParentType = gst::Clock;
     }
 
+    #[derive(Default)]
+    pub struct SilentClock;
+
+    #[glib::object_subclass]
+    #[allow(unsafe_code)]
+    impl ObjectSubclass for SilentClock {
+        const NAME: &'static str = "TestSilentClock";
+        type Type = super::SilentClock;
+        type ParentType = gst::Clock;
+
+        fn class_init(class: &mut Self::Class) {
+            unsafe extern "C" fn no_time(_: *mut gst::ffi::GstClock) -> gst::ffi::GstClockTime {
+                gst::ffi::GST_CLOCK_TIME_NONE
+            }
+            // SAFETY: the class begins with its parent's. In Rust a clock cannot say that it has no time.
+            let parent = unsafe { &mut *(&raw mut *class).cast::<gst::ffi::GstClockClass>() };
+            parent.get_internal_time = Some(no_time);
+        }
+    }
+
+    impl ObjectImpl for SilentClock {}
+    impl GstObjectImpl for SilentClock {}
+    impl ClockImpl for SilentClock {}
+
     impl ObjectImpl for SlowClock {}
     impl GstObjectImpl for SlowClock {}
 
@@ -42,5 +66,11 @@ mod imp {
 }
 
 glib::wrapper! {
+    /// A clock that takes its time, as one does whose reader is put aside by a busy machine.
     pub struct SlowClock(ObjectSubclass<imp::SlowClock>) @extends gst::Clock, gst::Object;
+}
+
+glib::wrapper! {
+    /// A clock that shows no time yet, as one that waits for its master.
+    pub struct SilentClock(ObjectSubclass<imp::SilentClock>) @extends gst::Clock, gst::Object;
 }
