@@ -6,7 +6,11 @@ use std::str::FromStr;
 use gst::{event, glib, prelude::*};
 use gst_video::{DownstreamForceKeyUnitEvent, StillFrameEvent};
 
-pub use super::{buffer::restore as buffer, metas::restore as meta, upstream::restore as request};
+pub use super::{
+    buffer::restore as buffer,
+    metas::{crop, remove_layout, restore as meta},
+    upstream::restore as request,
+};
 
 use super::{FORCE_KEY_UNIT, OF_APPLICATIONS, RestoreError, STILL_FRAME, Segment, names, raw};
 use crate::wire::{

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use gst::prelude::*;
 use gst_video::{VideoInfo, VideoMeta};
 use once_cell::sync::Lazy;
 
@@ -441,6 +440,8 @@ impl Here {
 
 #[cfg(test)]
 mod tests {
+    use gst::prelude::*;
+
     use super::*;
     use crate::test_clocks::{self, SilentClock, SlowClock};
 

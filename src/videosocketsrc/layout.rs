@@ -2,12 +2,9 @@
 //! Raw video whose lines lie elsewhere than its caps say, for who reads it by those alone.
 
 use gst::{BufferCopyFlags, prelude::*};
-use gst_video::{VideoCropMeta, VideoFrameRef, VideoInfo, VideoMeta};
-use smallvec::SmallVec;
+use gst_video::{VideoFrameRef, VideoInfo, VideoMeta};
 
-use crate::{frames::ReceivedBuffers, transport::FrameMemory};
-
-type PerPlane<T> = SmallVec<[T; gst_video::VIDEO_MAX_PLANES]>;
+use crate::{frames::ReceivedBuffers, metadata::restore, transport::FrameMemory};
 
 /// Whether who is behind the pad reads pictures as their metas say.
 pub fn is_read_by_metas(pad: &gst::Pad, caps: &gst::Caps) -> bool {
@@ -21,7 +18,7 @@ pub fn usual(
     usual: &VideoInfo,
     memory: &mut ReceivedBuffers,
 ) -> Option<gst::Buffer> {
-    show(buffer.make_mut(), usual)?;
+    restore::crop(buffer.make_mut(), usual)?;
     let mut copy = memory.allocate(usual.size())?.into_buffer();
     let new = copy.get_mut()?;
     let from = VideoFrameRef::from_buffer_ref_readable(&buffer, usual).ok()?;
@@ -30,59 +27,14 @@ pub fn usual(
     drop((from, to));
     let flags = BufferCopyFlags::FLAGS | BufferCopyFlags::TIMESTAMPS | BufferCopyFlags::META;
     buffer.copy_into(new, flags, ..).ok()?;
-    remove_layout(new);
+    restore::remove_layout(new);
     Some(copy)
-}
-
-/// What is to be seen of a larger picture becomes all of it.
-fn show(buffer: &mut gst::BufferRef, usual: &VideoInfo) -> Option<()> {
-    let meta = buffer.meta::<VideoMeta>()?;
-    let (width, height) = (usual.width(), usual.height());
-    if (meta.width(), meta.height()) == (width, height) {
-        return Some(());
-    }
-    let flags = meta.video_frame_flags();
-    let strides = PerPlane::<i32>::from_slice(meta.stride());
-    let mut offsets = PerPlane::<usize>::from_slice(meta.offset());
-    if let Some(crop) = buffer.meta_mut::<VideoCropMeta>() {
-        let (left, top, ..) = crop.rect();
-        crop.remove().ok()?;
-        for (plane, offset) in offsets.iter_mut().enumerate() {
-            *offset += position(usual, plane, *strides.get(plane)?, (left, top))?;
-        }
-    }
-    remove_layout(buffer);
-    let format = usual.format();
-    VideoMeta::add_full(buffer, flags, format, width, height, &offsets, &strides).ok()?;
-    Some(())
-}
-
-/// So many bytes behind its beginning a plane has a pixel; none where pixels are no bytes.
-fn position(usual: &VideoInfo, plane: usize, stride: i32, (x, y): (u32, u32)) -> Option<usize> {
-    let format = usual.format_info();
-    let mut planes = format.plane().iter();
-    let component = planes.position(|&its| its as usize == plane)?;
-    let pixel = usize::try_from(format.pixel_stride()[component]).ok()?;
-    let (component, stride) = (component as u8, usize::try_from(stride).ok()?);
-    let (x, y) = (
-        format.scale_width(component, x),
-        format.scale_height(component, y),
-    );
-    (pixel > 0).then(|| y as usize * stride + x as usize * pixel)
-}
-
-fn remove_layout(buffer: &mut gst::BufferRef) {
-    while let Some(meta) = buffer.meta_mut::<VideoMeta>() {
-        if meta.remove().is_err() {
-            break;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gst_video::{VideoFormat, VideoFrameFlags};
+    use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags};
 
     /// Each byte its place in the buffer.
     fn picture(format: VideoFormat, offsets: &[usize], strides: &[i32]) -> gst::Buffer {
@@ -106,5 +58,64 @@ mod tests {
         assert_eq!(bytes[8..12], [120, 121, 122, 123]);
         drop(bytes);
         assert!(shown.meta::<VideoMeta>().is_none() && shown.meta::<VideoCropMeta>().is_none());
+    }
+
+    /// Whatever part of whatever picture is to be seen, in a frame that has no byte more than the picture.
+    #[test]
+    fn nothing_is_shown_but_what_is_in_the_frame() {
+        gst::init().unwrap();
+        let mut memory = ReceivedBuffers::default();
+        let mut shown = 0;
+        for format in [
+            VideoFormat::Gray8,
+            VideoFormat::I420,
+            VideoFormat::Nv12,
+            VideoFormat::Rgb,
+            VideoFormat::V210,
+        ] {
+            let info = VideoInfo::builder(format, 3, 3).build().unwrap();
+            for number in 0..6u32.pow(4) {
+                let [left, top, more_width, more_height] =
+                    [1, 6, 36, 216].map(|place| number / place % 6);
+                let larger = VideoInfo::builder(format, 3 + more_width, 3 + more_height);
+                let larger = larger.build().unwrap();
+                let frame = frame_amid_others(&larger, (left, top, 1, 1));
+                let fits = left <= more_width && top <= more_height;
+                if let Some(picture) = usual(frame, &info, &mut memory) {
+                    assert!(fits || larger.width() == 3 && larger.height() == 3);
+                    assert!(
+                        picture
+                            .map_readable()
+                            .unwrap()
+                            .iter()
+                            .all(|&byte| byte != 255)
+                    );
+                    shown += 1;
+                }
+            }
+        }
+        assert!(shown > 1_500, "{shown}");
+    }
+
+    /// A picture of zeros, and behind it what it is not to show.
+    fn frame_amid_others(info: &VideoInfo, crop: (u32, u32, u32, u32)) -> gst::Buffer {
+        let bytes = [vec![0; info.size()], vec![255; 1_000]].concat();
+        let mut buffer = gst::Buffer::from_mut_slice(bytes);
+        let frame = buffer.get_mut().unwrap();
+        frame.set_size(info.size());
+        let (flags, format) = (VideoFrameFlags::empty(), info.format());
+        let (offsets, strides) = (info.offset(), info.stride());
+        VideoMeta::add_full(
+            frame,
+            flags,
+            format,
+            info.width(),
+            info.height(),
+            offsets,
+            strides,
+        )
+        .unwrap();
+        VideoCropMeta::add(frame, crop);
+        buffer
     }
 }

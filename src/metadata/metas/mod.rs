@@ -21,6 +21,8 @@ mod timecode;
 mod timestamp;
 mod video;
 
+pub use video::{crop, remove_layout};
+
 use gst_video::{VideoInfo, VideoMeta};
 
 use super::{CAT, RestoreError, describe::put};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `video`: where the lines of a picture are, if they are elsewhere than the caps say.
+//! `video`: where the lines of a picture are, if they are elsewhere than the caps say; and `crop`, what of it is seen.
 
 use gst_video::{
-    VideoBufferFlags, VideoFormatInfo, VideoFrameFlags, VideoInfo, VideoInterlaceMode, VideoMeta,
-    prelude::*,
+    VideoBufferFlags, VideoCropMeta, VideoFormatInfo, VideoFrameFlags, VideoInfo,
+    VideoInterlaceMode, VideoMeta, prelude::*,
 };
 use smallvec::SmallVec;
 
@@ -47,23 +47,36 @@ pub fn restore(
     let info = info.ok_or(RestoreError::NoLayout)?;
     let layout = Layout::parse(data, info)?;
     layout.check(info, buffer.size())?;
+    remove_layout(buffer);
+    let flags = flags(buffer.video_flags());
+    layout.add(buffer, flags, info)
+}
+
+/// What is to be seen of a larger picture becomes all of it, as `info` says how large that is. None where that is not
+/// in the frame, or pixels are no bytes.
+pub fn crop(buffer: &mut gst::BufferRef, info: &VideoInfo) -> Option<()> {
+    let size = buffer.size();
+    let meta = buffer.meta::<VideoMeta>()?;
+    let (flags, mut layout) = (meta.video_frame_flags(), Layout::of(&meta));
+    if (layout.width, layout.height) == (info.width(), info.height()) {
+        return Some(());
+    }
+    if let Some(crop) = buffer.meta_mut::<VideoCropMeta>() {
+        let (left, top, ..) = crop.rect();
+        crop.remove().ok()?;
+        layout.move_to(left, top, info, size)?;
+    }
+    (layout.width, layout.height) = (info.width(), info.height());
+    remove_layout(buffer);
+    layout.add(buffer, flags, info).ok()
+}
+
+pub fn remove_layout(buffer: &mut gst::BufferRef) {
     while let Some(meta) = buffer.meta_mut::<VideoMeta>() {
         if meta.remove().is_err() {
             break;
         }
     }
-    let flags = flags(buffer.video_flags());
-    let Layout { width, height, .. } = layout;
-    let added = VideoMeta::add_full(
-        buffer,
-        flags,
-        info.format(),
-        width,
-        height,
-        &layout.offsets,
-        &layout.strides,
-    );
-    added.map(drop).map_err(|_| RestoreError::NoLayout)
 }
 
 fn flags(buffer: VideoBufferFlags) -> VideoFrameFlags {
@@ -129,6 +142,56 @@ impl Layout {
             layout.strides.push(bytes.i32()?);
         }
         Ok(layout)
+    }
+
+    fn add(
+        &self,
+        buffer: &mut gst::BufferRef,
+        flags: VideoFrameFlags,
+        info: &VideoInfo,
+    ) -> Result<(), RestoreError> {
+        let (width, height) = (self.width, self.height);
+        let (offsets, strides) = (&self.offsets, &self.strides);
+        let added = VideoMeta::add_full(
+            buffer,
+            flags,
+            info.format(),
+            width,
+            height,
+            offsets,
+            strides,
+        );
+        added.map(drop).map_err(|_| RestoreError::NoLayout)
+    }
+
+    /// The planes begin where a picture as large as `info` says does, if all of that is in a frame of this size.
+    fn move_to(&mut self, left: u32, top: u32, info: &VideoInfo, size: usize) -> Option<()> {
+        let reaches = |from: u32, len: u32, end| from.checked_add(len).is_some_and(|to| to <= end);
+        let is_within =
+            reaches(left, info.width(), self.width) && reaches(top, info.height(), self.height);
+        if !is_within {
+            return None;
+        }
+        let format = info.format_info();
+        for (plane, (offset, &stride)) in self.offsets.iter_mut().zip(&self.strides).enumerate() {
+            let component = component(format, plane)?;
+            let stride = usize::try_from(stride).ok()?;
+            let place = |line, pixels| {
+                let pixels = usize::try_from(line_len(format, component, pixels)?).ok()?;
+                (line as usize).checked_mul(stride)?.checked_add(pixels)
+            };
+            let line = format.scale_height(component, top);
+            *offset = offset.checked_add(place(line, left)?)?;
+            // Colours that pixels share may begin in the midst of some, and so end behind the picture.
+            let last_line = format
+                .scale_height(component, info.height())
+                .checked_sub(1)?;
+            let end = offset.checked_add(place(last_line, info.width())?)?;
+            if end > size {
+                return None;
+            }
+        }
+        Some(())
     }
 
     /// GStreamer believes all of this.
