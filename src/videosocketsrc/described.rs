@@ -136,6 +136,15 @@ impl Described {
         self.timing.set_pieces(are_pieces);
     }
 
+    /// Nothing comes any more. What was measured can still be asked for.
+    pub fn stop(&mut self) {
+        let timing = std::mem::take(&mut self.timing);
+        *self = Self {
+            timing,
+            ..Self::default()
+        };
+    }
+
     /// What the frames are, if the peer has said so.
     pub fn caps(&self) -> Option<gst::Caps> {
         self.caps.clone()
@@ -162,6 +171,17 @@ impl Described {
         }
         self.lacks_keyframe &= record.flags.contains(BufferFlags::DELTA_UNIT);
         self.lacks_keyframe
+    }
+
+    /// A frame is handed on to nobody.
+    pub fn pass_over(&mut self, record: &Buffer) {
+        self.metas.clear();
+        self.timing.pass(record);
+    }
+
+    /// A frame is handed on without the sender's times. Says whether something is missing before it.
+    pub fn follows_gap(&mut self, record: &Buffer) -> bool {
+        self.timing.pass(record)
     }
 
     /// Takes note of a record that came then.
@@ -258,6 +278,13 @@ impl Described {
         last == text
     }
 
+    /// Whether another segment than the usual one was said, which no longer holds.
+    pub fn forget_segment(&mut self) -> bool {
+        let mut said = self.said.iter();
+        let at = said.position(|(kind, ..)| *kind == RecordKind::Segment);
+        at.map(|at| self.said.remove(at)).is_some()
+    }
+
     /// Gives a frame what was said of it, but for its times.
     pub fn restore(
         &mut self,
@@ -267,7 +294,13 @@ impl Described {
         restore::buffer(buffer, record);
         for (name, data) in self.metas.drain(..) {
             let (name, data) = (name.as_str(), data.as_slice());
-            restore::meta(buffer, &Meta { name, data }, self.video.as_ref())?;
+            match restore::meta(buffer, &Meta { name, data }, self.video.as_ref()) {
+                // It may be others who have brought so many.
+                Err(error @ RestoreError::TooManyNames { .. }) => {
+                    gst::warning!(CAT, "A meta is left out: {error}");
+                }
+                restored => drop(restored?),
+            }
         }
         Ok(())
     }
@@ -284,14 +317,14 @@ impl Described {
         Some((video.clone(), self.is_read_by_metas))
     }
 
-    /// Gives a frame its times, which is handed on now.
+    /// Gives a frame its times, which is handed on now. Says whether the sender tells such times.
     pub fn stamp(
         &mut self,
         buffer: &mut gst::BufferRef,
         record: &Buffer,
         came: Arrival,
         here: &Here,
-    ) {
+    ) -> bool {
         self.settle_clock(here);
         let (now, base_time) = (here.now.nseconds(), here.base_time.nseconds());
         let timed = self.timing.frame(record, here.then(came), now, base_time);
@@ -300,10 +333,13 @@ impl Described {
         if timed.is_discontinuous {
             buffer.set_flags(gst::BufferFlags::DISCONT);
         }
-        if let Some(time) = self.timing.unix_time(record) {
+        if let Some(time) = self.timing.unix_time(record)
+            && !has_unix_time(buffer)
+        {
             let time = gst::ClockTime::from_nseconds(time);
             gst::ReferenceTimestampMeta::add(buffer, &UNIX_TIME, time, gst::ClockTime::NONE);
         }
+        !timed.lacks_times
     }
 
     /// Compares the sender's clock, as it was told last, with this side's.
@@ -390,6 +426,12 @@ impl Described {
         }
         [describe::hello(Back::default()), request].concat()
     }
+}
+
+/// A relay passes on when the frame was made, which it knows less well by its own clock.
+fn has_unix_time(buffer: &gst::BufferRef) -> bool {
+    let mut metas = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
+    metas.any(|meta| meta.reference().is_strictly_equal(&UNIX_TIME))
 }
 
 fn is_mouse_move(event: &gst::EventRef) -> bool {

@@ -73,6 +73,10 @@ pub(super) struct Run {
     pub(super) is_untyped: bool,
     /// The type of the frames, where downstream does not take it.
     pub(super) untaken_type: Option<String>,
+    /// No frame has been handed on.
+    pub(super) is_before_frames: bool,
+    /// Events that wait for the caps, or for a frame without.
+    pub(super) held_events: Vec<gst::Event>,
     /// How long the frames are by the caps that the user has set, until one is not.
     pub(super) frame_size: Option<usize>,
     /// What is still to be said by a peer that is asked.
@@ -259,6 +263,8 @@ impl BaseSrcImpl for VideoSocketSrc {
             is_discontinuous: false,
             is_untyped: settings.caps.is_none(),
             untaken_type: None,
+            is_before_frames: true,
+            held_events: Vec::new(),
             frame_size: settings
                 .caps
                 .as_deref()
@@ -294,6 +300,7 @@ impl BaseSrcImpl for VideoSocketSrc {
         }
         let undelivered = lock(&self.undelivered).take();
         drop(undelivered);
+        lock(&self.described).stop();
         *lock(&self.allocation) = None;
         if had_port {
             self.obj().notify("current-port");

@@ -69,7 +69,12 @@ impl VideoSocketSrc {
                 if frame.is_empty() {
                     match lock(&self.settings).zero_length {
                         ZeroLength::Frame => (),
-                        ZeroLength::Skip => return Ok(None),
+                        ZeroLength::Skip => {
+                            if let Some((record, _)) = receiver.announced() {
+                                lock(&self.described).pass_over(&record);
+                            }
+                            return Ok(None);
+                        }
                         ZeroLength::Eos => return Err(gst::FlowError::Eos),
                     }
                 }
@@ -137,15 +142,22 @@ impl VideoSocketSrc {
     fn pushes_lists(&self) -> bool {
         let obj = self.obj();
         let pad = obj.src_pad();
+        let (sent, due) = (pad.sticky_event::<gst::event::Segment>(0), obj.segment());
+        let is_sent = |sent: &gst::Segment| {
+            sent.applied_rate() == due.applied_rate() && sent.time() == due.time()
+        };
         obj.num_buffers() < 0
-            && pad.sticky_event::<gst::event::Segment>(0).is_some()
+            && sent.is_some_and(|event| is_sent(event.segment()))
             && batch::is_seen(pad)
     }
 
     fn read_ahead(&self, first: Frame, receiver: &mut FrameReceiver) -> (gst::BufferList, Frame) {
         let obj = self.obj();
         // As the base class does for a buffer.
-        let mut time = obj.current_running_time().filter(|_| obj.does_timestamp());
+        let run = lock(&self.run);
+        let does_timestamp = run.as_ref().is_some_and(|run| run.does_timestamp);
+        drop(run);
+        let mut time = obj.current_running_time().filter(|_| does_timestamp);
         let mut list = gst::BufferList::new_sized(BATCH);
         let buffers = list.make_mut();
         let mut last = first;
@@ -173,10 +185,12 @@ impl VideoSocketSrc {
 
     pub(super) fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
         let (mut is_discontinuous, mut is_untyped, mut other_size) = (false, false, None);
+        let mut is_first = false;
         if let Some(run) = &mut *lock(&self.run) {
             is_discontinuous = mem::take(&mut run.is_discontinuous);
             is_untyped = run.is_untyped && buffer.size() > 0;
             run.is_untyped &= !is_untyped;
+            is_first = mem::take(&mut run.is_before_frames);
             other_size = run.frame_size.take_if(|size| *size != buffer.size());
         }
         if let Some(size) = other_size {
@@ -195,6 +209,9 @@ impl VideoSocketSrc {
             if let Some(run) = &mut *lock(&self.run) {
                 run.untaken_type = untaken_type;
             }
+        }
+        if is_first {
+            self.release_events();
         }
         if is_discontinuous && let Some(buffer) = buffer.get_mut() {
             buffer.set_flags(gst::BufferFlags::DISCONT);
@@ -218,7 +235,15 @@ impl VideoSocketSrc {
             }
             None => return Err(gst::FlowError::Eos),
         }
-        lock(&self.described).connected();
+        let mut described = lock(&self.described);
+        described.connected();
+        let had_segment = described.forget_segment();
+        drop(described);
+        if had_segment {
+            let usual = gst::FormattedSegment::<gst::ClockTime>::new();
+            // Refused only where it is none.
+            let _ = self.obj().new_segment(usual.upcast_ref());
+        }
         let caps = lock(&self.settings).caps.clone();
         if let Some(run) = &mut *lock(&self.run) {
             run.is_discontinuous = true;

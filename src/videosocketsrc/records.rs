@@ -10,7 +10,7 @@ use gst_video::VideoInfo;
 use super::{
     CAT,
     described::{Effect, Here},
-    imp::{Frame, FrameReceiver, VideoSocketSrc},
+    imp::{Frame, FrameReceiver, Run, VideoSocketSrc},
     layout,
     receiving::STREAM_OVER,
     settings::Timestamps,
@@ -20,6 +20,9 @@ use crate::{
     metadata::RestoreError,
     wire::record::{Buffer, Record},
 };
+
+/// More events before the first frame go at once.
+const MAX_HELD_EVENTS: usize = 64;
 
 impl VideoSocketSrc {
     /// Does what a record says.
@@ -31,24 +34,32 @@ impl VideoSocketSrc {
             return Ok(None);
         };
         gst::log!(CAT, imp = self, "Received {record:?}");
+        if matches!(record, Record::Gap(_)) {
+            // In a pause nobody knows yet when it will be.
+            self.obj().wait_playing()?;
+        }
         let here = self.here();
         let mut described = lock(&self.described);
         let effect = described.take(&record, came, here.as_ref());
         let is_hello = matches!(record, Record::Hello(_));
+        let is_caps = matches!(record, Record::Caps(_));
         drop(described);
         if is_hello && let Some(run) = &mut *lock(&self.run) {
             run.awaits_description = false;
         }
         match effect {
             Ok(Effect::None) => (),
-            Ok(Effect::Caps(caps)) => self.take_caps(&caps)?,
+            Ok(Effect::Caps(caps)) => {
+                self.take_caps(&caps)?;
+                self.release_events();
+            }
             Ok(Effect::Event(event)) => self.push_event(event),
             Ok(Effect::Segment(segment)) => {
                 // Refused only where it is none.
                 let _ = self.obj().new_segment(segment.upcast_ref());
             }
-            // It may be others who have brought so many.
-            Err(error @ RestoreError::TooManyNames { .. }) => {
+            // It may be others who have brought so many. But without its caps nobody knows what a frame is.
+            Err(error @ RestoreError::TooManyNames { .. }) if !is_caps => {
                 gst::warning!(CAT, imp = self, "A record is left out: {error}");
             }
             Err(error) => return self.refuse(error, receiver),
@@ -95,11 +106,42 @@ impl VideoSocketSrc {
         Ok(())
     }
 
-    /// Sends an event downstream. Most need the segment before them, which the base class sends with the first buffer.
+    /// Sends an event downstream, or keeps it until that may be.
     fn push_event(&self, event: gst::Event) {
-        if event.type_() != gst::EventType::StreamStart {
-            self.ensure_segment();
+        if event.type_() == gst::EventType::StreamStart {
+            self.obj().src_pad().push_event(event);
+        } else if let Some(event) = self.hold_event(event) {
+            self.push_behind_segment(event);
         }
+    }
+
+    /// Caps may not come behind a segment, which the event would bring along. Gives back one that need not wait.
+    fn hold_event(&self, event: gst::Event) -> Option<gst::Event> {
+        let has_caps = self.obj().src_pad().has_current_caps();
+        let mut run = lock(&self.run);
+        let waits = |run: &&mut Run| {
+            !has_caps && run.is_before_frames && run.held_events.len() < MAX_HELD_EVENTS
+        };
+        match run.as_mut().filter(waits) {
+            Some(run) => run.held_events.push(event),
+            None => return Some(event),
+        }
+        None
+    }
+
+    /// The caps are there, or there will be none.
+    pub(super) fn release_events(&self) {
+        let mut run = lock(&self.run);
+        let held = run.as_mut().map(|run| mem::take(&mut run.held_events));
+        drop(run);
+        for event in held.into_iter().flatten() {
+            self.push_behind_segment(event);
+        }
+    }
+
+    /// Most events need the segment before them, which the base class sends with the first buffer.
+    fn push_behind_segment(&self, event: gst::Event) {
+        self.ensure_segment();
         self.obj().src_pad().push_event(event);
     }
 
@@ -157,6 +199,7 @@ impl VideoSocketSrc {
     ) -> Result<Option<gst::Buffer>, RestoreError> {
         let mut described = lock(&self.described);
         if described.is_undecodable(record) {
+            described.pass_over(record);
             return Ok(None);
         }
         described.restore(buffer.make_mut(), record)?;
@@ -207,40 +250,57 @@ impl VideoSocketSrc {
     /// frames that are handed on together.
     pub(super) fn stamp(&self, frame: &mut Frame, here: &mut Option<Here>) -> bool {
         let announced = frame.announced.take();
-        let (stamps, lacks_times) = match &mut *lock(&self.run) {
+        let (stamps, is_plain) = match &mut *lock(&self.run) {
             Some(run) => {
                 let stamps = announced.is_some() && run.timestamps != Timestamps::Arrival;
                 if mem::replace(&mut run.stamps, stamps) != stamps {
                     let does_timestamp = run.does_timestamp && !stamps;
                     self.obj().set_do_timestamp(does_timestamp);
                 }
-                (
-                    stamps,
-                    announced.is_none() && mem::take(&mut run.wants_times),
-                )
+                (stamps, announced.is_none() && run.wants_times)
             }
             None => return false,
         };
-        if lacks_times {
+        if is_plain {
             self.warn_of_arrival_times();
         }
-        if here.is_none() && stamps {
+        let Some((record, came)) = announced else {
+            return false;
+        };
+        if !stamps {
+            if lock(&self.described).follows_gap(&record) {
+                frame.buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
+            }
+            return false;
+        }
+        if here.is_none() {
             *here = self.here();
         }
-        let (Some((record, came)), Some(here)) = (announced.filter(|_| stamps), here) else {
+        let Some(here) = here else {
             return false;
         };
         let buffer = frame.buffer.make_mut();
-        lock(&self.described).stamp(buffer, &record, came, here);
+        let has_times = lock(&self.described).stamp(buffer, &record, came, here);
+        if !has_times {
+            self.warn_of_arrival_times();
+        }
         true
     }
 
+    /// Once, where the user has asked for others.
     fn warn_of_arrival_times(&self) {
+        let mut run = lock(&self.run);
+        let is_asked = run.as_mut().map(|run| mem::take(&mut run.wants_times));
+        drop(run);
+        if is_asked != Some(true) {
+            return;
+        }
         gst::element_imp_warning!(
             self,
             gst::StreamError::Format,
             ("The frames come without the sender's times, which timestamps=sender asks for: they have those of \
-                 their arrival. The sender is to be a videosocketsink that is asked by metadata=request")
+                 their arrival. The sender is to be a videosocketsink that is asked by metadata=request, and its \
+                 buffers are to have times")
         );
     }
 

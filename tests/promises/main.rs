@@ -18,6 +18,7 @@ mod batches;
 mod changes;
 mod decoder_settings;
 mod described;
+mod described_frames;
 mod described_peers;
 mod edges;
 mod faults;

@@ -56,6 +56,8 @@ pub struct Timing {
     last: Option<Last>,
     /// Frames are pieces of pictures.
     are_pieces: bool,
+    /// A frame of this connection had a time.
+    has_times: bool,
     last_sequence: Option<u16>,
     last_way: Option<i64>,
     is_discontinuous: bool,
@@ -122,6 +124,8 @@ pub struct Timed {
     /// Something is missing before it, or the times jump, which they do between pictures. What the sender flags is
     /// not among that.
     pub is_discontinuous: bool,
+    /// They are those of its arrival: the sender has told its clock, and not one time.
+    pub lacks_times: bool,
 }
 
 /// When something was read.
@@ -180,6 +184,7 @@ impl Timing {
     pub fn connected(&mut self) {
         self.sender = None;
         self.clocks = Clocks::Different;
+        self.has_times = false;
         self.last_sequence = None;
         self.last_way = None;
         if let Some(last) = &mut self.last {
@@ -280,16 +285,30 @@ impl Timing {
         let here = self.here(now, base_time);
         let picture = self.picture(buffer);
         let follows_gap = self.follows_gap(buffer);
-        let (pts, dts) = match self.sender {
-            None => self.arrival_times(here),
-            Some(_) => self.sender_times(buffer, picture, here),
+        self.has_times |= buffer.pts.or(buffer.dts).is_some();
+        let lacks_times = self.sender.is_some() && self.lacks_times(buffer);
+        let (pts, dts) = if self.sender.is_none() || lacks_times {
+            self.arrival_times(here)
+        } else {
+            self.sender_times(buffer, picture, here)
         };
         let jumps = picture.is_none() && mem::take(&mut self.is_discontinuous);
         Timed {
             pts: pts.map(to_unsigned),
             dts: dts.map(to_unsigned),
             is_discontinuous: follows_gap || jumps,
+            lacks_times,
         }
+    }
+
+    /// Whether frames of the sender have no times at all. Headers have none, and of a picture's pieces some.
+    fn lacks_times(&self, buffer: &Buffer) -> bool {
+        !self.has_times && !self.are_pieces && !buffer.flags.contains(BufferFlags::HEADER)
+    }
+
+    /// A frame that is given no times here, or to nobody. Says whether something is missing before it.
+    pub fn pass(&mut self, buffer: &Buffer) -> bool {
+        self.follows_gap(buffer)
     }
 
     /// What became of the time of the picture of which a frame is a later piece.
