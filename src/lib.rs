@@ -45,6 +45,7 @@ compile_error!(
 
 use gst::glib;
 
+mod asked;
 #[cfg(not(fuzzing))]
 mod fanout;
 #[cfg(fuzzing)]

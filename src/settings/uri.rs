@@ -42,7 +42,14 @@ pub fn apply<S: Settings>(uri: &str, settings: &mut S) -> Result<(), String> {
                 .map_err(|reason| explained(format!("cannot be used: {reason}")))?;
         }
     }
-    settings.common_mut().refused.clear();
+    let is_set = |name: &str| {
+        let mut set = changes.iter().map(|(property, _)| property.spec.name());
+        name == "uri" || set.any(|other| other == name)
+    };
+    settings
+        .common_mut()
+        .refused
+        .retain(|(name, _)| !is_set(name));
     Ok(())
 }
 

@@ -50,7 +50,7 @@ pub(super) struct Run {
     endpoint: Arc<Endpoint<SentBuffer>>,
     pub(super) reporter: Arc<Reporter>,
     /// As they were at the start; what may be changed since is read anew.
-    settings: SinkSettings,
+    pub(super) settings: SinkSettings,
 }
 
 pub(super) fn register_types() {
@@ -178,8 +178,9 @@ impl ElementImpl for VideoSocketSink {
     }
 
     fn set_clock(&self, clock: Option<&gst::Clock>) -> bool {
+        let is_taken = self.parent_set_clock(clock);
         self.clock_may_be_other.store(true, Relaxed);
-        self.parent_set_clock(clock)
+        is_taken
     }
 
     fn send_event(&self, event: gst::Event) -> bool {
@@ -259,7 +260,7 @@ impl BaseSinkImpl for VideoSocketSink {
             }
             Err(error) => Err(self.refuse(error)),
         };
-        self.keep_memory(frames);
+        self.after_buffers(frames);
         result
     }
 
@@ -284,7 +285,7 @@ impl BaseSinkImpl for VideoSocketSink {
             Some(newest) => self.send(&endpoint, &mut frames, newest),
             None => Ok(gst::FlowSuccess::Ok),
         };
-        self.keep_memory(frames);
+        self.after_buffers(frames);
         match refused {
             Some(error) if sent.is_ok() => Err(self.refuse(error)),
             _ => sent,
@@ -327,7 +328,7 @@ impl BaseSinkImpl for VideoSocketSink {
                 let segment = segment.segment();
                 lock(&self.stream).segment = segment.downcast_ref().cloned();
             }
-            gst::EventView::StreamStart(_) => lock(&self.stream).is_live = None,
+            gst::EventView::StreamStart(_) => lock(&self.stream).liveness.ask_again(),
             gst::EventView::Eos(_) if !self.finish(&event) => return false,
             gst::EventView::FlushStop(_) => {
                 if let Some(endpoint) = self.running_endpoint() {
@@ -447,12 +448,13 @@ impl VideoSocketSink {
     pub(super) fn update_flow(&self) {
         // What is read must not be older than what another thread puts into force meanwhile.
         if let Some(run) = &*lock(&self.run) {
-            let is_live = lock(&self.stream).is_live.unwrap_or(false);
+            let is_live = lock(&self.stream).liveness.is_live();
             let flow = lock(&self.settings).flow(is_live);
             let at_start = run.settings.flow(is_live);
             run.endpoint.set_flow(Flow {
                 lockstep: at_start.lockstep,
                 timeout: at_start.timeout,
+                metadata: at_start.metadata,
                 ..flow
             });
         }

@@ -88,6 +88,7 @@ use once_cell::sync::Lazy;
 mod decoder_settings;
 mod describing;
 mod imp;
+mod liveness;
 mod pieces;
 mod preroll;
 mod reporter;

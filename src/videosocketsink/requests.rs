@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What peers ask for.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::prelude::*;
 
-use super::{CAT, imp::VideoSocketSink, settings::AcceptEvents};
+use super::{CAT, imp::VideoSocketSink, settings::AcceptEvents, stream::KEYFRAME_INTERVAL};
 use crate::{lock::lock, metadata::restore, transport::Request};
-
-/// Keyframes cost bandwidth; clients that come one by one share one.
-const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 
 impl VideoSocketSink {
     /// Passes on upstream what a peer asks for, as far as that is wanted.
     pub(super) fn take_request(&self, request: &Request) {
-        let accepted = lock(&self.settings).accept_events;
+        let run = lock(&self.run);
+        let accepted = run.as_ref().map(|run| run.settings.accept_events);
+        drop(run);
+        let accepted = accepted.unwrap_or(AcceptEvents::empty());
         let num_clients = || {
             self.running_endpoint()
                 .map_or(0, |endpoint| endpoint.num_clients())
@@ -45,15 +45,18 @@ impl VideoSocketSink {
         }
     }
 
+    /// At once, or with a later frame where one was asked for a moment ago.
     pub(super) fn request_keyframe(&self) {
         let mut stream = lock(&self.stream);
-        let is_recent = stream
-            .keyframe_requested
-            .is_some_and(|at| at.elapsed() < KEYFRAME_REQUEST_INTERVAL);
-        if is_recent {
-            return;
+        let asks = stream.keyframe.ask(KEYFRAME_INTERVAL, Instant::now());
+        drop(stream);
+        if asks {
+            self.push_keyframe_request();
         }
-        stream.keyframe_requested = Some(Instant::now());
+    }
+
+    pub(super) fn push_keyframe_request(&self) {
+        let mut stream = lock(&self.stream);
         stream.keyframes_requested += 1;
         let count = stream.keyframes_requested;
         drop(stream);

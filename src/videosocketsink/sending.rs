@@ -59,9 +59,11 @@ impl VideoSocketSink {
     ) -> Result<(Arc<Endpoint<SentBuffer>>, MutexGuard<'_, Stream>), gst::FlowError> {
         let mut stream = lock(&self.stream);
         let endpoint = stream.endpoint.clone().ok_or(gst::FlowError::Flushing)?;
-        if stream.is_live.is_none() {
-            stream.is_live = Some(self.upstream_is_live());
+        if stream.liveness.is_due() {
             drop(stream);
+            // Out of the lock: who answers may set a property.
+            let is_live = self.upstream_is_live();
+            lock(&self.stream).liveness.answer(is_live);
             self.update_flow();
             stream = lock(&self.stream);
         }
@@ -74,15 +76,21 @@ impl VideoSocketSink {
         gst::FlowError::Error
     }
 
-    /// Frames that were not sent are lost; what they were kept in is not.
-    pub(super) fn keep_memory(&self, mut frames: VecDeque<Frame<SentBuffer>>) {
+    /// Frames that were not sent are lost; what they were kept in is not. A keyframe that is due is asked for.
+    pub(super) fn after_buffers(&self, mut frames: VecDeque<Frame<SentBuffer>>) {
         frames.clear();
-        lock(&self.stream).frames = frames;
+        let mut stream = lock(&self.stream);
+        stream.frames = frames;
+        let asks = stream.asks_for_due_keyframe();
+        drop(stream);
+        if asks {
+            self.push_keyframe_request();
+        }
     }
 
     /// What holds from now on, for those who understand it.
     pub(super) fn describe(&self, stream: &mut Stream) -> Description {
-        let is_paced = stream.is_live == Some(true);
+        let is_paced = stream.liveness.is_live();
         let describing = &mut stream.describing;
         describing.update_clock(&self.obj(), is_paced, true);
         describing.description()
@@ -94,7 +102,7 @@ impl VideoSocketSink {
             return News::None;
         }
         let may_be_other = self.clock_may_be_other.swap(false, Relaxed);
-        let is_paced = stream.is_live == Some(true);
+        let is_paced = stream.liveness.is_live();
         let describing = &mut stream.describing;
         if describing.update_clock(&self.obj(), is_paced, may_be_other) {
             return News::Description(describing.description());
@@ -129,7 +137,7 @@ impl VideoSocketSink {
         if sent.dropped > 0 {
             let stream = lock(&self.stream);
             let segment = stream.segment.clone().unwrap_or_default();
-            let is_live = stream.is_live == Some(true);
+            let is_live = stream.liveness.is_live();
             drop(stream);
             messages::post_dropped(&*self.obj(), newest, &segment, is_live, endpoint.totals());
         }
@@ -168,8 +176,10 @@ impl VideoSocketSink {
         }
     }
 
-    fn upstream_is_live(&self) -> bool {
+    /// None where nobody answers, as before upstream is negotiated.
+    fn upstream_is_live(&self) -> Option<bool> {
         let mut query = gst::query::Latency::new();
-        self.obj().sink_pad().peer_query(&mut query) && query.result().0
+        let is_answered = self.obj().sink_pad().peer_query(&mut query);
+        is_answered.then(|| query.result().0)
     }
 }

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The stream as the streaming thread sees it: buffers become frames.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{describing::Describing, pieces::Pieces};
+use super::{describing::Describing, liveness::Liveness, pieces::Pieces};
 use crate::{
+    asked::Asked,
     fanout::{self, Description, Frame, Lead, Piece},
     frames::{SentBuffer, Unreadable},
     metadata::describe,
     transport::Endpoint,
     wire::{HeaderFormat, LengthError},
 };
+
+/// Keyframes cost bandwidth; clients that come one by one share one.
+pub const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the streaming thread knows of the stream.
 #[derive(Default)]
@@ -23,8 +31,7 @@ pub struct Stream {
     /// To whom it is described.
     pub metadata: fanout::Metadata,
     pub segment: Option<gst::FormattedSegment<gst::ClockTime>>,
-    /// Whether upstream is live; asked once.
-    pub is_live: Option<bool>,
+    pub liveness: Liveness,
     pub headers: Vec<gst::Buffer>,
     /// How frames make up pictures.
     pub pieces: Pieces,
@@ -32,7 +39,8 @@ pub struct Stream {
     pub describing: Describing,
     /// The buffer that was sent before it was due.
     pub sent_ahead: Option<gst::Buffer>,
-    pub keyframe_requested: Option<Instant>,
+    /// Due for as long as none has come.
+    pub keyframe: Asked,
     pub keyframes_requested: u32,
     /// Kept for its memory.
     pub frames: VecDeque<Frame<SentBuffer>>,
@@ -52,7 +60,14 @@ impl Stream {
             None
         };
         let frame = self.frame(buffer, lead)?;
+        self.keyframe.is_due &= !frame.keyframe;
         Ok(Frame { piece, ..frame })
+    }
+
+    /// Whether it is time to ask for a keyframe that was asked for too early.
+    pub fn asks_for_due_keyframe(&mut self) -> bool {
+        // Most often there is none, and the time need not be known.
+        self.keyframe.is_due && self.keyframe.ask(KEYFRAME_INTERVAL, Instant::now())
     }
 
     /// Whether anybody may be told what the frames are.

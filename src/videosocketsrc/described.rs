@@ -11,6 +11,7 @@ use super::{
     timing::{ReadAt, Timing, TimingStats},
 };
 use crate::{
+    asked::Asked,
     metadata::{RestoreError, clock, comes_in_pieces, describe, raw_video, restore},
     transport::Arrival,
     wire::record::{Back, Buffer, BufferFlags, Clock, Meta, Record, RecordKind, Scope, Upstream},
@@ -64,14 +65,6 @@ pub struct Described {
     keyframe: Asked,
     qos: Asked,
     navigation: Asked,
-}
-
-/// When something was asked for.
-#[derive(Default)]
-struct Asked {
-    at: Option<Instant>,
-    /// Again since, which was too early.
-    is_due: bool,
 }
 
 /// What is to be done because of a record.
@@ -409,8 +402,8 @@ impl Described {
 
     /// A keyframe that was asked for too early, as a record.
     pub fn due_keyframe(&mut self) -> Option<Vec<u8>> {
-        let is_due = self.keyframe.is_due && self.back.is_some_and(|back| back.keyframe);
-        if !is_due || !self.keyframe.ask(KEYFRAME_INTERVAL, Instant::now()) {
+        let is_taken = self.back.is_some_and(|back| back.keyframe);
+        if !is_taken || !self.keyframe.ask_if_due(KEYFRAME_INTERVAL, Instant::now()) {
             return None;
         }
         let request = Upstream::Keyframe { all_headers: true };
@@ -438,20 +431,6 @@ fn is_mouse_move(event: &gst::EventRef) -> bool {
     let structure = event.structure();
     let kind = structure.and_then(|structure| structure.get::<&str>("event").ok());
     kind == Some("mouse-move")
-}
-
-impl Asked {
-    /// Whether it is time to ask.
-    fn ask(&mut self, interval: Duration, now: Instant) -> bool {
-        let is_early = self
-            .at
-            .is_some_and(|at| now.saturating_duration_since(at) < interval);
-        self.is_due = is_early;
-        if !is_early {
-            self.at = Some(now);
-        }
-        !is_early
-    }
 }
 
 impl Here {

@@ -81,6 +81,9 @@ pub(super) struct Run {
     pub(super) frame_size: Option<usize>,
     /// What is still to be said by a peer that is asked.
     pub(super) awaits_description: bool,
+    /// What the user allows.
+    pub(super) caps: Option<gst::Caps>,
+    pub(super) metadata: Metadata,
     pub(super) timestamps: Timestamps,
     /// The user has asked for the sender's times, and nobody has said that there are none.
     pub(super) wants_times: bool,
@@ -270,6 +273,8 @@ impl BaseSrcImpl for VideoSocketSrc {
                 .as_deref()
                 .and_then(allocation::raw_frame_size),
             awaits_description: settings.metadata == Metadata::Request,
+            caps: settings.caps.clone(),
+            metadata: settings.metadata,
             timestamps: settings.timestamps,
             wants_times: settings.timestamps == Timestamps::Sender,
             does_timestamp: obj.does_timestamp(),
@@ -314,7 +319,10 @@ impl BaseSrcImpl for VideoSocketSrc {
     }
 
     fn caps(&self, filter: Option<&gst::Caps>) -> Option<gst::Caps> {
-        let wanted = lock(&self.settings).caps.clone();
+        let run = lock(&self.run);
+        let wanted = run.as_ref().map(|run| run.caps.clone());
+        drop(run);
+        let wanted = wanted.unwrap_or_else(|| lock(&self.settings).caps.clone());
         // Of what the user allows the peer has said which it is: the base class is not to go back to less.
         let caps = wanted.map(|wanted| lock(&self.described).caps().unwrap_or(wanted));
         let caps = caps.unwrap_or_else(gst::Caps::new_any);

@@ -244,12 +244,11 @@ impl VideoSocketSrc {
             // Refused only where it is none.
             let _ = self.obj().new_segment(usual.upcast_ref());
         }
-        let caps = lock(&self.settings).caps.clone();
         if let Some(run) = &mut *lock(&self.run) {
             run.is_discontinuous = true;
-            run.is_untyped = caps.is_none();
-            run.awaits_description = lock(&self.settings).metadata == Metadata::Request;
-            run.frame_size = caps.as_deref().and_then(allocation::raw_frame_size);
+            run.is_untyped = run.caps.is_none();
+            run.awaits_description = run.metadata == Metadata::Request;
+            run.frame_size = run.caps.as_deref().and_then(allocation::raw_frame_size);
         }
         Ok(())
     }

@@ -71,10 +71,11 @@ impl VideoSocketSrc {
     fn take_caps(&self, caps: &gst::Caps) -> Result<(), gst::FlowError> {
         let obj = self.obj();
         let pad = obj.src_pad();
-        let wanted = lock(&self.settings).caps.clone();
+        let mut wanted = None;
         if let Some(run) = &mut *lock(&self.run) {
             run.is_untyped = false;
             run.frame_size = None;
+            wanted = run.caps.clone();
         }
         if let Some(wanted) = wanted.filter(|wanted| !caps.is_subset(wanted)) {
             gst::element_imp_error!(

@@ -473,3 +473,110 @@ fn times_that_are_asked_for_and_not_there_are_warned_of_once() {
         source.expect_no_warning();
     }
 }
+
+/// The flags of the clocks that come before a frame. The first says that the stream comes as it is made.
+fn clock_flags(peer: &Peer) -> Vec<u16> {
+    let mut flags = Vec::new();
+    loop {
+        match read(peer) {
+            (' ', _) => return flags,
+            ('K', clock) => flags.push(u16::from_be_bytes([clock[32], clock[33]]) & 1),
+            _ => (),
+        }
+    }
+}
+
+fn tag(title: &str) -> gst::Event {
+    let mut tags = gst::TagList::new();
+    let list = tags.get_mut().unwrap();
+    list.add::<gst::tags::Title>(&title, gst::TagMergeMode::Replace);
+    gst::event::Tag::new(tags)
+}
+
+#[test]
+fn another_stream_of_a_camera_is_as_live_as_the_one_before() {
+    let sink = Sender::live("mode=listen port=0 metadata=on");
+    let peer = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    sink.push(b"hello");
+    clock_flags(&peer);
+    sink.push_event(gst::event::StreamStart::new("another"));
+    sink.push_event(tag("another"));
+    sink.push(b"hello");
+    let flags = clock_flags(&peer);
+    assert!(!flags.contains(&0), "{flags:?}");
+}
+
+#[test]
+fn upstream_that_does_not_know_yet_whether_it_is_live_is_asked_again() {
+    let sink = Sender::new("mode=listen port=0 metadata=on");
+    let feed = sink.sink.static_pad("sink").unwrap().peer().unwrap();
+    let not_yet = feed.add_probe(gst::PadProbeType::QUERY_UPSTREAM, |_, info| {
+        match info.query_mut().map(|query| query.type_()) {
+            Some(gst::QueryType::Latency) => gst::PadProbeReturn::Drop,
+            _ => gst::PadProbeReturn::Ok,
+        }
+    });
+    sink.start();
+    let peer = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    sink.push(b"hello");
+    clock_flags(&peer);
+    feed.remove_probe(not_yet.unwrap());
+    feed.add_probe(gst::PadProbeType::QUERY_UPSTREAM, |_, info| {
+        if let Some(query) = info.query_mut()
+            && let gst::QueryViewMut::Latency(latency) = query.view_mut()
+        {
+            latency.set(true, gst::ClockTime::ZERO, gst::ClockTime::NONE);
+            return gst::PadProbeReturn::Handled;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    sink.push(b"hello");
+    assert_eq!(clock_flags(&peer).last(), Some(&1));
+}
+
+#[test]
+fn upstream_may_set_properties_while_it_is_asked_whether_it_is_live() {
+    let sink = Sender::new("mode=listen port=0 wait-for-connection=false");
+    let (element, feed) = (
+        sink.sink.clone(),
+        sink.sink.static_pad("sink").unwrap().peer().unwrap(),
+    );
+    feed.add_probe(gst::PadProbeType::QUERY_UPSTREAM, move |_, _| {
+        element.set_property("max-clients", 3_u32);
+        gst::PadProbeReturn::Ok
+    });
+    sink.start();
+    sink.push(b"hello");
+    assert_eq!(number(&sink.sink, "max-clients"), 3);
+}
+
+#[test]
+fn what_is_set_for_the_next_start_changes_nothing_before_it() {
+    let sink = Sender::playing("mode=listen port=0 metadata=off");
+    sink.sink.set_property_from_str("metadata", "on");
+    sink.sink.set_property("max-clients", 1_u32);
+    let peer = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    sink.push(b"hello");
+    assert_eq!(peer.receive_frame(), b"hello");
+
+    let sink = Sender::playing("mode=listen port=0 request-keyframes=false");
+    sink.sink.set_property_from_str("accept-events", "qos");
+    let peer = Peer::connect(sink.port());
+    peer.send(HELLO);
+    assert_eq!(letters(&peer, 2), "HI");
+    peer.send(&record(b'U', b"keyframe all-headers=1"));
+    sink.expect_keyframe_request();
+
+    let source = Receiver::playing("mode=listen port=0 caps=video/x-test");
+    source
+        .source
+        .set_property("caps", "video/x-other".parse::<gst::Caps>().unwrap());
+    let peer = Peer::connect(source.port());
+    peer.send(HELLO);
+    peer.send(&record(b'C', b"video/x-test, width=(int)1"));
+    peer.send_frame(b"hello");
+    assert_eq!(source.frame(), b"hello");
+}
