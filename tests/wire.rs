@@ -356,8 +356,13 @@ fn in_words(record: &Record<'_>) -> String {
             event.text.as_str()
         ),
         Record::End => String::new(),
-        Record::Upstream(Upstream::Keyframe { all_headers }) => {
-            format!("keyframe all-headers={}", u8::from(*all_headers))
+        Record::Upstream(Upstream::Keyframe {
+            all_headers,
+            running_time,
+        }) => {
+            let time = running_time.map(|time| format!(" running-time={time}"));
+            let time = time.unwrap_or_default();
+            format!("keyframe all-headers={}{time}", u8::from(*all_headers))
         }
         Record::Upstream(Upstream::Qos(qos)) => format!(
             "qos kind={} proportion={} difference={} time={}",

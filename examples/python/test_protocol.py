@@ -148,7 +148,10 @@ WORDS = {
     records.Gap: lambda it: [f"time={it.time} duration={text(it.duration)}"],
     records.Event: lambda it: [f"sticky={it.is_sticky:d} event={it.text}"],
     records.End: lambda it: [],
-    records.Keyframe: lambda it: [f"keyframe all-headers={it.all_headers:d}"],
+    records.Keyframe: lambda it: [
+        f"keyframe all-headers={it.all_headers:d}",
+        *([] if it.running_time is None else [f"running-time={it.running_time}"]),
+    ],
     records.Qos: lambda it: [
         f"qos kind={it.kind} proportion={text(it.proportion)} difference={it.difference}",
         f"time={it.time}",

@@ -38,9 +38,13 @@ pub fn describe(
             })
         }
         gst::EventView::CustomUpstream(_) if event.has_name(FORCE_KEY_UNIT) => {
-            let request = UpstreamForceKeyUnitEvent::parse(event);
-            let all_headers = request.is_ok_and(|request| request.all_headers);
-            put(Record::Upstream(Upstream::Keyframe { all_headers }), out)
+            let request = UpstreamForceKeyUnitEvent::parse(event).ok();
+            let time = request.as_ref().and_then(|request| request.running_time);
+            let request = Upstream::Keyframe {
+                all_headers: request.is_some_and(|request| request.all_headers),
+                running_time: time.and_then(to_sender).map(gst::ClockTime::nseconds),
+            };
+            put(Record::Upstream(request), out)
         }
         _ => false,
     }
@@ -68,11 +72,14 @@ fn describe_qos(
 /// The event that asks upstream for what a peer asks for; none where this side does not know it.
 pub fn restore(request: &Upstream<'_>) -> Result<Option<gst::Event>, RestoreError> {
     Ok(match *request {
-        Upstream::Keyframe { all_headers } => Some(
-            UpstreamForceKeyUnitEvent::builder()
-                .all_headers(all_headers)
-                .build(),
-        ),
+        Upstream::Keyframe {
+            all_headers,
+            running_time,
+        } => {
+            let time = running_time.map(gst::ClockTime::from_nseconds);
+            let event = UpstreamForceKeyUnitEvent::builder().all_headers(all_headers);
+            Some(event.running_time(time).build())
+        }
         Upstream::Qos(qos) => Some(restore_qos(qos)),
         Upstream::Navigation(text) => restore_navigation(text)?,
         Upstream::Other => None,

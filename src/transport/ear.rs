@@ -182,7 +182,10 @@ mod tests {
         let now = Instant::now();
         let mut ear = Ear::new();
         hear(&mut ear, HELLO, now);
-        let all_headers = Heard::Request(Request::Keyframe { all_headers: true });
+        let all_headers = Heard::Request(Request::Keyframe {
+            all_headers: true,
+            running_time: None,
+        });
         assert_eq!(
             hear(&mut ear, b"U0000022keyframe all-headers=1", now),
             all_headers

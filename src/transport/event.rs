@@ -62,6 +62,8 @@ pub enum Request {
     Keyframe {
         /// The stream's headers as well.
         all_headers: bool,
+        /// From when on, if not at once.
+        running_time: Option<u64>,
     },
     /// Another rate.
     Qos(Qos),
@@ -72,7 +74,13 @@ pub enum Request {
 impl Request {
     pub(super) fn new(upstream: Upstream<'_>) -> Option<Self> {
         Some(match upstream {
-            Upstream::Keyframe { all_headers } => Self::Keyframe { all_headers },
+            Upstream::Keyframe {
+                all_headers,
+                running_time,
+            } => Self::Keyframe {
+                all_headers,
+                running_time,
+            },
             Upstream::Qos(qos) => Self::Qos(qos),
             Upstream::Navigation(text) => Self::Navigation(text.as_str().into()),
             Upstream::Other => return None,
@@ -82,8 +90,12 @@ impl Request {
     /// As a record has it.
     pub fn record(&self) -> Option<Upstream<'_>> {
         Some(match self {
-            Self::Keyframe { all_headers } => Upstream::Keyframe {
+            Self::Keyframe {
+                all_headers,
+                running_time,
+            } => Upstream::Keyframe {
                 all_headers: *all_headers,
+                running_time: *running_time,
             },
             Self::Qos(qos) => Upstream::Qos(*qos),
             Self::Navigation(text) => {

@@ -21,8 +21,9 @@ impl VideoSocketSink {
                 .map_or(0, |endpoint| endpoint.num_clients())
         };
         match request {
-            Request::Keyframe { .. } if accepted.contains(AcceptEvents::KEYFRAME) => {
-                self.request_keyframe();
+            Request::Keyframe { running_time, .. } if accepted.contains(AcceptEvents::KEYFRAME) => {
+                let time = running_time.map(gst::ClockTime::from_nseconds);
+                self.request_keyframe_at(time);
             }
             // It is about the whole stream, so that it is for one alone to say.
             Request::Qos(_) if accepted.contains(AcceptEvents::QOS) && num_clients() == 1 => {
@@ -45,17 +46,30 @@ impl VideoSocketSink {
         }
     }
 
+    /// From a time on, which upstream may have to wait for. Of those too, one a second.
+    fn request_keyframe_at(&self, time: Option<gst::ClockTime>) {
+        let mut stream = lock(&self.stream);
+        let (interval, now) = (KEYFRAME_INTERVAL, Instant::now());
+        let waits = time.is_some() && stream.later_keyframe.ask(interval, now);
+        drop(stream);
+        if waits {
+            self.push_keyframe_request(time);
+        } else {
+            self.request_keyframe();
+        }
+    }
+
     /// At once, or with a later frame where one was asked for a moment ago.
     pub(super) fn request_keyframe(&self) {
         let mut stream = lock(&self.stream);
         let asks = stream.keyframe.ask(KEYFRAME_INTERVAL, Instant::now());
         drop(stream);
         if asks {
-            self.push_keyframe_request();
+            self.push_keyframe_request(None);
         }
     }
 
-    pub(super) fn push_keyframe_request(&self) {
+    pub(super) fn push_keyframe_request(&self, time: Option<gst::ClockTime>) {
         let mut stream = lock(&self.stream);
         stream.keyframes_requested += 1;
         let count = stream.keyframes_requested;
@@ -66,7 +80,7 @@ impl VideoSocketSink {
             "A client waits for a keyframe: asking upstream"
         );
         let structure = gst::Structure::builder("GstForceKeyUnit")
-            .field("running-time", gst::ClockTime::NONE)
+            .field("running-time", time)
             .field("all-headers", true)
             .field("count", count)
             .build();

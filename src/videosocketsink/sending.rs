@@ -84,7 +84,7 @@ impl VideoSocketSink {
         let asks = stream.asks_for_due_keyframe();
         drop(stream);
         if asks {
-            self.push_keyframe_request();
+            self.push_keyframe_request(None);
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Stream {
     pub sent_ahead: Option<gst::Buffer>,
     /// Due for as long as none has come.
     pub keyframe: Asked,
+    /// One from a time on.
+    pub later_keyframe: Asked,
     pub keyframes_requested: u32,
     /// Kept for its memory.
     pub frames: VecDeque<Frame<SentBuffer>>,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gst_video::{VideoInfo, VideoMeta};
+use gst_video::{UpstreamForceKeyUnitEvent, VideoInfo, VideoMeta};
 use once_cell::sync::Lazy;
 
 use super::{
@@ -63,6 +63,8 @@ pub struct Described {
     /// What was said last of what is said again to each who comes, each with its letter and its beginning.
     said: Vec<(RecordKind, String, String)>,
     keyframe: Asked,
+    /// One from a time on.
+    later_keyframe: Asked,
     qos: Asked,
     navigation: Asked,
 }
@@ -381,6 +383,9 @@ impl Described {
             gst::EventType::Navigation => {
                 (back.navigation, &mut self.navigation, NAVIGATION_INTERVAL)
             }
+            _ if has_running_time(event) => {
+                (back.keyframe, &mut self.later_keyframe, KEYFRAME_INTERVAL)
+            }
             _ => (back.keyframe, &mut self.keyframe, KEYFRAME_INTERVAL),
         };
         let timing = &self.timing;
@@ -406,7 +411,10 @@ impl Described {
         if !is_taken || !self.keyframe.ask_if_due(KEYFRAME_INTERVAL, Instant::now()) {
             return None;
         }
-        let request = Upstream::Keyframe { all_headers: true };
+        let request = Upstream::Keyframe {
+            all_headers: true,
+            running_time: None,
+        };
         let mut record = Vec::new();
         Record::Upstream(request).encode(&mut record).ok()?;
         Some(self.behind_hello(record))
@@ -425,6 +433,11 @@ impl Described {
 fn has_unix_time(buffer: &gst::BufferRef) -> bool {
     let mut metas = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
     metas.any(|meta| meta.reference().is_strictly_equal(&UNIX_TIME))
+}
+
+fn has_running_time(event: &gst::EventRef) -> bool {
+    let request = UpstreamForceKeyUnitEvent::parse(event);
+    request.is_ok_and(|request| request.running_time.is_some())
 }
 
 fn is_mouse_move(event: &gst::EventRef) -> bool {

@@ -4,15 +4,14 @@
 use std::sync::{Arc, Mutex};
 
 use gst::prelude::*;
-use gst_video::VideoCropMeta;
+use gst_video::{UpstreamForceKeyUnitEvent, VideoCropMeta};
 use gstvideosocket::wire::{
     StructureText,
     record::{Buffer, BufferFlags, Clock, Gap, Meta, Record, Scope, Segment, Tags},
 };
 
+use super::described_peers::{HELLO, read};
 use crate::support::*;
-
-const HELLO: &[u8] = b"H0000014videosocket 1\n";
 
 /// Appends a record.
 fn say(bytes: &mut Vec<u8>, record: Record<'_>) {
@@ -206,16 +205,16 @@ fn a_gap_that_comes_in_a_pause_is_told_when_that_is_over() {
     peer.send(&said(&[clock(true), numbered(0)]));
     peer.send_frame(b"frame");
     source.frame();
+    let caps = StructureText::new(b"video/x-test", 64).unwrap();
+    peer.send(&said(&[Record::Caps(caps)]));
+    // It waits for what comes next, also in a pause.
+    source.await_caps();
     source.pause();
     let gap = Gap {
         time: 0,
         duration: Some(1),
     };
-    let caps = StructureText::new(b"video/x-test", 64).unwrap();
-    peer.send(&said(&[Record::Caps(caps)]));
     peer.send(&said(&[Record::Gap(gap)]).repeat(500));
-    // It reads on, and has come to the gaps.
-    source.await_caps();
     peer.send(&said(&[numbered(1)]));
     peer.send_frame(b"frame");
     source.play();
@@ -323,4 +322,46 @@ fn a_source_that_was_stopped_knows_nothing_of_its_last_peer() {
     source.source.set_property("caps", &other);
     let pad = source.source.static_pad("src").unwrap();
     assert_eq!(pad.query_caps(None), other);
+}
+
+#[test]
+fn a_keyframe_that_is_wanted_at_a_time_is_asked_for_by_the_senders_time() {
+    let source = Receiver::playing("mode=listen port=0");
+    let peer = Peer::connect(source.port());
+    peer.send(b"H0000028videosocket 1\nback keyframe\n");
+    let five_seconds = Record::Buffer(Buffer {
+        pts: Some(5_000_000_000),
+        ..Buffer::default()
+    });
+    peer.send(&said(&[clock(false), five_seconds]));
+    peer.send_frame(b"frame");
+    let shown = source.buffer().pts().unwrap();
+    let later = UpstreamForceKeyUnitEvent::builder()
+        .running_time(shown + 2 * gst::ClockTime::SECOND)
+        .all_headers(true)
+        .build();
+    assert!(source.source.static_pad("src").unwrap().send_event(later));
+    assert_eq!(read(&peer).0, 'H');
+    let request = b"keyframe all-headers=1 running-time=7000000000";
+    assert_eq!(read(&peer), ('U', request.to_vec()));
+}
+
+#[test]
+fn a_keyframe_that_a_peer_wants_at_a_time_is_asked_for_at_that_time() {
+    let sink = Sender::playing("mode=listen port=0 request-keyframes=false");
+    let peer = Peer::connect(sink.port());
+    peer.send(HELLO);
+    for request in [
+        &b"U0000032keyframe running-time=7000000000"[..],
+        b"U0000008keyframe",
+    ] {
+        peer.send(request);
+    }
+    let times = [0; 2].map(|_| {
+        let event = sink.expect_upstream(|event| event.type_() == gst::EventType::CustomUpstream);
+        UpstreamForceKeyUnitEvent::parse(&event)
+            .unwrap()
+            .running_time
+    });
+    assert_eq!(times, [Some(7 * gst::ClockTime::SECOND), None]);
 }

@@ -5,7 +5,7 @@ use crate::support::*;
 use gst::prelude::*;
 use std::io::Write as _;
 
-const HELLO: &[u8] = b"H0000014videosocket 1\n";
+pub const HELLO: &[u8] = b"H0000014videosocket 1\n";
 
 fn record(letter: u8, payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::new();
@@ -30,7 +30,7 @@ fn flagged_record(sequence: u16, flags: u16, pts: i64) -> Vec<u8> {
 }
 
 /// Letter and payload of the next one, or of a frame with a space for its letter.
-fn read(peer: &Peer) -> (char, Vec<u8>) {
+pub fn read(peer: &Peer) -> (char, Vec<u8>) {
     let head = peer.receive(8);
     let letter = char::from(head[0]);
     let digits = if letter.is_ascii_digit() {

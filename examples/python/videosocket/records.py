@@ -126,6 +126,7 @@ class End(typing.NamedTuple):
 
 class Keyframe(typing.NamedTuple):
     all_headers: bool = False
+    running_time: int | None = None
 
 
 class Qos(typing.NamedTuple):
@@ -216,7 +217,9 @@ def _payload(record: Record) -> tuple[str, bytes]:
     if isinstance(record, End):
         return "E", b""
     if isinstance(record, Keyframe):
-        return "U", b"keyframe all-headers=1" if record.all_headers else b"keyframe"
+        headers = " all-headers=1" if record.all_headers else ""
+        time = "" if record.running_time is None else f" running-time={record.running_time}"
+        return "U", f"keyframe{headers}{time}".encode()
     raise TypeError(f"{type(record).__name__} is not sent from here")
 
 
@@ -351,12 +354,18 @@ def _parse_upstream(payload: bytes) -> Keyframe | Qos | Navigation | Request:
     if not word:
         raise ValueError("A request has no name")
     if word == b"keyframe":
-        return Keyframe("all-headers=1" in _lines(rest)[0].split(" "))
+        return _parse_keyframe(_lines(rest)[0].split(" "))
     if word == b"qos":
         return _parse_qos(_lines(rest)[0])
     if word == b"navigation":
         return Navigation(_text.checked(rest.decode()))
     return Request(payload)
+
+
+def _parse_keyframe(words: list[str]) -> Keyframe:
+    times = [word.partition("=")[2] for word in words if word.startswith("running-time=")]
+    is_time = bool(times) and times[0].isascii() and times[0].isdigit() and int(times[0]) < _NO_UNSIGNED
+    return Keyframe("all-headers=1" in words, int(times[0]) if is_time else None)
 
 
 def _parse_qos(line: str) -> Qos:

@@ -34,7 +34,7 @@ fn requests_come_back() {
         let again = UpstreamForceKeyUnitEvent::parse(&again).unwrap();
         assert_eq!(
             (again.running_time, again.all_headers, again.count),
-            (None, all_headers, 0)
+            (Some(ClockTime::ZERO), all_headers, 0)
         );
     }
     for kind in [

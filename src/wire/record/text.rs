@@ -125,6 +125,8 @@ pub enum Upstream<'a> {
     Keyframe {
         /// The stream's headers as well.
         all_headers: bool,
+        /// The sender's running time from which on it is wanted, in nanoseconds; at once, if none.
+        running_time: Option<u64>,
     },
     /// How well the receiver keeps up.
     Qos(Qos),
@@ -160,13 +162,22 @@ pub enum QosKind {
 
 impl<'a> Upstream<'a> {
     const ALL_HEADERS: &'static str = "all-headers=1";
+    const RUNNING_TIME: &'static str = "running-time=";
 
     pub(super) fn put(&self, out: &mut impl Put) {
         match self {
-            Self::Keyframe { all_headers: false } => out.put(b"keyframe"),
-            Self::Keyframe { all_headers: true } => {
-                out.put(b"keyframe ");
-                out.put(Self::ALL_HEADERS.as_bytes());
+            Self::Keyframe {
+                all_headers,
+                running_time,
+            } => {
+                out.put(b"keyframe");
+                if *all_headers {
+                    out.put(b" ");
+                    out.put(Self::ALL_HEADERS.as_bytes());
+                }
+                if let Some(time) = running_time {
+                    out.put(format!(" {}{time}", Self::RUNNING_TIME).as_bytes());
+                }
             }
             Self::Qos(qos) => out.put(qos.to_text().as_bytes()),
             Self::Navigation(text) => {
@@ -185,16 +196,25 @@ impl<'a> Upstream<'a> {
         };
         Ok(match word {
             b"" => return Err(RecordError::NoRequest),
-            b"keyframe" => Self::Keyframe {
-                all_headers: rest
-                    .line()?
-                    .split(' ')
-                    .any(|word| word == Self::ALL_HEADERS),
-            },
+            b"keyframe" => Self::keyframe(rest.line()?),
             b"qos" => Self::Qos(Qos::from_text(rest.line()?).ok_or(RecordError::Qos)?),
             b"navigation" => Self::Navigation(rest.structure()?),
             _ => Self::Other,
         })
+    }
+}
+
+impl Upstream<'_> {
+    /// Other words are passed over.
+    fn keyframe(line: &str) -> Self {
+        let mut words = line.split(' ');
+        let time = words
+            .clone()
+            .find_map(|word| word.strip_prefix(Self::RUNNING_TIME));
+        Self::Keyframe {
+            all_headers: words.any(|word| word == Self::ALL_HEADERS),
+            running_time: number(time).filter(|time| *time != u64::MAX),
+        }
     }
 }
 
@@ -276,7 +296,12 @@ mod tests {
             come_back(Record::Meta(Meta { name, data }));
         }
         for all_headers in [true, false] {
-            come_back(Record::Upstream(Upstream::Keyframe { all_headers }));
+            for running_time in [None, Some(0), Some(u64::MAX - 1)] {
+                come_back(Record::Upstream(Upstream::Keyframe {
+                    all_headers,
+                    running_time,
+                }));
+            }
         }
         for kind in [QosKind::Overflow, QosKind::Underflow, QosKind::Throttle] {
             come_back(Record::Upstream(Upstream::Qos(Qos {
@@ -364,16 +389,25 @@ mod tests {
 
     #[test]
     fn words_behind_a_request_may_be_unknown() {
-        for (payload, all_headers) in [
-            ("keyframe", false),
-            ("keyframe ", false),
-            ("keyframe all-headers=0", false),
-            ("keyframe count=7 all-headers=1 soon", true),
-            ("keyframe all-headers=1\nmore", true),
+        for (payload, all_headers, running_time) in [
+            ("keyframe", false, None),
+            ("keyframe ", false, None),
+            ("keyframe all-headers=0", false, None),
+            ("keyframe count=7 all-headers=1 soon", true, None),
+            ("keyframe all-headers=1\nmore", true, None),
+            ("keyframe running-time=7", false, Some(7)),
+            ("keyframe running-time=7 all-headers=1", true, Some(7)),
+            ("keyframe running-time=", false, None),
+            ("keyframe running-time=-7", false, None),
+            ("keyframe running-time=18446744073709551615", false, None),
+            ("keyframe running-time=18446744073709551616", false, None),
         ] {
             assert_eq!(
                 parse(RecordKind::Upstream, payload.as_bytes()),
-                Ok(Record::Upstream(Upstream::Keyframe { all_headers })),
+                Ok(Record::Upstream(Upstream::Keyframe {
+                    all_headers,
+                    running_time
+                })),
                 "{payload}"
             );
         }
