@@ -83,7 +83,7 @@ deb: setup ## Build the Debian package, in target/debian (needs cargo-deb, and a
 	$(CARGO) deb --multiarch=same
 
 install: setup ## Build the plugin and install it for this user
-	$(CARGO) build --release --lib
+	$(CARGO) build --release --lib --package gst-plugin-videosocket
 	mkdir -p "$(PLUGINS)"
 	install -m 755 "$(TARGET)/release/$(LIBRARY)" "$(PLUGINS)/"
 	@echo "Installed. To check: gst-inspect-1.0 videosocket"

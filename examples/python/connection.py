@@ -87,15 +87,20 @@ def open_connection(args):
 
 def connect(host, port, patience):
     """Connects, also to a peer that is still starting."""
-    deadline = time.monotonic() + patience
+    start = time.monotonic()
+    is_told = False
     connection = videosocket()
     while True:
         try:
             connection.connect(host, port)
             return connection
         except OSError as error:
-            if time.monotonic() >= deadline:
+            waited = time.monotonic() - start
+            if waited >= patience:
                 sys.exit(f"Nobody answers at {host} port {port}: {reason(error)}")
+            if waited >= 1 and not is_told:
+                print(f"Waiting for {host} port {port}: {reason(error)}", file=sys.stderr)
+                is_told = True
             time.sleep(0.1)
 
 

@@ -66,6 +66,8 @@ struct Talk<'a> {
     options: &'a Options,
     screen: Screen,
     places: Vec<String>,
+    /// What has been said of it.
+    waits: Option<String>,
     meeting: Option<Meeting>,
     parting: Option<Instant>,
     over: bool,
@@ -85,6 +87,7 @@ impl<'a> Talk<'a> {
             options,
             screen: Screen::new(),
             places: Vec::new(),
+            waits: None,
             meeting: None,
             parting: None,
             over: false,
@@ -123,6 +126,12 @@ impl<'a> Talk<'a> {
             MessageView::Warning(warning) => {
                 self.screen.say(&format!("Warning: {}", warning.error()));
             }
+            MessageView::Progress(progress) => match progress.get() {
+                (gst::ProgressType::Start | gst::ProgressType::Continue, _, text) => {
+                    self.wait(&text);
+                }
+                _ => (),
+            },
             MessageView::Eos(_) => self.over = true,
             MessageView::Application(request) => {
                 match request.structure().map(|request| request.name().as_str()) {
@@ -144,6 +153,14 @@ impl<'a> Talk<'a> {
             _ => (),
         }
         Ok(())
+    }
+
+    /// Both elements tell it, again and again.
+    fn wait(&mut self, text: &str) {
+        if self.waits.as_deref() != Some(text) {
+            self.screen.say(text);
+            self.waits = Some(text.into());
+        }
     }
 
     /// Takes note of what the elements tell about the connection.

@@ -69,6 +69,8 @@ pub enum Metadata {
 /// Which events of peers are sent upstream.
 #[glib::flags(name = "GstVideoSocketAcceptEvents")]
 pub enum AcceptEvents {
+    #[flags_value(name = "Nothing", nick = "none")]
+    NONE = 0,
     #[flags_value(name = "Requests of a keyframe", nick = "keyframe")]
     KEYFRAME = 1 << 0,
     #[flags_value(name = "Quality of service, while there is one client", nick = "qos")]

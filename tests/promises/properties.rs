@@ -68,9 +68,23 @@ const SINK: &[Row] = &[
     row("request-keyframes", "gboolean", "true", "false"),
     row("max-clients", "guint", "0", "2"),
     row("eos-frame", "gboolean", "false", "true"),
+    row("metadata", "enum", "on-request", "off"),
+    row("accept-events", "flags", "keyframe", "none"),
 ];
 
-const SOURCE: &[Row] = &[row("zero-length", "enum", "frame", "eos")];
+const SOURCE: &[Row] = &[
+    row("zero-length", "enum", "frame", "eos"),
+    row("metadata", "enum", "auto", "request"),
+    row("timestamps", "enum", "auto", "arrival"),
+    row("latency", "guint64", "0", "100000000"),
+];
+
+/// Of both elements, without a text of their own or only to be read.
+const OTHERS: [&str; 3] = ["socket", "stats", "current-port"];
+
+const SINK_OTHERS: [&str; 2] = ["num-clients", "connecting-certificate"];
+
+const SOURCE_OTHERS: [&str; 1] = ["caps"];
 
 fn elements() -> [(gst::Element, Vec<&'static Row>); 2] {
     init();
@@ -90,9 +104,38 @@ fn spec(element: &gst::Element, name: &str) -> glib::ParamSpec {
 
 /// As gst-launch would write it.
 fn written(value: &glib::Value) -> String {
+    // GStreamer would write the names, which are sentences.
+    if let Some((_, flags)) = glib::FlagsValue::from_value(value) {
+        let nicks: Vec<_> = flags.iter().map(|flag| flag.nick()).collect();
+        return match nicks[..] {
+            [] => "none".into(),
+            _ => nicks.join("+"),
+        };
+    }
     match value.get::<Option<String>>() {
         Ok(text) => text.unwrap_or_else(|| "NULL".into()),
         Err(_) => value.serialize().expect("a value that prints").into(),
+    }
+}
+
+#[test]
+fn there_are_no_others() {
+    for (element, rows) in elements() {
+        let specs = element.list_properties();
+        let mut there: Vec<_> = specs
+            .iter()
+            .filter(|spec| is_own(spec))
+            .map(|spec| spec.name())
+            .collect();
+        let others: &[&str] = match element.name().starts_with("videosocketsink") {
+            true => &SINK_OTHERS,
+            false => &SOURCE_OTHERS,
+        };
+        let mut expected: Vec<_> = rows.iter().map(|row| row.name).collect();
+        expected.extend(OTHERS.iter().chain(others));
+        there.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(there, expected);
     }
 }
 
@@ -103,6 +146,7 @@ fn types() {
             let kind = spec(&element, row.name).value_type();
             match row.kind {
                 "enum" => assert!(kind.is_a(glib::Type::ENUM), "{} is an enum", row.name),
+                "flags" => assert!(kind.is_a(glib::Type::FLAGS), "{} is flags", row.name),
                 _ => assert_eq!(kind.name(), row.kind, "{}", row.name),
             }
         }

@@ -91,7 +91,9 @@ fn alert_fault(alert: AlertDescription) -> TlsFault {
         AlertDescription::DecryptError => "its signature is not that of the authority",
         AlertDescription::CertificateExpired => "it has expired, by the clock of the peer",
         AlertDescription::CertificateRevoked => "it is revoked",
-        AlertDescription::BadCertificate => "it is no good one",
+        AlertDescription::BadCertificate => {
+            "it does not hold, for example since it is for another name than the peer looks for"
+        }
         AlertDescription::UnsupportedCertificate => "it is of a kind that the peer cannot use",
         AlertDescription::CertificateUnknown => "the peer does not say why",
         AlertDescription::AccessDenied => "it gives no access",
