@@ -18,6 +18,7 @@ use super::{
     dial::{Dial, Waiting},
     error::Error,
     handshakes::Handshakes,
+    later::Later,
     listen::Listener,
     tls::Tls,
     waiting::Waiting as Queue,
@@ -119,7 +120,7 @@ impl Arrivals {
     }
 
     /// Connections made to a host, one after the other. `token` is for the sockets under way, `waker` for the answer
-    /// of a look-up: upon either, and at the [`deadline`](Self::deadline), [`next`](Self::next) is to be called.
+    /// of a look-up: upon either [`next`](Self::next) is to be called.
     pub fn calls(
         host: &str,
         port: u16,
@@ -208,23 +209,23 @@ impl Arrivals {
         }
     }
 
-    /// The next connection, or what there is to tell of it; nothing where it is to be waited for.
-    pub fn next(&mut self, registry: &Registry, now: Instant) -> Option<Arrival> {
+    /// The next connection, or what there is to tell of it; or when to ask again.
+    pub fn next(&mut self, registry: &Registry, now: Instant) -> Result<Arrival, Later> {
         if let Some(established) = self.waiting.take_next(registry) {
-            return Some(Arrival::Established(established));
+            return Ok(Arrival::Established(established));
         }
         let Some(handshakes) = &mut self.handshakes else {
             return self.source.next(registry, self.token, now);
         };
         for _ in 0..BEGUN_AT_ONCE {
             match handshakes.next_finished() {
-                Some(Ok(established)) => return Some(Arrival::Established(established)),
+                Some(Ok(established)) => return Ok(Arrival::Established(established)),
                 Some(Err(error)) if !self.source.goes_on(self.persists) => {
-                    return Some(Arrival::Failed(error));
+                    return Ok(Arrival::Failed(error));
                 }
                 Some(Err(error)) => {
                     if handshakes.is_news(&error, now) {
-                        return Some(Arrival::Warning(error));
+                        return Ok(Arrival::Warning(error));
                     }
                     continue;
                 }
@@ -232,47 +233,44 @@ impl Arrivals {
             }
             // At any other place there is one connection after the other.
             let is_alone = !matches!(self.source, Source::Doors(_));
-            if is_alone && handshakes.len() > 0 || !handshakes.has_room(now) {
-                return None;
+            if is_alone && handshakes.len() > 0 {
+                return Err(Later(None));
             }
-            match self.source.next(registry, self.token, now) {
-                Some(Arrival::Established(established)) => {
+            handshakes.room(now)?;
+            match self.source.next(registry, self.token, now)? {
+                Arrival::Established(established) => {
                     handshakes.begin(registry, established, now);
                 }
-                other => return other,
+                other => return Ok(other),
             }
         }
-        None
+        // Others first.
+        Err(Later(Some(now)))
     }
 
-    /// Looks who comes while another has its turn, and shows their addresses.
+    /// Looks who comes while another has its turn, and shows their addresses. Returns a fault that is to be told before
+    /// looking on, or when to look again.
     pub fn look_who_waits(
         &mut self,
         registry: &Registry,
         now: Instant,
         mut show: impl FnMut(Option<SocketAddr>),
-    ) -> Option<Error> {
+    ) -> Result<Error, Later> {
         let Source::Doors(doors) = &mut self.source else {
-            return None;
+            return Err(Later(None));
         };
-        while self.waiting.has_room(now) {
-            let handshakes = self.handshakes.as_mut();
-            if let Some(finished) = handshakes.and_then(Handshakes::next_finished) {
-                match finished {
-                    Ok(established) => self.waiting.add(registry, established, now),
-                    Err(fault) => {
-                        let handshakes = self.handshakes.as_mut();
-                        if handshakes.is_some_and(|h| h.is_news(&fault, now)) {
-                            return Some(fault);
-                        }
+        loop {
+            self.waiting.room(now)?;
+            if let Some(handshakes) = &mut self.handshakes {
+                match handshakes.next_finished() {
+                    Some(Ok(established)) => {
+                        self.waiting.add(registry, established, now);
+                        continue;
                     }
+                    Some(Err(fault)) if handshakes.is_news(&fault, now) => return Ok(fault),
+                    Some(Err(_)) => continue,
+                    None => handshakes.room(now)?,
                 }
-                continue;
-            }
-            if let Some(handshakes) = &mut self.handshakes
-                && !handshakes.has_room(now)
-            {
-                return None;
             }
             match doors.accept(now)? {
                 Arrival::Established(established) => {
@@ -282,11 +280,10 @@ impl Arrivals {
                         None => self.waiting.add(registry, established, now),
                     }
                 }
-                Arrival::Warning(error) | Arrival::Failed(error) => return Some(error),
+                Arrival::Warning(error) | Arrival::Failed(error) => return Ok(error),
                 Arrival::Waiting(_) => (),
             }
         }
-        None
     }
 
     /// Whether somebody waits who has sent something.
@@ -301,24 +298,9 @@ impl Arrivals {
         }
     }
 
-    /// When to look again at the latest.
-    pub fn deadline(&self) -> Option<Instant> {
-        let of_source = match &self.source {
-            Source::Given(_) => None,
-            Source::Calls(calls) => calls.dial.as_ref().and_then(Dial::deadline),
-            Source::Doors(doors) => doors.again.or_else(|| self.room(doors)),
-        };
-        let of_handshakes = self.handshakes.as_ref().and_then(Handshakes::deadline);
-        of_source.into_iter().chain(of_handshakes).min()
-    }
-
-    /// When there is room for those who wait with the kernel, where there is none.
-    fn room(&self, doors: &Doors) -> Option<Instant> {
-        if !doors.doors.iter().any(|door| door.is_ready) {
-            return None;
-        }
-        let of_handshakes = self.handshakes.as_ref().and_then(Handshakes::room);
-        self.waiting.deadline().or(of_handshakes)
+    /// When to [`advance`](Self::advance) at the latest.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.handshakes.as_ref()?.deadline(now)
     }
 }
 
@@ -327,9 +309,12 @@ fn queue(token: Token) -> Queue {
 }
 
 impl Source {
-    fn next(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Arrival> {
+    fn next(&mut self, registry: &Registry, token: Token, now: Instant) -> Result<Arrival, Later> {
         match self {
-            Self::Given(established) => established.take().map(Arrival::Established),
+            Self::Given(established) => {
+                let established = established.take();
+                established.map(Arrival::Established).ok_or(Later(None))
+            }
             Self::Calls(calls) => calls.next(registry, token, now),
             Self::Doors(doors) => doors.accept(now),
         }
@@ -349,7 +334,7 @@ impl Source {
 }
 
 impl Calls {
-    fn next(&mut self, registry: &Registry, token: Token, now: Instant) -> Option<Arrival> {
+    fn next(&mut self, registry: &Registry, token: Token, now: Instant) -> Result<Arrival, Later> {
         let dial = self.dial.get_or_insert_with(|| {
             Dial::start(
                 &self.host,
@@ -361,10 +346,11 @@ impl Calls {
             )
         });
         let Some(result) = dial.step(registry, &mut self.backoff, now) else {
-            return dial.report(now).map(Arrival::Waiting);
+            let report = dial.report(now).map(Arrival::Waiting);
+            return report.ok_or_else(|| Later(dial.deadline()));
         };
         self.dial = None;
-        Some(match result {
+        Ok(match result {
             Ok(established) => Arrival::Established(established),
             Err(error) => Arrival::Failed(error),
         })
@@ -372,9 +358,9 @@ impl Calls {
 }
 
 impl Doors {
-    fn accept(&mut self, now: Instant) -> Option<Arrival> {
-        if self.again.is_some_and(|again| again > now) {
-            return None;
+    fn accept(&mut self, now: Instant) -> Result<Arrival, Later> {
+        if let Some(again) = self.again.filter(|again| *again > now) {
+            return Err(Later(Some(again)));
         }
         self.again = None;
         for door in &mut self.doors {
@@ -382,7 +368,7 @@ impl Doors {
                 match door.listener.accept() {
                     Ok(established) => {
                         self.has_failed = false;
-                        return Some(Arrival::Established(established));
+                        return Ok(Arrival::Established(established));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         door.is_ready = false;
@@ -395,12 +381,68 @@ impl Doors {
                         ) => {}
                     Err(error) => {
                         self.again = Some(now + ACCEPT_PAUSE);
-                        let is_told = mem::replace(&mut self.has_failed, true);
-                        return (!is_told).then_some(Arrival::Warning(Error::Accept(error)));
+                        if mem::replace(&mut self.has_failed, true) {
+                            return Err(Later(self.again));
+                        }
+                        return Ok(Arrival::Warning(Error::Accept(error)));
                     }
                 }
             }
         }
-        None
+        Err(Later(None))
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use std::{io::Write, net::TcpStream};
+
+    use mio::Poll;
+
+    use super::*;
+    use crate::net::Sides;
+
+    const PEERS: usize = 40;
+
+    /// As many handshakes under way, all of them of one host.
+    fn many() -> (Poll, Arrivals, Vec<TcpStream>) {
+        let poll = Poll::new().unwrap();
+        let listeners = Listener::bind_all("127.0.0.1", 0).unwrap();
+        let address = listeners[0].address();
+        let peers: Vec<_> = (0..PEERS)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        let plain = Arrivals::doors(listeners, Token(0), poll.registry()).unwrap();
+        let mut arrivals = plain.with_tls(Sides::get().near(false), Token(0), true);
+        while under_way(&arrivals) < PEERS {
+            arrivals.is_ready(Token(0));
+            let next = arrivals.next(poll.registry(), Instant::now());
+            next.expect_err("all are silent");
+        }
+        (poll, arrivals, peers)
+    }
+
+    fn under_way(arrivals: &Arrivals) -> usize {
+        arrivals.handshakes.as_ref().map_or(0, Handshakes::len)
+    }
+
+    #[test]
+    fn faults_that_are_known_hold_up_nobody() {
+        let (poll, mut arrivals, mut peers) = many();
+        let now = Instant::now();
+        for peer in &mut peers {
+            peer.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+        }
+        while arrivals.deadline(now).is_some() {
+            for key in 0..PEERS {
+                arrivals.is_ready(Token(HANDSHAKES + key));
+            }
+            arrivals.advance(poll.registry());
+        }
+        let first = arrivals.next(poll.registry(), now);
+        assert!(matches!(first, Ok(Arrival::Warning(_))), "{first:?}");
+        let others = [(); 3].map(|()| arrivals.next(poll.registry(), now).unwrap_err().0);
+        assert_eq!(others, [Some(now), Some(now), None]);
+        assert_eq!(under_way(&arrivals), 0);
     }
 }

@@ -15,6 +15,7 @@ use super::{
     connection::{Established, take_leave},
     error::Error,
     handshake_fault::TlsFault,
+    later::Later,
     peer::Peer,
     stream::Stream,
     tls::{Session, Tls},
@@ -81,22 +82,17 @@ impl Handshakes {
         self.under_way.len() + self.finished.len()
     }
 
-    /// Whether one more may begin.
-    pub fn has_room(&mut self, now: Instant) -> bool {
-        if self.len() < self.most {
-            return true;
+    /// Whether one more may begin, if need be in the place of another; or when.
+    pub fn room(&self, now: Instant) -> Result<(), Later> {
+        if !self.is_full() {
+            return Ok(());
         }
-        let late = self.next_to_give_way().filter(|(at, _)| *at <= now);
-        let Some((_, key)) = late else { return false };
-        // Nobody has waited for it.
-        drop(self.under_way.remove(key));
-        true
+        let at = self.next_to_give_way().map(|(at, _)| at);
+        Later::unless_past(at, now)
     }
 
-    /// When one more may begin, where none may.
-    pub fn room(&self) -> Option<Instant> {
-        let next = self.next_to_give_way();
-        next.filter(|_| self.len() >= self.most).map(|(at, _)| at)
+    fn is_full(&self) -> bool {
+        self.len() >= self.most
     }
 
     fn next_to_give_way(&self) -> Option<(Instant, usize)> {
@@ -108,8 +104,14 @@ impl Handshakes {
         at.min()
     }
 
-    /// Begins one; [`advance`](Self::advance) goes on with it.
+    /// Begins one for which there is [`room`](Self::room); [`advance`](Self::advance) goes on with it.
     pub fn begin(&mut self, registry: &Registry, established: Established, now: Instant) {
+        if self.is_full()
+            && let Some((_, key)) = self.next_to_give_way()
+        {
+            // Nobody has waited for it.
+            drop(self.under_way.remove(key));
+        }
         let Established {
             stream,
             address,
@@ -197,11 +199,11 @@ impl Handshakes {
     }
 
     /// When to call [`advance`](Self::advance) at the latest.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let handshakes = self.under_way.iter().map(|(_, handshake)| handshake);
         let at = handshakes.map(|handshake| {
             if handshake.is_ready {
-                handshake.begun
+                now
             } else {
                 handshake.begun + LIMIT
             }
@@ -310,6 +312,24 @@ mod tests {
             });
         }
 
+        fn deadline(&self, after: Duration) -> Option<Duration> {
+            let at = self.handshakes.deadline(self.start + after);
+            at.map(|at| at - self.start)
+        }
+
+        /// Whether there is room after so long, or when.
+        fn room(&self, after: Duration) -> Result<(), Option<Duration>> {
+            let room = self.handshakes.room(self.start + after);
+            room.map_err(|Later(at)| at.map(|at| at - self.start))
+        }
+
+        fn begun_at(&self, after: Duration) -> usize {
+            let under_way = self.handshakes.under_way.iter();
+            under_way
+                .filter(|(_, handshake)| handshake.begun == self.start + after)
+                .count()
+        }
+
         fn ready(&self) -> usize {
             let under_way = self.handshakes.under_way.iter();
             under_way
@@ -324,10 +344,10 @@ mod tests {
     fn one_that_takes_too_long_gives_way() {
         let mut stage = Stage::new();
         stage.begin(Duration::ZERO);
-        assert_eq!(stage.handshakes.deadline(), Some(stage.start));
+        assert_eq!(stage.deadline(Duration::ZERO), Some(Duration::ZERO));
         stage.advance(LIMIT - MILLISECOND, Duration::ZERO);
         assert!(stage.handshakes.next_finished().is_none());
-        assert_eq!(stage.handshakes.deadline(), Some(stage.start + LIMIT));
+        assert_eq!(stage.deadline(LIMIT - MILLISECOND), Some(LIMIT));
         stage.advance(LIMIT, Duration::ZERO);
         let error = stage.handshakes.next_finished().unwrap().unwrap_err();
         assert!(
@@ -337,7 +357,7 @@ mod tests {
             "{error}"
         );
         assert_eq!(stage.handshakes.len(), 0);
-        assert_eq!(stage.handshakes.deadline(), None);
+        assert_eq!(stage.deadline(LIMIT), None);
     }
 
     #[test]
@@ -357,15 +377,16 @@ mod tests {
         let mut stage = Stage::new();
         stage.handshakes.most = 8;
         for _ in 0..8 {
-            assert_eq!(stage.handshakes.room(), None);
-            assert!(stage.handshakes.has_room(stage.start));
+            assert_eq!(stage.room(Duration::ZERO), Ok(()));
             stage.begin(Duration::ZERO);
         }
-        let soon = stage.start + SILENCE;
-        assert_eq!(stage.handshakes.room(), Some(soon));
-        assert!(!stage.handshakes.has_room(soon - MILLISECOND));
-        assert!(stage.handshakes.has_room(soon));
-        assert_eq!(stage.handshakes.len(), 7);
+        assert_eq!(stage.room(SILENCE - MILLISECOND), Err(Some(SILENCE)));
+        assert_eq!(stage.room(SILENCE), Ok(()));
+        // Nobody gives way before another is there.
+        assert_eq!(stage.handshakes.len(), 8);
+        stage.begin(SILENCE);
+        assert_eq!(stage.handshakes.len(), 8);
+        assert_eq!(stage.begun_at(Duration::ZERO), 7);
     }
 
     #[test]
@@ -379,10 +400,8 @@ mod tests {
         while handshake.session.is_silent() {
             assert_eq!(handshake.session.handshake(), Ok(false));
         }
-        let late = stage.start + HASTE;
-        assert_eq!(stage.handshakes.room(), Some(late));
-        assert!(!stage.handshakes.has_room(late - MILLISECOND));
-        assert!(stage.handshakes.has_room(late));
+        assert_eq!(stage.room(HASTE - MILLISECOND), Err(Some(HASTE)));
+        assert_eq!(stage.room(HASTE), Ok(()));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod handshake_fault;
     allow(unreachable_code, unused_variables, reason = "none can be begun")
 )]
 mod handshakes;
+mod later;
 mod listen;
 mod peer;
 mod resolve;
@@ -50,6 +51,7 @@ pub use dial::Waiting;
 pub use error::{Error, Host, Nature};
 #[cfg(test)]
 pub(crate) use handshake_fault::TlsFault;
+pub use later::Later;
 pub use listen::Listener;
 pub use peer::Peer;
 #[cfg(test)]

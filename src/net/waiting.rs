@@ -9,7 +9,7 @@ use std::{
 use mio::{Interest, Registry, Token, unix::SourceFd};
 use slab::Slab;
 
-use super::connection::Established;
+use super::{connection::Established, later::Later};
 
 /// How many wait here. Others do with the kernel.
 const MOST: usize = 512;
@@ -47,30 +47,22 @@ impl Waiting {
         }
     }
 
-    /// Whether one more may wait.
-    pub fn has_room(&mut self, now: Instant) -> bool {
-        if self.peers.len() < self.most {
-            return true;
+    /// Whether one more may wait, if need be in the place of another; or when.
+    pub fn room(&self, now: Instant) -> Result<(), Later> {
+        if !self.is_full() {
+            return Ok(());
         }
-        let Some((key, peer)) = self.oldest_silent() else {
-            return false;
-        };
-        let has_room = now.saturating_duration_since(peer.since) >= SILENCE;
-        if has_room {
+        let at = self.oldest_silent().map(|(_, peer)| peer.since + SILENCE);
+        Later::unless_past(at, now)
+    }
+
+    /// Takes one for whom there is [`room`](Self::room).
+    pub fn add(&mut self, registry: &Registry, established: Established, now: Instant) {
+        if self.is_full()
+            && let Some((key, _)) = self.oldest_silent()
+        {
             self.peers.remove(key);
         }
-        has_room
-    }
-
-    /// When there is room again, where there is none.
-    pub fn deadline(&self) -> Option<Instant> {
-        let silent = self
-            .oldest_silent()
-            .filter(|_| self.peers.len() >= self.most);
-        silent.map(|(_, peer)| peer.since + SILENCE)
-    }
-
-    pub fn add(&mut self, registry: &Registry, established: Established, now: Instant) {
         let entry = self.peers.vacant_entry();
         if let Some(socket) = established.socket() {
             let token = Token(self.token.0 + entry.key());
@@ -117,6 +109,10 @@ impl Waiting {
             let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
         }
         Some(established)
+    }
+
+    fn is_full(&self) -> bool {
+        self.peers.len() >= self.most
     }
 
     fn oldest_silent(&self) -> Option<(usize, &Peer)> {
@@ -209,17 +205,32 @@ mod tests {
     fn the_silent_give_way_where_there_are_many() {
         let mut stage = Stage::new();
         stage.waiting.most = 8;
+        let mut addresses = Vec::new();
         for _ in 0..8 {
-            assert_eq!(stage.waiting.deadline(), None);
-            assert!(stage.waiting.has_room(stage.start));
-            stage.add(Duration::ZERO);
+            assert_eq!(stage.waiting.room(stage.start), Ok(()));
+            addresses.push(Some(stage.add(Duration::ZERO)));
         }
-        let soon = stage.start + SILENCE;
-        assert_eq!(stage.waiting.deadline(), Some(soon));
         stage.speak(0);
-        assert!(!stage.waiting.has_room(soon - Duration::from_millis(1)));
-        assert!(stage.waiting.has_room(soon));
-        let first = stage.peers[0].local_addr().unwrap();
-        assert_eq!(stage.next(), Some(first));
+        let soon = stage.start + SILENCE;
+        let just_before = soon - Duration::from_millis(1);
+        assert_eq!(stage.waiting.room(just_before), Err(Later(Some(soon))));
+        assert_eq!(stage.waiting.room(soon), Ok(()));
+        // Nobody gives way before another is there.
+        assert_eq!(stage.waiting.peers.len(), 8);
+        let last = stage.add(SILENCE);
+        assert_eq!(stage.next(), addresses[0]);
+        let rest: Vec<_> = std::iter::from_fn(|| stage.next()).collect();
+        assert_eq!(rest.len(), 7);
+        assert_eq!((Some(rest[0]), rest[6]), (addresses[2], last));
+    }
+
+    #[test]
+    fn those_who_have_spoken_do_not_give_way() {
+        let mut stage = Stage::new();
+        stage.waiting.most = 1;
+        stage.add(Duration::ZERO);
+        stage.speak(0);
+        let late = stage.start + 2 * SILENCE;
+        assert_eq!(stage.waiting.room(late), Err(Later(None)));
     }
 }

@@ -246,39 +246,22 @@ pub(super) fn inspection<P: Payload>(state: &State<P>) -> Duration {
 mod tests {
     use std::{sync::mpsc, thread};
 
-    use mio::{Poll, Waker};
+    use mio::Poll;
 
     use super::*;
     use crate::{
         net::{Arrivals, Script},
         transport::{
-            Mode, Role, Target, Users,
-            io::{ARRIVALS, WAKE},
+            io::{ARRIVALS, tests::endpoint},
             link::{Link, Writing},
             teller::Teller,
         },
     };
 
-    fn endpoint(poll: &Poll) -> Arc<Endpoint<()>> {
-        let target = Target {
-            mode: Mode::Listen,
-            host: String::new(),
-            port: 0,
-            connect_timeout: None,
-            reconnect: true,
-            qos_dscp: None,
-            socket: None,
-            tls: None,
-        };
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
-        let users = Users::One(Role::Reader);
-        Arc::new(Endpoint::new(target, users, false, Vec::new(), waker))
-    }
-
     #[test]
     fn nobody_waits_while_leave_is_taken_of_a_peer() {
         let poll = Poll::new().unwrap();
-        let endpoint = endpoint(&poll);
+        let endpoint = endpoint(&poll, true);
         let arrivals = Arrivals::doors(Vec::new(), ARRIVALS, poll.registry()).unwrap();
         let (teller, _telling) = Teller::spawn().unwrap();
         let mut io = Io::new(endpoint.clone(), poll, arrivals, teller);

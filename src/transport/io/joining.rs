@@ -11,7 +11,7 @@ use std::{
 use super::Io;
 use crate::{
     fanout::{Metadata, Payload},
-    net::{Arrival, Connection, Error, Established},
+    net::{Arrival, Connection, Error, Established, Later},
     transport::{
         event::{Event, Observer},
         link::{Hearing, Link, Reading, Writing},
@@ -32,66 +32,75 @@ const GREETING: Duration = Duration::from_millis(20);
 const MAX_GREETING: Duration = Duration::from_millis(500);
 
 impl<P: Payload> Io<P> {
-    /// Makes connections, or takes those that wait.
-    pub(super) fn open(&mut self, now: Instant) {
+    /// Makes connections, or takes those that wait. Says when to come again at the latest.
+    pub(super) fn open(&mut self, now: Instant) -> Option<Instant> {
         self.arrivals.advance(self.poll.registry());
+        let again = self.let_in(now);
+        again.into_iter().chain(self.arrivals.deadline(now)).min()
+    }
+
+    fn let_in(&mut self, now: Instant) -> Option<Instant> {
         // A client has somebody to let it in, and to be told of it.
         let state = self.endpoint.lock();
         let is_attended = !state.reader.is_absent() || state.writer.is_active();
         let is_exclusive = state.is_exclusive();
         drop(state);
         if !is_attended {
-            return;
+            return None;
         }
         self.hear_answers();
         if is_exclusive {
-            self.open_one(now);
+            self.open_one(now)
         } else {
-            self.open_many(now);
+            self.open_many(now)
         }
     }
 
-    fn open_many(&mut self, now: Instant) {
+    fn open_many(&mut self, now: Instant) -> Option<Instant> {
         for _ in 0..ACCEPTS_AT_ONCE {
-            // Further ones wait with the kernel.
-            if self.asked.len() >= MAX_ASKED || !self.welcome_next(now) {
-                return;
+            // Further ones wait with the kernel, until there is an answer.
+            if self.asked.len() >= MAX_ASKED {
+                return None;
+            }
+            if let Err(Later(again)) = self.welcome_next(now) {
+                return again;
             }
         }
-        // Others first: a wake-up makes the next poll return at once.
-        self.endpoint.wake();
+        // Others first.
+        Some(now)
     }
 
-    fn open_one(&mut self, now: Instant) {
+    fn open_one(&mut self, now: Instant) -> Option<Instant> {
         while self.asked.is_empty() && self.endpoint.lock().is_opening() {
-            if !self.welcome_next(now) {
-                return;
+            if let Err(Later(again)) = self.welcome_next(now) {
+                return again;
             }
         }
-        self.look_who_waits(now);
-        self.give_way(now);
+        let again = self.look_who_waits(now);
+        again.into_iter().chain(self.give_way(now)).min()
     }
 
-    /// A sender that has not begun has had its turn, where another has something to say.
-    fn give_way(&mut self, now: Instant) {
-        if self.arrivals.has_spoken() {
-            self.endpoint.lock().displace_unheard(now);
+    /// A sender that has not begun has had its turn, where another has something to say. Says when it will have.
+    fn give_way(&mut self, now: Instant) -> Option<Instant> {
+        if !self.arrivals.has_spoken() {
+            return None;
         }
+        let mut state = self.endpoint.lock();
+        state.displace_unheard(now);
+        state.unheard().map(|(_, until)| until)
     }
 
     /// Deals with the next arrival, if there is one.
-    fn welcome_next(&mut self, now: Instant) -> bool {
-        match self.arrivals.next(self.poll.registry(), now) {
-            None => return false,
-            Some(Arrival::Established(established)) => self.welcome(established),
-            Some(Arrival::Waiting(waiting)) => {
+    fn welcome_next(&mut self, now: Instant) -> Result<(), Later> {
+        match self.arrivals.next(self.poll.registry(), now)? {
+            Arrival::Established(established) => self.welcome(established),
+            Arrival::Waiting(waiting) => {
                 self.tell(&mut self.endpoint.lock(), Event::Waiting(waiting));
-                return false;
             }
-            Some(Arrival::Warning(error)) => self.warn(error),
-            Some(Arrival::Failed(error)) => self.fail(error),
+            Arrival::Warning(error) => self.warn(error),
+            Arrival::Failed(error) => self.fail(error),
         }
-        true
+        Ok(())
     }
 
     /// Lets in whoever needs no leave, and asks for the others.
@@ -142,25 +151,26 @@ impl<P: Payload> Io<P> {
     }
 
     /// Where the peer seems to come anew, the connection that it has may be none any more: it lost power, or
-    /// the network, and could not say so.
-    fn look_who_waits(&mut self, now: Instant) {
+    /// the network, and could not say so. Says when to look again.
+    fn look_who_waits(&mut self, now: Instant) -> Option<Instant> {
         let state = self.endpoint.lock();
         let current = state.link().map(|link| link.connection.clone());
         let reconnects = state.reconnects;
         let may_follow = reconnects || state.unheard().is_some();
-        let Some(current) = current.filter(|_| may_follow) else {
-            return;
-        };
+        let current = current.filter(|_| may_follow)?;
         drop(state);
         let host = |address: Option<SocketAddr>| address.map(|address| address.ip().to_canonical());
-        let registry = self.poll.registry();
-        let fault = self.arrivals.look_who_waits(registry, now, |address| {
-            if reconnects && host(address) == host(current.peer().address()) {
-                current.probe();
+        loop {
+            let registry = self.poll.registry();
+            let fault = self.arrivals.look_who_waits(registry, now, |address| {
+                if reconnects && host(address) == host(current.peer().address()) {
+                    current.probe();
+                }
+            });
+            match fault {
+                Ok(error) => self.warn(error),
+                Err(Later(again)) => return again,
             }
-        });
-        if let Some(error) = fault {
-            self.warn(error);
         }
     }
 

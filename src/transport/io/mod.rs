@@ -4,6 +4,8 @@
 mod ending;
 mod hearing;
 mod joining;
+#[cfg(test)]
+mod tests;
 
 use std::{
     any::Any,
@@ -101,12 +103,14 @@ impl<P: Payload> Io<P> {
 
     /// Does what there is to do, and waits for more. Says whether another round is to follow.
     pub(super) fn round(&mut self, events: &mut Events, now: Instant) -> io::Result<bool> {
-        self.open(now);
+        let open_at = self.open(now);
+        // Nobody would act upon another: the poll would return at once, for good.
+        debug_assert!(open_at.is_none_or(|at| at >= now), "a time that is past");
         self.tend();
         if self.endpoint.lock().stopping {
             return Ok(false);
         }
-        match self.poll.poll(events, self.timeout()) {
+        match self.poll.poll(events, self.timeout(open_at)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
             result => result?,
         }
@@ -209,7 +213,7 @@ impl<P: Payload> Io<P> {
         self.take_leave();
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, open_at: Option<Instant>) -> Option<Duration> {
         let now = Instant::now();
         let state = self.endpoint.lock();
         let mut timeout = None;
@@ -231,12 +235,7 @@ impl<P: Payload> Io<P> {
         if let Some(until) = state.greetings().map(|(_, until)| until).min() {
             no_later(until.saturating_duration_since(now));
         }
-        if self.arrivals.has_spoken()
-            && let Some((_, until)) = state.unheard()
-        {
-            no_later(until.saturating_duration_since(now));
-        }
-        if let Some(at) = self.arrivals.deadline() {
+        if let Some(at) = open_at {
             no_later(at.saturating_duration_since(now));
         }
         timeout
