@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     net::{IpAddr, SocketAddr},
     os::fd::AsRawFd,
     time::{Duration, Instant},
@@ -49,6 +50,8 @@ pub(super) struct Handshakes {
     /// The first of the tokens that are for sockets of this.
     token: Token,
     under_way: Slab<Handshake>,
+    /// Of those, whose turn is next.
+    next: usize,
     /// How many have their time at once.
     most: usize,
     finished: VecDeque<Result<Established, Error>>,
@@ -71,6 +74,7 @@ impl Handshakes {
             tls,
             token,
             under_way: Slab::new(),
+            next: 0,
             most: MAX_UNDER_WAY,
             finished: VecDeque::new(),
             told: Vec::new(),
@@ -158,12 +162,18 @@ impl Handshakes {
     /// Goes on with those that can, some at a time.
     pub fn advance(&mut self, registry: &Registry, mut clock: impl FnMut() -> Instant) {
         let begun = clock();
-        for key in 0..self.under_way.capacity() {
+        // Who comes later may have any key, and is not to be always first.
+        let from = mem::take(&mut self.next);
+        let mut without_time = None;
+        for key in (from..self.under_way.capacity()).chain(0..from) {
             let now = clock();
+            let has_time = now.saturating_duration_since(begun) < ROUND;
+            if !has_time {
+                self.next = *without_time.get_or_insert(key);
+            }
             let Some(handshake) = self.under_way.get_mut(key) else {
                 continue;
             };
-            let has_time = now.saturating_duration_since(begun) < ROUND;
             let outcome = handshake.step(has_time, now);
             let Some(outcome) = outcome else { continue };
             let handshake = self.under_way.remove(key);
@@ -370,6 +380,26 @@ mod tests {
         assert_eq!(stage.ready(), 7);
         stage.advance(Duration::ZERO, Duration::ZERO);
         assert_eq!(stage.ready(), 0);
+    }
+
+    #[test]
+    fn whoever_comes_takes_no_turn_from_those_who_came_before() {
+        let mut stage = Stage::new();
+        for _ in 0..10 {
+            stage.begin(Duration::ZERO);
+        }
+        // Of each three that have their turn nothing comes, and others have their keys.
+        for _ in 0..6 {
+            stage.advance(Duration::ZERO, MILLISECOND);
+            let under_way = stage.handshakes.under_way.iter();
+            let had_turn = under_way.filter(|(_, handshake)| !handshake.is_ready);
+            let over: Vec<_> = had_turn.map(|(key, _)| key).collect();
+            for key in over {
+                drop(stage.handshakes.under_way.remove(key));
+                stage.begin(MILLISECOND);
+            }
+        }
+        assert_eq!(stage.begun_at(Duration::ZERO), 0);
     }
 
     #[test]
