@@ -207,9 +207,6 @@ impl Session {
 
     /// Reads and decrypts until the slices are full or the kernel has no more. 0 is the end of the peer's stream.
     pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if let Some(fault) = self.fault.get() {
-            return Err(fault.clone().into());
-        }
         let mut slices: SmallVec<[IoSliceMut<'_>; 4]> = slices
             .iter_mut()
             .map(|slice| IoSliceMut::new(slice))
@@ -313,19 +310,17 @@ impl Session {
             let (more, is_over) = read_plaintext(&mut state.connection, slices);
             bytes += more;
             let is_full = slices.iter().all(|slice| slice.is_empty());
-            if is_over || is_full || input.is_empty() {
-                return Ok(Taken { bytes, is_over });
-            }
-            if let Err(fault) = self.decrypt(&mut state, input) {
-                // What came before is whole.
-                let (more, _) = read_plaintext(&mut state.connection, slices);
-                return match bytes + more {
-                    0 => Err(fault),
-                    bytes => Ok(Taken {
-                        bytes,
-                        is_over: true,
-                    }),
-                };
+            match self.fault.get() {
+                _ if is_over || is_full => return Ok(Taken { bytes, is_over }),
+                // What came before it is whole, and was taken.
+                Some(fault) if bytes == 0 => return Err(fault.clone()),
+                Some(_) => {
+                    let is_over = true;
+                    return Ok(Taken { bytes, is_over });
+                }
+                None if input.is_empty() => return Ok(Taken { bytes, is_over }),
+                // A fault is behind what was decrypted.
+                None => drop(self.decrypt(&mut state, input)),
             }
         }
     }

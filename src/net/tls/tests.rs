@@ -3,9 +3,11 @@
 
 use super::*;
 use crate::net::connection::{Connection, Established};
+use crate::net::script::Script;
 use crate::net::stream::Stream;
 use std::{
     fs,
+    io::{IoSliceMut, Write},
     net::{TcpListener, TcpStream},
     sync::{
         OnceLock,
@@ -117,4 +119,49 @@ fn self_signed() -> Tls {
     let tls = Tls::load(&credentials, Side::Server);
     fs::remove_file(path).unwrap();
     tls.unwrap()
+}
+
+/// A session, what carries it, and the other side of it.
+fn shaken_hands() -> (Session, Arc<Script>, rustls::Connection) {
+    let script = Arc::<Script>::default();
+    let near = Sides::get().near(true);
+    let near = near.begin(Carrier::Script(script.clone().into())).unwrap();
+    let mut far = Sides::get().far(true);
+    while !near.handshake().unwrap() || far.is_handshaking() {
+        far.read_tls(&mut &script.take()[..]).unwrap();
+        far.process_new_packets().unwrap();
+        script.give(&encrypted(&mut far, b""));
+    }
+    (near, script, far)
+}
+
+/// What is sent of these bytes, and of what was to be sent before.
+fn encrypted(far: &mut rustls::Connection, plain: &[u8]) -> Vec<u8> {
+    far.writer().write_all(plain).unwrap();
+    let mut sent = Vec::new();
+    while far.wants_write() {
+        far.write_tls(&mut sent).unwrap();
+    }
+    sent
+}
+
+#[test]
+fn all_that_came_before_a_fault_is_received() {
+    const BAD_RECORD: &[u8] = b"\x17\x03\x03\x00\x20and this is not what it looks like";
+    let (near, script, mut far) = shaken_hands();
+    let sent = encrypted(&mut far, &[7; 1_000]);
+    // They are read at once.
+    script.give(&[&sent, BAD_RECORD].concat());
+    let mut received = Vec::new();
+    let fault = loop {
+        let mut bytes = [0; 300];
+        match near.receive(&mut [IoSliceMut::new(&mut bytes)]) {
+            Ok(0) => panic!("a good end"),
+            Ok(n) => received.extend_from_slice(&bytes[..n]),
+            Err(fault) => break fault,
+        }
+    };
+    assert_eq!(received.len(), 1_000, "{fault}");
+    let again = near.receive(&mut [IoSliceMut::new(&mut [0])]);
+    assert_eq!(again.unwrap_err().to_string(), fault.to_string());
 }
