@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Counters, which any thread reads without waiting.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// Counts one kind of event.
+///
+/// One who counts and then looks whether somebody cares, and one who begins to care and then looks at the count, do not
+/// both miss the other.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
     pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
+        self.0.fetch_add(n, SeqCst);
     }
 
     /// The count so far.
     pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
+        self.0.load(SeqCst)
     }
 }
 

@@ -2,6 +2,7 @@
 //! One connection, and who uses it.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,6 +34,8 @@ pub(super) struct Link {
     pub turn: Instant,
     /// The peer has said that it understands records.
     pub understands: bool,
+    /// With lockstep: so many of the frames received have been a turn.
+    answered: u64,
     end: Option<End>,
 }
 
@@ -88,6 +91,7 @@ impl Link {
             fault: None,
             hearing: Hearing::Deaf,
             understands: false,
+            answered: 0,
             end: None,
         }
     }
@@ -102,10 +106,16 @@ impl Link {
 
     /// What listens to the peer, to be put back.
     pub fn take_ear(&mut self) -> Option<Box<Ear>> {
-        match std::mem::replace(&mut self.hearing, Hearing::Deaf) {
+        match mem::replace(&mut self.hearing, Hearing::Deaf) {
             Hearing::Deaf => None,
             Hearing::Listening(ear) => Some(ear.unwrap_or_else(|| Box::new(Ear::new()))),
         }
+    }
+
+    /// With lockstep: how many frames have been received that have not been a turn. Now they are.
+    pub fn take_turns(&mut self) -> u64 {
+        let received = self.connection.received().frames.get();
+        received - mem::replace(&mut self.answered, received)
     }
 
     /// Whether some of what was sent is not with the kernel. Where the connection is lost, that does not matter.

@@ -365,6 +365,14 @@ impl<P: Payload> State<P> {
         false
     }
 
+    /// With lockstep, each frame received is a turn for whoever answers it.
+    pub fn grant_turns(&mut self) {
+        let answered = self.link_mut().filter(|link| link.client().is_some());
+        for _ in 0..answered.map_or(0, Link::take_turns) {
+            self.fanout.grant_turn();
+        }
+    }
+
     /// The client of a link is none any more.
     pub fn leave(&mut self, key: usize) {
         let Some(link) = self.links.get_mut(key) else {

@@ -15,13 +15,15 @@ use crate::{
 };
 
 impl<P: Payload> Endpoint<P> {
-    /// The peer of a link becomes one that the stream is sent to. With lockstep it may be sent so many frames more.
-    pub(in crate::transport) fn claim(&self, state: &mut State<P>, key: usize, turns: u64) {
+    /// The peer of a link becomes one that the stream is sent to. With lockstep all that was received before is one
+    /// turn: the newest frame answers it.
+    pub(in crate::transport) fn claim(&self, state: &mut State<P>, key: usize) {
         let State { fanout, links, .. } = state;
         let Some(link) = links.get_mut(key) else {
             return;
         };
-        let (client, lost) = fanout.join(self.first_turns() + turns, Instant::now());
+        let turns = self.first_turns() + link.take_turns().min(1);
+        let (client, lost) = fanout.join(turns, Instant::now());
         self.totals.dropped.add(lost);
         link.writing = Writing::Claimed(client);
         link.apply(fanout.flow());
@@ -38,7 +40,7 @@ impl<P: Payload> Endpoint<P> {
             return;
         }
         state.forget_greeting(key);
-        self.claim(state, key, 0);
+        self.claim(state, key);
         state.tell_of_link(key);
         self.send_over(state, key);
         self.notify(state);
@@ -83,7 +85,7 @@ impl<P: Payload> Endpoint<P> {
         }
         // Without a stream of its own the connection has nobody who sends.
         if state.writer.is_absent() && state.links.get(key).is_some_and(is_of_use) {
-            self.claim(state, key, 0);
+            self.claim(state, key);
         }
         let Some(link) = state.links.get_mut(key) else {
             return;

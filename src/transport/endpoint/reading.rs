@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a source does with it.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use mio::Waker;
 
@@ -117,11 +117,11 @@ impl<P: Payload> Endpoint<P> {
         self.wake();
     }
 
-    /// The reader has received a frame, for which lockstep grants the sender a turn.
+    /// The reader has received a frame, and counted it. With lockstep it is a turn for the sender.
     pub fn frame_received(&self) {
-        if self.grants_turns.load(Relaxed) {
+        if self.grants_turns.load(SeqCst) {
             let mut state = self.lock();
-            state.fanout.grant_turn();
+            state.grant_turns();
             self.send_waiting(&mut state);
             if state.fanout.is_finishing() {
                 // It may have been the last.
@@ -152,5 +152,174 @@ impl<P: Payload> Endpoint<P> {
         if let Some(key) = first {
             self.speak(&mut state, key, record);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use mio::{Poll, Token};
+
+    use super::*;
+    use crate::{
+        fanout::{Flow, Frame, Piece},
+        net::{Answer, Script},
+        transport::{
+            event::Event,
+            link::{Link, Writing},
+            target::{Mode, Target, Users},
+        },
+        wire::HeaderFormat,
+    };
+
+    const FRAME: &[u8] = b"00000000";
+
+    struct Deaf;
+
+    impl Observer for Deaf {
+        fn notice(&self, _: &Event) {}
+    }
+
+    fn flow(lockstep: bool) -> Flow {
+        Flow {
+            lockstep,
+            ..Flow::default()
+        }
+    }
+
+    /// A chat with a peer that has come, and has the first word.
+    struct Chat {
+        endpoint: Arc<Endpoint<()>>,
+        connection: Arc<Connection>,
+        _poll: Poll,
+    }
+
+    impl Chat {
+        fn new() -> Self {
+            let target = Target {
+                mode: Mode::Listen,
+                host: String::new(),
+                port: 0,
+                connect_timeout: None,
+                reconnect: false,
+                qos_dscp: None,
+                socket: None,
+                tls: None,
+            };
+            let poll = Poll::new().unwrap();
+            let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+            let listening = Vec::new();
+            let endpoint = Endpoint::new(target, Users::Pair, false, listening, waker.clone());
+            endpoint.attach_reader(Arc::new(Deaf), waker, Vec::new());
+            let connection = Arc::new(Connection::scripted(Script::default()));
+            let link = Link::new(1, connection.clone(), Reading::Claimed, Writing::Unclaimed);
+            endpoint.lock().insert(link);
+            Self {
+                endpoint: Arc::new(endpoint),
+                connection,
+                _poll: poll,
+            }
+        }
+
+        fn attach_writer(&self) {
+            let observer = Arc::new(Deaf);
+            self.endpoint
+                .attach_writer(observer, flow(true), Vec::new());
+        }
+
+        fn receive(&self) {
+            self.connection.received.add(0);
+            self.endpoint.frame_received();
+        }
+
+        /// Says how many frames have been sent then.
+        fn send(&self) -> usize {
+            let header = HeaderFormat::default().encode(0).unwrap();
+            let frame = Frame {
+                header,
+                lead: None,
+                payload: (),
+                len: 0,
+                keyframe: true,
+                repeats_header: false,
+                is_note: false,
+                piece: Piece::Whole,
+                time: None,
+            };
+            self.endpoint.send(&mut [frame].into()).unwrap();
+            self.connection.script().sent.lock().unwrap().len() / FRAME.len()
+        }
+    }
+
+    #[test]
+    fn each_frame_received_is_one_turn() {
+        let chat = Chat::new();
+        chat.attach_writer();
+        assert_eq!(chat.send(), 0);
+        for turn in 1..4 {
+            chat.receive();
+            assert_eq!(chat.send(), turn);
+            assert_eq!(chat.send(), turn);
+        }
+    }
+
+    #[test]
+    fn all_that_is_received_before_there_is_a_sender_is_one_turn() {
+        let chat = Chat::new();
+        chat.receive();
+        chat.connection.received.add(0);
+        chat.attach_writer();
+        // The reader comes to it when there is one.
+        chat.endpoint.frame_received();
+        assert_eq!(chat.send(), 1);
+        assert_eq!(chat.send(), 1);
+    }
+
+    #[test]
+    fn a_frame_that_is_received_while_the_sender_begins_is_a_turn() {
+        let chat = Chat::new();
+        // As long as a frame.
+        chat.endpoint.set_edges(b"preamble", b"");
+        let script = chat.connection.script();
+        let all = Answer::Moves(FRAME.len());
+        script.sends.lock().unwrap().push_back(all);
+        let sent = script.sent.lock().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| chat.attach_writer());
+            // Until it sends, having looked at what was received before.
+            while !script.sends.lock().unwrap().is_empty() {
+                thread::yield_now();
+            }
+            let comes_to_know = chat.endpoint.grants_turns.load(SeqCst);
+            chat.connection.received.add(0);
+            scope.spawn(|| chat.endpoint.frame_received());
+            drop(sent);
+            assert!(comes_to_know, "the reader gives nobody a turn");
+        });
+        assert_eq!(chat.send(), 2);
+        assert_eq!(chat.send(), 2);
+    }
+
+    #[test]
+    fn turns_are_granted_from_when_they_are_taken() {
+        let chat = Chat::new();
+        chat.attach_writer();
+        chat.endpoint.set_flow(flow(false));
+        (0..3).for_each(|_| chat.receive());
+        chat.endpoint.set_flow(flow(true));
+        let sent = chat.send();
+        chat.receive();
+        assert_eq!(chat.send(), sent + 1);
+        assert_eq!(chat.send(), sent + 1);
+    }
+
+    #[test]
+    fn what_was_left_of_another_connection_is_no_turn() {
+        let chat = Chat::new();
+        chat.attach_writer();
+        // A frame of it has been counted there.
+        chat.endpoint.frame_received();
+        assert_eq!(chat.send(), 0);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::SeqCst},
     time::Instant,
 };
 
@@ -49,20 +49,19 @@ impl<P: Payload> Endpoint<P> {
             state.warn_of_spent(&observer);
         }
         state.writer = User::Active(observer.clone());
+        // Before it is looked how many frames have been received: the reader counts one, and then looks at this.
+        self.grants_turns.store(flow.lockstep, SeqCst);
         state.fanout.begin(flow);
         state.fanout.set_hello(hello);
         let first = state.links.iter().next();
         if let Some((key, link)) = first
             && link.writing == Writing::Unclaimed
         {
-            // What the reader got before is a turn as well; the newest frame answers it.
-            let received = link.connection.received().frames.get().min(1);
-            self.claim(&mut state, key, received);
+            self.claim(&mut state, key);
         }
         state.welcome(&observer);
         // A connection that is there begins at once.
         self.send_waiting(&mut state);
-        self.grants_turns.store(flow.lockstep, Relaxed);
         self.note_needs(&state);
         self.wake();
     }
@@ -134,6 +133,7 @@ impl<P: Payload> Endpoint<P> {
     pub fn set_flow(&self, flow: Flow) {
         let mut state = self.lock();
         let is_other = state.fanout.flow().overflow != flow.overflow;
+        let takes_turns = flow.lockstep && !state.fanout.flow().lockstep;
         let lost = state.fanout.set_flow(flow);
         self.totals.dropped.add(lost);
         for (_, link) in &state.links {
@@ -141,7 +141,11 @@ impl<P: Payload> Endpoint<P> {
                 link.apply(&flow);
             }
         }
-        self.grants_turns.store(flow.lockstep, Relaxed);
+        self.grants_turns.store(flow.lockstep, SeqCst);
+        if takes_turns && let Some(link) = state.link_mut() {
+            // From now on.
+            link.take_turns();
+        }
         self.note_needs(&state);
         self.progress.notify_all();
     }

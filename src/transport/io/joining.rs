@@ -209,7 +209,7 @@ impl<P: Payload> Io<P> {
         }
         let key = state.insert(link);
         if state.writer.is_active() && writing == Writing::Unclaimed {
-            endpoint.claim(&mut state, key, 0);
+            endpoint.claim(&mut state, key);
         }
         state.wake_reader();
         self.watch(&mut state, key);
