@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! One encrypted connection.
 //!
-//! Two threads use it at once, one that reads and any that writes. Both need the same state of TLS, for as long as it
-//! takes to encrypt or to decrypt a chunk; neither holds it over a system call that may copy more than that.
+//! Two threads use it at once, one that reads and any that writes. Both need the same state of TLS: one that reads for as
+//! long as it takes to decrypt a chunk, and one that writes until the kernel takes no more. To let go of it in between is
+//! no gain: each would wait for the other at every chunk.
 
 use std::{
     fmt,
