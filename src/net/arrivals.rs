@@ -66,6 +66,8 @@ struct Calls {
 
 struct Doors {
     doors: Vec<Door>,
+    /// Whose turn is next.
+    next: usize,
     /// Accepting failed; it is tried again then.
     again: Option<Instant>,
     /// That has been told.
@@ -167,6 +169,7 @@ impl Arrivals {
         Ok(Self {
             source: Source::Doors(Doors {
                 doors: doors.collect(),
+                next: 0,
                 again: None,
                 has_failed: false,
             }),
@@ -363,29 +366,23 @@ impl Doors {
             return Err(Later(Some(again)));
         }
         self.again = None;
-        for door in &mut self.doors {
-            while door.is_ready {
-                match door.listener.accept() {
-                    Ok(established) => {
-                        self.has_failed = false;
-                        return Ok(Arrival::Established(established));
+        // One to which many come is not to be always first.
+        let count = self.doors.len();
+        for number in self.next..self.next + count {
+            let door = &mut self.doors[number % count];
+            match door.accept() {
+                Ok(Some(established)) => {
+                    self.has_failed = false;
+                    self.next = (number + 1) % count;
+                    return Ok(Arrival::Established(established));
+                }
+                Ok(None) => (),
+                Err(error) => {
+                    self.again = Some(now + ACCEPT_PAUSE);
+                    if mem::replace(&mut self.has_failed, true) {
+                        return Err(Later(self.again));
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        door.is_ready = false;
-                    }
-                    // It left while it waited, or the system had something else to do.
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
-                        ) => {}
-                    Err(error) => {
-                        self.again = Some(now + ACCEPT_PAUSE);
-                        if mem::replace(&mut self.has_failed, true) {
-                            return Err(Later(self.again));
-                        }
-                        return Ok(Arrival::Warning(Error::Accept(error)));
-                    }
+                    return Ok(Arrival::Warning(Error::Accept(error)));
                 }
             }
         }
@@ -393,18 +390,64 @@ impl Doors {
     }
 }
 
-#[cfg(all(test, feature = "tls"))]
-mod tests {
-    use std::{io::Write, net::TcpStream};
+impl Door {
+    /// Who waits there, if anybody does.
+    fn accept(&mut self) -> io::Result<Option<Established>> {
+        while self.is_ready {
+            match self.listener.accept() {
+                Ok(established) => return Ok(Some(established)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_ready = false,
+                // It left while it waited, or the system had something else to do.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
 
-    use mio::Poll;
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use mio::{Events, Poll};
 
     use super::*;
-    use crate::net::Sides;
 
     const PEERS: usize = 40;
 
+    #[test]
+    fn those_who_come_to_one_address_take_no_turn_from_those_who_come_to_another() {
+        let mut poll = Poll::new().unwrap();
+        let bind = || Listener::bind_all("127.0.0.1", 0).unwrap();
+        let listeners: Vec<_> = [bind(), bind()].into_iter().flatten().collect();
+        let addresses = [0, 1].map(|i| listeners[i].address());
+        let mut arrivals = Arrivals::doors(listeners, Token(0), poll.registry()).unwrap();
+        let many = [(); PEERS].map(|()| TcpStream::connect(addresses[0]).unwrap());
+        let one = TcpStream::connect(addresses[1]).unwrap();
+        let mut events = Events::with_capacity(8);
+        let mut are_there = [false; 2];
+        while are_there != [true; 2] {
+            poll.poll(&mut events, None).unwrap();
+            for event in &events {
+                are_there[event.token().0] = true;
+            }
+        }
+        let now = Instant::now();
+        let order = [(); 2].map(|()| match arrivals.next(poll.registry(), now) {
+            Ok(Arrival::Established(established)) => established.address,
+            other => panic!("{other:?}"),
+        });
+        let expected = [&many[0], &one].map(|peer| peer.local_addr().ok());
+        assert_eq!(order, expected);
+    }
+
     /// As many handshakes under way, all of them of one host.
+    #[cfg(feature = "tls")]
     fn many() -> (Poll, Arrivals, Vec<TcpStream>) {
         let poll = Poll::new().unwrap();
         let listeners = Listener::bind_all("127.0.0.1", 0).unwrap();
@@ -413,7 +456,7 @@ mod tests {
             .map(|_| TcpStream::connect(address).unwrap())
             .collect();
         let plain = Arrivals::doors(listeners, Token(0), poll.registry()).unwrap();
-        let mut arrivals = plain.with_tls(Sides::get().near(false), Token(0), true);
+        let mut arrivals = plain.with_tls(crate::net::Sides::get().near(false), Token(0), true);
         while under_way(&arrivals) < PEERS {
             arrivals.is_ready(Token(0));
             let next = arrivals.next(poll.registry(), Instant::now());
@@ -422,12 +465,16 @@ mod tests {
         (poll, arrivals, peers)
     }
 
+    #[cfg(feature = "tls")]
     fn under_way(arrivals: &Arrivals) -> usize {
         arrivals.handshakes.as_ref().map_or(0, Handshakes::len)
     }
 
+    #[cfg(feature = "tls")]
     #[test]
     fn faults_that_are_known_hold_up_nobody() {
+        use std::io::Write;
+
         let (poll, mut arrivals, mut peers) = many();
         let now = Instant::now();
         for peer in &mut peers {
