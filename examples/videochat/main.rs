@@ -116,7 +116,7 @@ impl<'a> Talk<'a> {
     }
 
     fn handle(&mut self, message: &gst::Message) -> Result<(), Box<dyn Error>> {
-        use gst::MessageView;
+        use gst::{MessageView, ProgressType};
 
         match message.view() {
             MessageView::Error(error) if is_closed_window(error) => self.hang_up(),
@@ -126,12 +126,12 @@ impl<'a> Talk<'a> {
             MessageView::Warning(warning) => {
                 self.screen.say(&format!("Warning: {}", warning.error()));
             }
-            MessageView::Progress(progress) => match progress.get() {
-                (gst::ProgressType::Start | gst::ProgressType::Continue, _, text) => {
-                    self.wait(&text);
+            MessageView::Progress(progress) => {
+                // Of an end that came to nothing the error tells.
+                if let (ProgressType::Start | ProgressType::Continue, _, text) = progress.get() {
+                    self.wait(text);
                 }
-                _ => (),
-            },
+            }
             MessageView::Eos(_) => self.over = true,
             MessageView::Application(request) => {
                 match request.structure().map(|request| request.name().as_str()) {
