@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use gst::prelude::*;
+use gst::{EventType, prelude::*};
 use gst_video::{UpstreamForceKeyUnitEvent, VideoCropMeta};
 use gstvideosocket::wire::{
     StructureText,
@@ -20,9 +20,7 @@ fn say(bytes: &mut Vec<u8>, record: Record<'_>) {
 
 fn said(records: &[Record<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    records
-        .iter()
-        .for_each(|record| say(&mut bytes, record.clone()));
+    records.iter().for_each(|record| say(&mut bytes, *record));
     bytes
 }
 
@@ -165,13 +163,16 @@ fn tags_wait_for_the_caps_that_a_frame_brings() {
     peer.send_frame(&jpeg());
     assert!(source.sample().caps().is_some());
     let order = order.lock().unwrap();
-    let first = order
-        .iter()
-        .filter(|kind| **kind != gst::EventType::Segment);
-    use gst::EventType::{Caps, StreamStart, Tag};
-    assert_eq!(first.collect::<Vec<_>>(), [&StreamStart, &Caps, &Tag]);
+    let first = order.iter().filter(|kind| **kind != EventType::Segment);
+    assert_eq!(
+        first.collect::<Vec<_>>(),
+        [&EventType::StreamStart, &EventType::Caps, &EventType::Tag]
+    );
     let place = |wanted| order.iter().position(|kind| *kind == wanted);
-    assert!(place(gst::EventType::Segment) > place(Caps), "{order:?}");
+    assert!(
+        place(EventType::Segment) > place(EventType::Caps),
+        "{order:?}"
+    );
 }
 
 fn jpeg() -> Vec<u8> {
@@ -191,7 +192,7 @@ fn a_gap_that_comes_in_a_pause_is_told_when_that_is_over() {
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
         if info
             .event()
-            .is_some_and(|event| event.type_() == gst::EventType::Gap)
+            .is_some_and(|event| event.type_() == EventType::Gap)
         {
             kept.lock()
                 .unwrap()
@@ -358,7 +359,7 @@ fn a_keyframe_that_a_peer_wants_at_a_time_is_asked_for_at_that_time() {
         peer.send(request);
     }
     let times = [0; 2].map(|_| {
-        let event = sink.expect_upstream(|event| event.type_() == gst::EventType::CustomUpstream);
+        let event = sink.expect_upstream(|event| event.type_() == EventType::CustomUpstream);
         UpstreamForceKeyUnitEvent::parse(&event)
             .unwrap()
             .running_time
