@@ -225,12 +225,6 @@ mod tests {
         );
     }
 
-    /// The kernel is asked, and answers the same twice.
-    #[test]
-    fn synchronisation_is_known() {
-        assert_eq!(is_unix_synchronised(), is_unix_synchronised());
-    }
-
     /// Clocks of libraries that tests do without, as far as their names and properties go.
     mod fake {
         use std::sync::Mutex;
