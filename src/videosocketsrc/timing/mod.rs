@@ -529,7 +529,9 @@ impl Here {
 impl Moved {
     fn new(from: i64, shift: i64, last: Option<Self>) -> Self {
         let to = from.saturating_add(shift);
-        let earliest = last.filter(|last| from >= last.from).map(|last| last.to);
+        // Parsers take a time that they had before for none, and make up a later one.
+        let after = |last: Self| last.to.saturating_add(i64::from(from > last.from));
+        let earliest = last.filter(|last| from >= last.from).map(after);
         Self {
             from,
             to: earliest.map_or(to, |earliest| to.max(earliest)),

@@ -628,14 +628,17 @@ fn times_jump_between_pictures_and_a_gap_is_told_where_it_is() {
 #[test]
 fn a_file_over_another_connection_follows_what_is_still_to_be_shown() {
     let mut timing = Timing::new(0);
-    for (now, expected) in [(SECOND, SECOND), (SECOND + 1, 6 * SECOND)] {
+    for (now, begin, expected) in [
+        (SECOND, SECOND, SECOND),
+        (SECOND + 1, 6 * SECOND, 6 * SECOND + 1),
+    ] {
         timing.connected();
         timing.clock(&file(), 0, None);
         let first = frame_at(&mut timing, 0, 0, 0, now, 0);
         assert_eq!(first.pts, Some(expected as u64));
         assert!(is_anew(first));
         let next = frame_at(&mut timing, 1, 5 * SECOND, 0, now, 0);
-        assert_eq!(next.pts, Some((expected + 5 * SECOND) as u64));
+        assert_eq!(next.pts, Some((begin + 5 * SECOND) as u64));
     }
 }
 
@@ -787,6 +790,26 @@ fn dts_do_not_go_back_where_pictures_are_late() {
         last = timed.dts;
     }
     assert!(timing.stats().late > 0);
+}
+
+#[test]
+fn late_frames_that_are_handed_on_together_follow_one_another() {
+    let (mut timing, begin) = live(0);
+    let now = begin + MINUTE;
+    let times = [0, 1, 2].map(|number| {
+        let buffer = Buffer {
+            sequence: number,
+            pts: Some(i64::from(number) * FRAME),
+            dts: Some(i64::from(number) * FRAME),
+            ..Buffer::default()
+        };
+        let timed = timing.frame(&buffer, now as u64, now as u64, 0);
+        (
+            timed.pts.unwrap() - now as u64,
+            timed.dts.unwrap() - now as u64,
+        )
+    });
+    assert_eq!(times, [(0, 0), (1, 1), (2, 2)]);
 }
 
 #[test]
