@@ -428,6 +428,8 @@ impl<P: Payload> Fanout<P> {
             return (Counts::default(), 0);
         };
         self.understanding -= usize::from(client.place.understands());
+        // The next one with this key is another.
+        self.verdicts.retain(|(other, _)| *other != key);
         client.place.be_left();
         let mut counts = counts(&client, &self.queue);
         if is_replaced && self.audience == Audience::Callee && client.is_open() {

@@ -85,3 +85,15 @@ fn the_clock_starts_with_what_waits() {
     stream.fanout.inspect(client, WIRE_LEN, stream.now);
     assert_eq!(stream.fanout.poll_verdict(), None);
 }
+
+#[test]
+fn a_verdict_is_not_for_the_next_client_with_that_key() {
+    let (mut stream, client) = with_timeout();
+    stream.push("A");
+    stream.take(client, 3);
+    stream.pass(TIMEOUT);
+    stream.fanout.inspect(client, 3, stream.now);
+    stream.fanout.leave(client, false);
+    assert_eq!(stream.join(), client);
+    assert_eq!(stream.fanout.poll_verdict(), None);
+}
