@@ -402,6 +402,11 @@ impl<P: Payload> Fanout<P> {
     /// A peer has come. With lockstep it may be sent so many frames at once. Returns its key, and how many frames
     /// are lost that were kept for another.
     pub fn join(&mut self, turns: u64, now: Instant) -> (usize, u64) {
+        debug_assert!(
+            self.audience == Audience::Clients
+                || self.clients.iter().all(|(_, one)| !one.is_open()),
+            "there is one at a time"
+        );
         let mut place = self.awaited.take().unwrap_or_else(Place::joining);
         let (queue, headers) = (&mut self.queue, &self.headers);
         let lost = place.start_over(queue, &self.flow, headers, now);
@@ -433,7 +438,10 @@ impl<P: Payload> Fanout<P> {
         client.place.be_left();
         let mut counts = counts(&client, &self.queue);
         if is_replaced && self.audience == Audience::Callee && client.is_open() {
-            self.awaited = Some(client.place);
+            // Whoever is awaited instead of it has nothing that it has not.
+            if let Some(other) = self.awaited.replace(client.place) {
+                other.give_up(&mut self.queue);
+            }
             return (counts, 0);
         }
         let lost = client.place.give_up(&mut self.queue);

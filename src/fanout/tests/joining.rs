@@ -325,3 +325,18 @@ fn a_frame_ahead_of_the_stream_goes_alone() {
     let client = stream.join();
     assert_eq!(stream.waiting(client), "A");
 }
+
+#[test]
+fn nothing_is_kept_for_a_peer_that_was_replaced_before_it_had_gone() {
+    let mut stream = Stream::new(Audience::Callee, flow(Overflow::Block, Limits::default()));
+    let first = stream.join();
+    stream.fanout.begin_drain(first, stream.now);
+    let second = stream.join();
+    stream.fanout.leave(first, true);
+    stream.push("AB");
+    stream.fanout.leave(second, true);
+    let third = stream.join();
+    assert_eq!(stream.waiting(third), "AB");
+    stream.take_frames(third, 2);
+    assert_eq!(stream.kept(), 0);
+}
