@@ -5,6 +5,9 @@ use std::{sync::Arc, time::Instant};
 
 use crate::wire::record::Clock;
 
+/// Where a peer has been told so much that it has not taken, what else it would be told is left out.
+const MAX_UNTOLD: usize = 64 * 1024;
+
 /// What the frames are from one of them on. A peer is told before it gets that one, whatever it has lost before.
 #[derive(Debug, Default)]
 pub struct Description {
@@ -120,9 +123,15 @@ impl Between {
         }
     }
 
-    /// Tells something else.
+    /// Tells something else, unless as much waits as a peer takes that takes anything.
     pub fn tell(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        if self.sent >= MAX_UNTOLD {
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
+        }
+        if self.unsent().len() < MAX_UNTOLD {
+            self.bytes.extend_from_slice(bytes);
+        }
     }
 
     /// What is to be told.
@@ -409,6 +418,16 @@ mod tests {
         let key = stream.join();
         stream.fanout.understand(key);
         assert_eq!(stream.sent(key), "a|A");
+    }
+
+    #[test]
+    fn who_takes_what_it_is_told_bit_by_bit_makes_nothing_grow() {
+        let mut between = Between::default();
+        for _ in 0..100_000 {
+            between.tell(&[b'r'; 100]);
+            between.advance(90);
+        }
+        assert!(between.bytes.len() < 3 * MAX_UNTOLD);
     }
 
     #[test]

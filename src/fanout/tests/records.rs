@@ -40,3 +40,26 @@ fn records_are_made_for_one_who_understands_them_amid_a_frame() {
     assert!(!stream.fanout.needs_records());
     stream.fanout.leave(plain, false);
 }
+
+#[test]
+fn what_a_peer_is_told_and_does_not_take_is_bounded() {
+    let told = [b'r'; 100];
+    let mut stream = Stream::for_clients(Flow {
+        metadata: Metadata::On,
+        ..Flow::default()
+    });
+    let key = stream.join();
+    for _ in 0..10_000 {
+        stream.fanout.tell(key, &told);
+    }
+    let queued = stream.fanout.counts(key).queued;
+    assert!((60_000..70_000).contains(&queued), "{queued}");
+    assert_eq!(queued % told.len(), 0, "none is cut");
+    // It takes some, and is told more.
+    stream.take(key, 1_000);
+    for _ in 0..100 {
+        stream.fanout.tell(key, &told);
+    }
+    let room = (queued..queued + told.len()).contains(&stream.fanout.counts(key).queued);
+    assert!(room);
+}
