@@ -435,8 +435,8 @@ impl<P: Payload> Fanout<P> {
         self.understanding -= usize::from(client.place.understands());
         // The next one with this key is another.
         self.verdicts.retain(|(other, _)| *other != key);
-        client.place.be_left();
         let mut counts = counts(&client, &self.queue);
+        client.place.be_left();
         if is_replaced && self.audience == Audience::Callee && client.is_open() {
             // Whoever is awaited instead of it has nothing that it has not.
             if let Some(other) = self.awaited.replace(client.place) {

@@ -129,9 +129,13 @@ impl<P> Place<P> {
         self.follow_from(number, queue, headers, now);
     }
 
-    /// Its peer has gone.
+    /// Its peer has gone, and with it what it was told.
     pub fn be_left(&mut self) {
         self.is_left = !self.is_joining();
+        self.between = Between::default();
+        if let Some(begun) = &mut self.begun {
+            begun.offset = 0;
+        }
     }
 
     /// Another connection takes over from one that was lost: the frame begun is to be sent whole, and as what came before it is lost,
@@ -143,7 +147,6 @@ impl<P> Place<P> {
         headers: &Headers<P>,
         now: Instant,
     ) -> u64 {
-        self.between = Between::default();
         if self.is_joining() || !std::mem::take(&mut self.is_left) {
             return 0;
         }

@@ -132,3 +132,28 @@ fn who_does_not_take_the_rest_does_not_hold_up_the_end() {
         assert_eq!(found, verdict);
     }
 }
+
+#[test]
+fn a_description_does_not_hold_up_the_end_where_nobody_is() {
+    let mut stream = Stream::new(
+        Audience::Callee,
+        Flow {
+            metadata: Metadata::On,
+            ..flow(Overflow::Block, frames(9))
+        },
+    );
+    let describe = |stream: &mut Stream, records: &[u8]| {
+        let description = Description::new(None, records.to_vec(), stream.now);
+        stream.fanout.describe(description);
+    };
+    describe(&mut stream, b"one");
+    let client = stream.join();
+    stream.fanout.describe_to(client, stream.now);
+    stream.take(client, 3);
+    assert!(stream.fanout.is_idle(client));
+    stream.fanout.leave(client, true);
+    describe(&mut stream, b"two");
+    stream.fanout.finish(stream.now);
+    assert!(!stream.fanout.has_any_for_awaited());
+    assert!(stream.fanout.is_finished());
+}
