@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use super::{
     edge::{Edge, Edges},
     flow::Progress,
-    place::{Headers, Place},
-    queue::Queue,
+    place::Place,
     standing::Standing,
 };
 use crate::wire::record::RecordHead;
@@ -83,8 +82,8 @@ impl<P> Client<P> {
     }
 
     /// The peer understands records. Of the end of the stream it is told by one.
-    pub fn understand(&mut self, hello: &[u8], queue: &mut Queue<P>, headers: &Headers<P>) {
-        self.place.understand(hello, queue, headers);
+    pub fn understand(&mut self, hello: &[u8]) {
+        self.place.understand(hello);
         if self.is_open() {
             self.edges.eos_frame = Edge::record(&END);
         }

@@ -9,6 +9,7 @@ mod burst;
 mod client;
 mod edge;
 mod flow;
+mod headers;
 #[cfg(any(test, fuzzing))]
 pub mod model;
 mod place;
@@ -30,7 +31,8 @@ use slab::Slab;
 use self::{
     client::{Client, DRAIN_LIMIT},
     edge::{Edge, Edges},
-    place::{Headers, Place},
+    headers::InBand,
+    place::Place,
     queue::{Hold, Queue},
     standing::Period,
 };
@@ -52,7 +54,6 @@ const MAX_NOTES: usize = 256;
 pub struct Fanout<P> {
     audience: Audience,
     flow: Flow,
-    headers: Headers<P>,
     /// Those of each connection to come.
     edges: Edges,
     queue: Queue<P>,
@@ -106,11 +107,6 @@ impl<P: Payload> Fanout<P> {
         Self {
             audience,
             flow: Flow::default(),
-            headers: Headers {
-                frames: Arc::default(),
-                version: 0,
-                are_in_band: false,
-            },
             edges: Edges::default(),
             queue: Queue::new(),
             clients: Slab::new(),
@@ -187,7 +183,7 @@ impl<P: Payload> Fanout<P> {
     pub fn understand(&mut self, key: usize) {
         if let Some(client) = self.clients.get_mut(key) {
             self.understanding += usize::from(!client.place.understands());
-            client.understand(&self.hello, &mut self.queue, &self.headers);
+            client.understand(&self.hello);
         }
     }
 
@@ -230,7 +226,7 @@ impl<P: Payload> Fanout<P> {
             self.queue.spent().push(note.payload);
             return;
         }
-        let number = self.queue.push(note, self.headers.version, now);
+        let number = self.queue.push(note, now);
         let clients = self.clients.iter_mut().map(|(_, client)| &mut client.place);
         for place in clients.chain(&mut self.awaited) {
             place.pass_by(number, &mut self.queue);
@@ -264,10 +260,17 @@ impl<P: Payload> Fanout<P> {
     /// Sets the headers of the stream, which every client gets before its first frame. Returns how many frames are
     /// lost that were kept for a peer to come.
     pub fn set_headers(&mut self, frames: Vec<Frame<P>>) -> u64 {
-        let former = std::mem::replace(&mut self.headers.frames, Arc::new(frames));
-        self.queue.spend(former);
-        self.headers.version += 1;
-        self.headers.are_in_band = false;
+        let frames = Arc::new(frames);
+        let headers = &mut self.queue.headers;
+        headers.in_band = InBand::No;
+        // Who has them is not given the same again.
+        let is_other = !headers.have_same_bytes(&frames);
+        let spent = if is_other {
+            std::mem::replace(&mut headers.frames, frames)
+        } else {
+            frames
+        };
+        self.queue.spend(spent);
         // The group begins with others.
         self.lose_group()
     }
@@ -321,7 +324,6 @@ impl<P: Payload> Fanout<P> {
             self.period.next(now);
         }
         let repeats_header = frame.repeats_header;
-        self.headers.are_in_band |= repeats_header;
         if self.audience == Audience::Caller
             && !keeps
             && let Some(place) = self.awaited.replace(Place::joining())
@@ -329,7 +331,7 @@ impl<P: Payload> Fanout<P> {
             // A peer that is still to come gets no frame that the stream has left behind.
             place.give_up(&mut self.queue);
         }
-        let number = self.queue.push(frame, self.headers.version, now);
+        let number = self.queue.push(frame, now);
         if self.queue.undecided().is_some() {
             self.hold_picture();
         }
@@ -339,7 +341,7 @@ impl<P: Payload> Fanout<P> {
                 continue;
             }
             let place = &mut client.place;
-            let sent = place.offer(number, &mut self.queue, &self.flow, &self.headers, now);
+            let sent = place.offer(number, &mut self.queue, &self.flow);
             client.dropped += sent.dropped;
             sum += sent;
             take_turn(client, &mut self.queue);
@@ -347,7 +349,7 @@ impl<P: Payload> Fanout<P> {
         if let Some(place) = &mut self.awaited
             && (keeps || !place.is_joining())
         {
-            sum += place.offer(number, &mut self.queue, &self.flow, &self.headers, now);
+            sum += place.offer(number, &mut self.queue, &self.flow);
         }
         let awaited = self.awaited.as_ref().filter(|_| !keeps);
         let passes_by = self.audience == Audience::Callee && awaited.is_some_and(Place::is_joining);
@@ -380,20 +382,17 @@ impl<P: Payload> Fanout<P> {
                     self.verdicts.push((key, Verdict::TooSlow));
                 }
             } else if is_behind {
-                let dropped =
-                    client
-                        .place
-                        .thin(&mut self.queue, &self.flow.limits, &self.headers, now);
+                let dropped = client.place.thin(&mut self.queue, &self.flow.limits, now);
                 client.dropped += dropped;
                 sum.dropped += dropped;
             }
             if self.flow.overflow == Overflow::Drop && self.flow.limits != Limits::default() {
-                sum += clear(client, &mut self.queue, &self.headers, self.period, now);
+                sum += clear(client, &mut self.queue, self.period, now);
             }
             sum.wants_keyframe |= client.place.awaits_keyframe();
         }
         if let Some(place) = &mut self.awaited {
-            sum.dropped += place.thin(&mut self.queue, &self.flow.limits, &self.headers, now);
+            sum.dropped += place.thin(&mut self.queue, &self.flow.limits, now);
             sum.wants_keyframe |= place.awaits_keyframe();
         }
         sum
@@ -408,17 +407,17 @@ impl<P: Payload> Fanout<P> {
             "there is one at a time"
         );
         let mut place = self.awaited.take().unwrap_or_else(Place::joining);
-        let (queue, headers) = (&mut self.queue, &self.headers);
-        let lost = place.start_over(queue, &self.flow, headers, now);
+        let queue = &mut self.queue;
+        let lost = place.start_over(queue, &self.flow);
         if let Some(group) = self.group.from
             && place.is_joining()
             && !self.flow.lockstep
         {
-            place.join_at(group, queue, headers, now);
+            place.join_at(group, queue, now);
         }
         let mut client = Client::new(place, self.edges.clone(), turns, now);
         if self.flow.metadata == Metadata::On {
-            client.understand(&self.hello, queue, headers);
+            client.understand(&self.hello);
         }
         client.dropped = lost;
         take_turn(&mut client, queue);
@@ -436,7 +435,7 @@ impl<P: Payload> Fanout<P> {
         // The next one with this key is another.
         self.verdicts.retain(|(other, _)| *other != key);
         let mut counts = counts(&client, &self.queue);
-        client.place.be_left();
+        client.place.be_left(&mut self.queue);
         if is_replaced && self.audience == Audience::Callee && client.is_open() {
             // Whoever is awaited instead of it has nothing that it has not.
             if let Some(other) = self.awaited.replace(client.place) {
@@ -735,8 +734,9 @@ impl<P: Payload> Fanout<P> {
     /// Since when the first of what waits for it does.
     fn oldest(&self, client: &Client<P>) -> Option<Instant> {
         let owes_edge = self.owes_edge(client);
+        let owes_any = || owes_edge || client.place.owes_headers(&self.queue);
         let oldest = client.place.oldest(&self.queue);
-        oldest.or_else(|| owes_edge.then(|| client.written_at()))
+        oldest.or_else(|| owes_any().then(|| client.written_at()))
     }
 
     /// Those of the clients, and of one to come.
@@ -840,17 +840,11 @@ fn take_turn<P>(client: &mut Client<P>, queue: &mut Queue<P>) {
 }
 
 /// Drops what waits in vain: there is newer, and the queue does not get shorter.
-fn clear<P>(
-    client: &mut Client<P>,
-    queue: &mut Queue<P>,
-    headers: &Headers<P>,
-    stream: Period,
-    now: Instant,
-) -> Sent {
+fn clear<P>(client: &mut Client<P>, queue: &mut Queue<P>, stream: Period, now: Instant) -> Sent {
     let oldest = client.place.oldest_waiting(queue);
     let mut sent = Sent::default();
     if client.standing.is_to_be_cleared(oldest, stream, now) {
-        sent.dropped = client.place.skip_to_newest_keyframe(queue, headers, now);
+        sent.dropped = client.place.skip_to_newest_keyframe(queue);
         client.dropped += sent.dropped;
         if sent.dropped > 0 {
             client.standing.cleared(now);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The fan-out beside a naive one, in which each client has a list of its own: whatever happens, each is sent the
-//! same, loses as much, and nothing is kept that nobody needs.
+//! The fan-out beside a naive one, in which each client has a list of its own, of frames each of which knows its
+//! header: whatever happens, each is sent the same, loses as much, and nothing is kept that nobody needs.
 
 use std::io;
 
@@ -49,20 +49,26 @@ struct Item {
     wire_len: usize,
     keyframe: bool,
     repeats: bool,
-    version: u64,
+    /// The header that it comes behind.
+    header: Option<Header>,
+}
+
+/// A header of the stream, and how many others there were before.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Header {
+    letter: u8,
+    version: usize,
 }
 
 #[derive(Default)]
 struct NaiveClient {
     follows: bool,
     has_begun: bool,
-    /// Those that are given apart from the stream.
-    headers: Vec<Item>,
     frames: Vec<Item>,
-    /// The frame begun, and how much of it has been taken.
+    /// The frame or header begun, and how much of it has been taken.
     begun: Option<(Item, usize)>,
-    header_offset: usize,
-    version: u64,
+    /// The header that came last, if that is known.
+    has: Option<Option<Header>>,
     given: (usize, usize),
     followed: (usize, usize),
     dropped: u64,
@@ -71,8 +77,7 @@ struct NaiveClient {
 
 #[derive(Default)]
 struct Naive {
-    headers: Vec<Item>,
-    version: u64,
+    header: Option<Header>,
     group: Vec<Item>,
     clients: Vec<(usize, NaiveClient)>,
 }
@@ -80,6 +85,10 @@ struct Naive {
 impl Item {
     fn counts(&self) -> bool {
         !self.repeats
+    }
+
+    fn header(header: Header) -> Self {
+        item(header.letter, 1, true, true, Some(header))
     }
 }
 
@@ -89,31 +98,7 @@ fn size<'a>(items: impl IntoIterator<Item = &'a Item>) -> (usize, usize) {
 }
 
 impl NaiveClient {
-    fn owe(&mut self, naive_headers: &[Item], version: u64) {
-        if self.header_offset == 0 {
-            self.headers = naive_headers.to_vec();
-            self.version = version;
-        }
-    }
-
-    fn catch_up(&mut self, headers: &[Item], version: u64) {
-        let lacks = self.version != version;
-        if lacks
-            && self
-                .rest()
-                .next()
-                .is_some_and(|item| item.version == version)
-        {
-            self.owe(headers, version);
-        }
-    }
-
-    fn rest(&self) -> impl Iterator<Item = &Item> {
-        let skipped = |item: &Item| item.repeats && item.version == self.version;
-        self.frames.iter().filter(move |item| !skipped(item))
-    }
-
-    fn offer(&mut self, item: &Item, join: JoinAt, headers: &[Item], version: u64) {
+    fn offer(&mut self, item: &Item, join: JoinAt) {
         let (n, bytes) = size([item]);
         self.followed = (self.followed.0 + n, self.followed.1 + bytes);
         if !self.follows {
@@ -122,17 +107,9 @@ impl NaiveClient {
                 self.dropped += u64::from(self.has_begun && !item.repeats);
                 return;
             }
-            let is_first = !std::mem::replace(&mut self.has_begun, true);
-            self.follows = true;
-            self.frames.push(item.clone());
-            if is_first {
-                self.owe(headers, version);
-            } else {
-                self.catch_up(headers, version);
-            }
-        } else {
-            self.frames.push(item.clone());
+            (self.has_begun, self.follows) = (true, true);
         }
+        self.frames.push(item.clone());
     }
 
     fn is_over(&self, limits: &Limits) -> bool {
@@ -151,7 +128,7 @@ impl NaiveClient {
         }
     }
 
-    fn thin(&mut self, limits: &Limits, headers: &[Item], version: u64) {
+    fn thin(&mut self, limits: &Limits) {
         if !self.is_over(limits) {
             return;
         }
@@ -161,8 +138,7 @@ impl NaiveClient {
                 self.drop_first(1);
             }
         } else {
-            let skipped = |item: &Item| item.repeats && item.version == self.version;
-            let oldest = self.frames.iter().position(|item| !skipped(item));
+            let oldest = self.frames.iter().position(Item::counts);
             let newest = self
                 .frames
                 .iter()
@@ -175,64 +151,63 @@ impl NaiveClient {
                 }
             }
         }
-        if self.follows {
-            self.catch_up(headers, version);
-        }
     }
 
-    fn take(&mut self, mut bytes: usize) {
+    fn take(&mut self, mut bytes: usize, current: Option<Header>) {
         while bytes > 0 {
-            if self.begun.is_none() && !self.headers.is_empty() {
-                let left = self.headers[0].wire_len - self.header_offset;
-                let taken = left.min(bytes);
-                bytes -= taken;
-                self.header_offset += taken;
-                if taken == left {
-                    self.headers.remove(0);
-                    self.header_offset = 0;
-                }
-                continue;
+            let Some(first) = self.items(current).into_iter().next() else {
+                break;
+            };
+            let begun = self.begun.take();
+            if begun.is_none() {
+                self.begin(&first);
             }
-            if self.begun.is_none() {
-                let version = self.version;
-                let skipped = |item: &Item| item.repeats && item.version == version;
-                let Some(next) = self.frames.iter().position(|item| !skipped(item)) else {
-                    break;
-                };
-                self.begun = self.frames.drain(..=next).next_back().map(|item| (item, 0));
-            }
-            if let Some((item, offset)) = &mut self.begun {
-                let left = item.wire_len - *offset;
-                let taken = left.min(bytes);
-                bytes -= taken;
-                *offset += taken;
-                if taken == left {
-                    self.begun = None;
-                }
+            let offset = begun.map_or(0, |(_, offset)| offset);
+            let taken = bytes.min(first.wire_len - offset);
+            bytes -= taken;
+            if offset + taken < first.wire_len {
+                self.begun = Some((first, offset + taken));
             }
         }
-        if self.unsent().is_empty() {
+        if self.items(current).is_empty() {
             self.given = (0, 0);
         }
     }
 
-    fn unsent(&self) -> Vec<u8> {
-        let begun = self.begun.iter().map(|(item, _)| item);
-        let items = begun.chain(&self.headers).chain(self.rest());
-        items.map(|item| item.letter).collect()
+    fn begin(&mut self, item: &Item) {
+        self.has = Some(item.header);
+        if item.counts() {
+            let at = self.frames.iter().position(Item::counts);
+            self.frames.drain(..=at.expect("it is one of them"));
+        }
+    }
+
+    /// All that it is sent in the end, whatever is to come.
+    fn items(&self, current: Option<Header>) -> Vec<Item> {
+        let mut items: Vec<_> = self.begun.iter().map(|(item, _)| item.clone()).collect();
+        let mut has = self.has;
+        for item in self.frames.iter().filter(|item| item.counts()) {
+            if has != Some(item.header) {
+                items.extend(item.header.map(Item::header));
+            }
+            has = Some(item.header);
+            items.push(item.clone());
+        }
+        if has.is_none() && self.has_begun {
+            items.extend(current.map(Item::header));
+        }
+        items
     }
 
     fn offset(&self) -> usize {
-        self.begun
-            .as_ref()
-            .map_or(self.header_offset, |(_, offset)| *offset)
+        self.begun.as_ref().map_or(0, |(_, offset)| *offset)
     }
 }
 
 impl Naive {
     fn push(&mut self, item: Item, flow: &Flow) {
         for (_, client) in &mut self.clients {
-            client.offer(&item, flow.join, &self.headers, self.version);
+            client.offer(&item, flow.join);
         }
         if flow.join == JoinAt::LatestKeyframe {
             if item.keyframe && !item.repeats {
@@ -250,7 +225,6 @@ impl Naive {
             (client.has_begun, client.follows) = (true, true);
             client.frames.clone_from(&self.group);
             client.given = size(&client.frames);
-            client.owe(&self.headers, self.version);
         }
         self.clients.push((key, client));
     }
@@ -270,13 +244,13 @@ fn frame(letter: u8, len: usize, keyframe: bool, repeats_header: bool) -> Frame<
     }
 }
 
-fn item(letter: u8, len: usize, keyframe: bool, repeats: bool, version: u64) -> Item {
+fn item(letter: u8, len: usize, keyframe: bool, repeats: bool, header: Option<Header>) -> Item {
     Item {
         letter,
         wire_len: len + 8,
         keyframe,
         repeats,
-        version,
+        header,
     }
 }
 
@@ -294,13 +268,9 @@ impl Pair {
     fn new(flow: Flow, now: Instant) -> Self {
         let mut fanout = Fanout::new(Audience::Clients);
         fanout.begin(flow);
-        let version = fanout.headers.version;
         Self {
             fanout,
-            naive: Naive {
-                version,
-                ..Naive::default()
-            },
+            naive: Naive::default(),
             flow,
             now,
             pushed: 0,
@@ -322,7 +292,7 @@ impl Pair {
                 repeats,
             } => {
                 naive.push(
-                    item(letter, len, keyframe, repeats, naive.version),
+                    item(letter, len, keyframe, repeats, naive.header),
                     &self.flow,
                 );
                 fanout.push(frame(letter, len, keyframe, repeats), self.now);
@@ -330,7 +300,7 @@ impl Pair {
                 fanout.keep_within(self.now);
                 for (_, client) in &mut naive.clients {
                     if self.flow.overflow == Overflow::Drop && client.is_full {
-                        client.thin(&self.flow.limits, &naive.headers, naive.version);
+                        client.thin(&self.flow.limits);
                     }
                 }
             }
@@ -343,7 +313,8 @@ impl Pair {
                 if let Some(n) = nth(naive, n) {
                     let (key, client) = naive.clients.remove(n);
                     let (_, lost) = fanout.leave(key, false);
-                    let waiting = size(&client.frames).0 + usize::from(client.begun.is_some());
+                    let begun = client.begun.iter().filter(|(item, _)| item.counts());
+                    let waiting = size(&client.frames).0 + begun.count();
                     assert_eq!(lost, waiting as u64);
                 }
             }
@@ -354,7 +325,7 @@ impl Pair {
             } => {
                 if let Some(n) = nth(naive, client) {
                     let (key, client) = &mut naive.clients[n];
-                    client.take(bytes);
+                    client.take(bytes, naive.header);
                     client.is_full = is_short;
                     fanout.sent(*key, bytes, is_short, self.now);
                 }
@@ -369,8 +340,10 @@ impl Pair {
             Happening::Headers(letter) => {
                 fanout.set_headers(vec![frame(letter, 1, true, false)]);
                 self.pushed += 1;
-                naive.version += 1;
-                naive.headers = vec![item(letter, 1, true, false, naive.version)];
+                if naive.header.is_none_or(|header| header.letter != letter) {
+                    let version = naive.header.map_or(0, |header| header.version + 1);
+                    naive.header = Some(Header { letter, version });
+                }
                 naive.group.clear();
             }
             Happening::Jump => {
@@ -403,7 +376,9 @@ impl Pair {
                 let frames = frames.filter_map(|part| part.frame);
                 (frames.map(|frame| frame.payload.0).collect(), offset)
             });
-            assert_eq!((letters, offset), (client.unsent(), client.offset()));
+            let expected = client.items(self.naive.header);
+            let expected = expected.iter().map(|item| item.letter).collect();
+            assert_eq!((letters, offset), (expected, client.offset()));
             assert_eq!(self.fanout.counts(*key).dropped, client.dropped);
             self.fanout.set_writable(*key, !client.is_full);
         }

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     flow::{Flow, Frame, JoinAt, Limits, Part, Progress, Sent},
+    headers::{Given, Having, Headers},
     queue::{Entry, Hold, Queue, Size},
     records::{Between, Description},
 };
@@ -16,16 +17,6 @@ use super::{
 /// that is worth its while.
 const MAX_UNTIMED_BYTES: usize = 64 * 1024;
 
-/// The stream's headers, and which ones they are.
-pub(super) struct Headers<P> {
-    /// One frame each.
-    pub frames: Arc<Vec<Frame<P>>>,
-    /// Grows when they change. The first one is none.
-    pub version: u64,
-    /// The stream has had them among its frames.
-    pub are_in_band: bool,
-}
-
 /// A place in the stream.
 pub(super) struct Place<P> {
     stage: Stage,
@@ -33,10 +24,8 @@ pub(super) struct Place<P> {
     next: u64,
     /// A frame before it, which is to be sent to its end whatever becomes of the others.
     begun: Option<Begun>,
-    /// The version of the stream's headers that were given.
-    headers: u64,
-    /// Those that are not sent yet.
-    owed: Option<Owed<P>>,
+    /// The stream's headers that its peer has.
+    given: Given<P>,
     /// What joining began with, until it has been taken, or some of it dropped.
     joined: Option<Joined>,
     /// What it keeps in the queue.
@@ -64,14 +53,6 @@ struct Begun {
     offset: usize,
 }
 
-struct Owed<P> {
-    frames: Arc<Vec<Frame<P>>>,
-    next: usize,
-    /// Bytes of that one that are with the kernel.
-    offset: usize,
-    since: Instant,
-}
-
 #[derive(Clone, Copy)]
 struct Joined {
     /// The frame after those that were there, and all there were until then.
@@ -83,12 +64,26 @@ struct Joined {
     at: Instant,
 }
 
-/// What comes next.
-enum Head {
-    Told,
-    Header,
-    Frame(Begun),
-    Nothing,
+/// What comes next, behind the headers that it needs.
+enum Next<'a, P> {
+    /// With lockstep, a frame that has its turn.
+    Turn(u64, &'a Entry<P>),
+    Frame(u64, &'a Entry<P>),
+    /// With lockstep, one that waits for its turn.
+    Waiting(&'a Entry<P>),
+    /// What is to come yet.
+    Coming,
+}
+
+/// A frame or a header that is to be sent whole.
+struct Step<'a, P> {
+    frame: &'a Frame<P>,
+    /// Of a frame that is no header.
+    number: Option<u64>,
+    /// The headers that the peer has then.
+    having: Having<'a, P>,
+    /// What the peer has to know before.
+    description: Option<&'a Arc<Description>>,
 }
 
 impl<P> Place<P> {
@@ -98,8 +93,7 @@ impl<P> Place<P> {
             stage: Stage::Joining,
             next: 0,
             begun: None,
-            headers: 0,
-            owed: None,
+            given: Given::nothing(),
             joined: None,
             hold: Hold::default(),
             is_left: false,
@@ -109,13 +103,7 @@ impl<P> Place<P> {
     }
 
     /// Begins with the frames that are there from this one on.
-    pub fn join_at(
-        &mut self,
-        number: u64,
-        queue: &mut Queue<P>,
-        headers: &Headers<P>,
-        now: Instant,
-    ) {
+    pub fn join_at(&mut self, number: u64, queue: &mut Queue<P>, now: Instant) {
         self.joined = Some(Joined {
             end: queue.end(),
             until: queue.total(),
@@ -126,13 +114,14 @@ impl<P> Place<P> {
                 .max(),
             at: now,
         });
-        self.follow_from(number, queue, headers, now);
+        self.follow_from(number, queue);
     }
 
-    /// Its peer has gone, and with it what it was told.
-    pub fn be_left(&mut self) {
+    /// Its peer has gone, and with it what it was told and given.
+    pub fn be_left(&mut self, queue: &mut Queue<P>) {
         self.is_left = !self.is_joining();
         self.between = Between::default();
+        self.given.forget(queue);
         if let Some(begun) = &mut self.begun {
             begun.offset = 0;
         }
@@ -140,13 +129,7 @@ impl<P> Place<P> {
 
     /// Another connection takes over from one that was lost: the frame begun is to be sent whole, and as what came before it is lost,
     /// what cannot be decoded without it is dropped. Returns how many frames are lost.
-    pub fn start_over(
-        &mut self,
-        queue: &mut Queue<P>,
-        flow: &Flow,
-        headers: &Headers<P>,
-        now: Instant,
-    ) -> u64 {
+    pub fn start_over(&mut self, queue: &mut Queue<P>, flow: &Flow) -> u64 {
         if self.is_joining() || !std::mem::take(&mut self.is_left) {
             return 0;
         }
@@ -173,10 +156,6 @@ impl<P> Place<P> {
             lost += (waiting - self.waiting(queue).frames) as u64 - self.undecided;
         }
         self.joined = None;
-        if let Some(owed) = self.owed.take() {
-            queue.spend(owed.frames);
-        }
-        self.owe(queue, headers, now);
         self.hold_what_is_needed(queue);
         lost
     }
@@ -193,34 +172,53 @@ impl<P> Place<P> {
 
     /// Whether all has been sent, but for a frame that waits for its turn.
     pub fn has_nothing_to_send(&self, queue: &Queue<P>, flow: &Flow) -> bool {
-        self.owed.is_none()
-            && self.begun.is_none()
-            && self.is_told(queue)
-            && (flow.lockstep || self.is_at_end(queue))
+        self.is_told(queue) && self.has_sent_all(queue, flow.lockstep)
     }
 
     /// Whether nothing waits at all.
     pub fn is_idle(&self, queue: &Queue<P>) -> bool {
-        self.owed.is_none() && self.begun.is_none() && self.is_told(queue) && self.is_at_end(queue)
+        self.is_told(queue) && self.has_sent_all(queue, false)
+    }
+
+    fn has_sent_all(&self, queue: &Queue<P>, lockstep: bool) -> bool {
+        if self.begun.is_some() || self.given.part().is_some() {
+            return false;
+        }
+        match self.next_frame(queue) {
+            Some((_, entry)) => lockstep && !self.lacks(&entry.headers),
+            None => !self.owes_headers_at_once() || !self.lacks(&queue.headers),
+        }
+    }
+
+    /// Who has no headers need not wait for a frame to get them.
+    fn owes_headers_at_once(&self) -> bool {
+        !self.is_joining() && !self.is_left && !self.given.having().is_whole()
+    }
+
+    fn lacks(&self, headers: &Headers<P>) -> bool {
+        let before = self.given.having().go_on(headers, self.is_described());
+        !before.is_empty()
+    }
+
+    /// Whether headers come next.
+    pub fn owes_headers(&self, queue: &Queue<P>) -> bool {
+        let next = self.steps(queue, false).next();
+        self.given.part().is_some() || next.is_some_and(|step| step.number.is_none())
     }
 
     /// The peer understands records.
-    pub fn understand(&mut self, hello: &[u8], queue: &mut Queue<P>, headers: &Headers<P>) {
-        let is_begun = self.part_of_frame().is_some();
+    pub fn understand(&mut self, hello: &[u8]) {
+        let is_begun = self.is_amid_frame();
         self.between.understand(hello, is_begun);
-        if !is_begun
-            && !headers.are_in_band
-            && let Some(owed) = self.owed.take()
-        {
-            // Its description says the same.
-            queue.spend(owed.frames);
-            self.headers = 0;
-        }
     }
 
     /// Whether nothing is begun.
     pub fn is_between_frames(&self) -> bool {
-        self.part_of_frame().is_none() && self.between.unsent().is_empty()
+        !self.is_amid_frame() && self.between.unsent().is_empty()
+    }
+
+    fn is_amid_frame(&self) -> bool {
+        self.begun.is_some_and(|begun| begun.offset > 0) || self.given.part().is_some()
     }
 
     /// Whether it is sent records, now or from the next frame on.
@@ -273,14 +271,16 @@ impl<P> Place<P> {
     /// Bytes that are not with the kernel yet.
     pub fn queued(&self, queue: &Queue<P>) -> usize {
         let is_described = self.is_described();
-        let owed = self.owed.iter().flat_map(Owed::unsent);
-        let owed: usize = owed.map(|frame| frame.wire_len(is_described)).sum();
-        let offset = self.owed.as_ref().map_or(0, |owed| owed.offset);
+        let part = self.given.part();
+        let part = part.map_or(0, |(frame, sent)| frame.wire_len(is_described) - sent);
+        let steps = self.steps(queue, false);
+        let headers = steps.take_while(|step| step.number.is_none());
+        let headers: usize = headers.map(|step| step.frame.wire_len(is_described)).sum();
         let begun = self
             .begun
             .map_or(0, |begun| begun.left(queue, is_described));
         let told = self.between.unsent().len();
-        owed - offset + told + begun + self.waiting(queue).bytes
+        part + headers + told + begun + self.waiting(queue).bytes
     }
 
     /// Since when the first of what waits does.
@@ -288,8 +288,7 @@ impl<P> Place<P> {
         if let Some(begun) = self.begun {
             return Some(self.since(begun.number, queue.get(begun.number)));
         }
-        let owed = self.owed.as_ref().map(|owed| owed.since);
-        owed.or_else(|| self.oldest_waiting(queue))
+        self.oldest_waiting(queue)
     }
 
     /// What to send in its order, and how many bytes of the first have been taken.
@@ -298,37 +297,95 @@ impl<P> Place<P> {
         queue: &'a Queue<P>,
         flow: &Flow,
     ) -> (impl Iterator<Item = Part<'a, P>>, usize) {
-        let lockstep = flow.lockstep;
         let is_described = self.is_described();
-        let goes_on = self.between.goes_on() && !self.is_undescribed(queue);
-        let begun = self.begun.map(|begun| &queue.get(begun.number).frame);
-        let offset = self.begun.map_or(0, |begun| begun.offset);
-        let owed = self.owed.as_ref();
-        let owed_offset = owed.map_or(0, |owed| owed.offset);
-        // Records and headers go out between frames.
-        let (part, whole) = match begun {
-            Some(_) if offset > 0 => (begun, None),
-            _ if owed_offset > 0 => (owed.and_then(|owed| owed.unsent().next()), begun),
-            _ => (None, begun),
-        };
-        let told =
-            Some(self.between.unsent()).filter(|told| self.between.goes_on() && !told.is_empty());
-        let owed = owed.into_iter().flat_map(Owed::unsent);
-        let owed = owed.skip(usize::from(owed_offset > 0));
-        let rest = self.rest(queue).filter(move |_| !lockstep);
-        let rest = rest.take_while(|(_, entry)| self.between.knows(entry.description.as_ref()));
-        let rest = rest.map(|(_, entry)| &entry.frame);
-        let is_first = self.begun.is_some_and(|begun| self.is_first(begun, queue));
-        let (first, later) = if is_first {
-            (whole, None)
-        } else {
-            (None, whole)
-        };
-        let frames = first.into_iter().chain(owed).chain(later).chain(rest);
-        let frames = frames.filter(move |_| goes_on);
+        let part = self.part(queue);
+        let goes_on = self.between.goes_on();
+        // Records go out between frames.
+        let told = Some(self.between.unsent()).filter(|told| goes_on && !told.is_empty());
+        let knows_next = goes_on && !self.is_undescribed(queue);
+        let steps = self
+            .steps(queue, flow.lockstep)
+            .take_while(move |step| knows_next && self.between.knows(step.description));
         let frame = move |frame| Part::frame(frame, is_described);
-        let parts = part.into_iter().map(frame).chain(told.map(Part::told));
-        (parts.chain(frames.map(frame)), offset.max(owed_offset))
+        let before = part.map_or(0, |(_, sent)| sent);
+        let part = part.map(|(begun, _)| frame(begun));
+        let parts = part.into_iter().chain(told.map(Part::told));
+        let parts = parts.chain(steps.map(move |step| frame(step.frame)));
+        (parts, before)
+    }
+
+    /// What is begun, and how many bytes of it have been taken.
+    fn part<'a>(&'a self, queue: &'a Queue<P>) -> Option<(&'a Frame<P>, usize)> {
+        let begun = self.begun.filter(|begun| begun.offset > 0);
+        let begun = begun.map(|begun| (&queue.get(begun.number).frame, begun.offset));
+        begun.or_else(|| self.given.part())
+    }
+
+    /// What follows that, but for what is said between frames: each frame behind the headers that it was pushed
+    /// under, of which the peer is given those that it has not got.
+    fn steps<'a>(
+        &'a self,
+        queue: &'a Queue<P>,
+        lockstep: bool,
+    ) -> impl Iterator<Item = Step<'a, P>> {
+        let is_described = self.is_described();
+        let mut having = self.given.having();
+        let mut nexts = self.nexts(queue, lockstep);
+        let (mut headers, mut before, mut frame) = (&queue.headers, 0..0, None);
+        let mut description = None;
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(at) = before.next() {
+                    return Some(Step {
+                        frame: &headers.frames[at],
+                        number: None,
+                        having: having.at(at + 1),
+                        description,
+                    });
+                }
+                if let Some((number, frame)) = frame.take() {
+                    return Some(Step {
+                        frame,
+                        number: Some(number),
+                        having,
+                        description,
+                    });
+                }
+                let next = nexts.next()?;
+                if let Next::Frame(_, entry) = next
+                    && having.skips(entry, is_described)
+                {
+                    continue;
+                }
+                (headers, description) = next.needs(queue);
+                frame = next.frame();
+                before = match next {
+                    // Others of them may be left out before the next turn.
+                    Next::Turn(_, entry) if entry.frame.repeats_header => 0..0,
+                    Next::Turn(_, entry) | Next::Frame(_, entry) => {
+                        having.go_on_to(entry, is_described)
+                    }
+                    Next::Coming if having.is_whole() => 0..0,
+                    Next::Waiting(_) | Next::Coming => having.go_on(headers, is_described),
+                };
+            }
+        })
+    }
+
+    fn nexts<'a>(
+        &'a self,
+        queue: &'a Queue<P>,
+        lockstep: bool,
+    ) -> impl Iterator<Item = Next<'a, P>> {
+        let turn = self.begun.filter(|begun| begun.offset == 0);
+        let turn = turn.map(|begun| Next::Turn(begun.number, queue.get(begun.number)));
+        let waiting = lockstep.then(|| self.next_frame(queue)).flatten();
+        let waiting = waiting.map(|(_, entry)| Next::Waiting(entry));
+        let has_rest = self.is_following() && !lockstep;
+        let rest = if has_rest { self.next } else { queue.end() };
+        let rest = (rest..).map_while(|number| Some(Next::Frame(number, queue.peek(number)?)));
+        let coming = self.owes_headers_at_once().then_some(Next::Coming);
+        turn.into_iter().chain(waiting).chain(rest).chain(coming)
     }
 
     /// So many more bytes have been taken. Says what has become complete by them.
@@ -341,17 +398,55 @@ impl<P> Place<P> {
         progress
     }
 
-    fn pass(&mut self, queue: &mut Queue<P>, mut bytes: usize, flow: &Flow) -> Progress {
+    fn pass(&mut self, queue: &mut Queue<P>, bytes: usize, flow: &Flow) -> Progress {
         let mut progress = Progress::default();
+        let bytes = self.pass_part(queue, bytes, &mut progress);
+        let told = bytes.min(self.between.unsent().len());
+        self.between.advance(told);
+        let bytes = self.pass_whole(queue, bytes - told, flow.lockstep, &mut progress);
+        if bytes > 0 {
+            self.pass_steps(queue, bytes, flow.lockstep, &mut progress);
+        }
+        if !self.is_amid_frame() {
+            self.between.is_between_frames();
+        }
+        progress
+    }
+
+    /// Says how many bytes are left for what follows.
+    fn pass_part(&mut self, queue: &Queue<P>, bytes: usize, progress: &mut Progress) -> usize {
+        let Some((frame, sent)) = self.part(queue) else {
+            return bytes;
+        };
+        let left = frame.wire_len(self.is_described()) - sent;
+        let is_whole = bytes >= left;
+        if is_whole {
+            progress.add(frame);
+        }
+        match self.begun.as_mut().filter(|begun| begun.offset > 0) {
+            Some(_) if is_whole => self.begun = None,
+            Some(begun) => begun.offset += bytes,
+            None if is_whole => self.given.end_part(),
+            None => self.given.advance_part(bytes),
+        }
+        bytes.saturating_sub(left)
+    }
+
+    /// Whole frames with headers that the peer has are the rule. Says how many bytes are left.
+    fn pass_whole(
+        &mut self,
+        queue: &Queue<P>,
+        mut bytes: usize,
+        lockstep: bool,
+        progress: &mut Progress,
+    ) -> usize {
         let is_described = self.is_described();
-        // Whole frames are the rule.
-        while self.begun.is_none()
-            && self.owed.is_none()
-            && self.between.unsent().is_empty()
-            && !flow.lockstep
-        {
+        while bytes > 0 && !lockstep && self.begun.is_none() {
             match self.next_frame(queue) {
-                Some((number, Entry { frame, .. })) if frame.wire_len(is_described) <= bytes => {
+                Some((number, Entry { frame, headers, .. }))
+                    if self.given.stays_behind(headers, is_described)
+                        && frame.wire_len(is_described) <= bytes =>
+                {
                     bytes -= frame.wire_len(is_described);
                     progress.add(frame);
                     self.next = number + 1;
@@ -359,99 +454,48 @@ impl<P> Place<P> {
                 _ => break,
             }
         }
-        while bytes > 0 {
-            match self.head(queue, flow) {
-                Head::Told => {
-                    let taken = bytes.min(self.between.unsent().len());
-                    bytes -= taken;
-                    self.between.advance(taken);
-                }
-                Head::Header => {
-                    let Some(owed) = &mut self.owed else { break };
-                    let frame = &owed.frames[owed.next];
-                    let left = frame.wire_len(is_described) - owed.offset;
-                    if bytes < left {
-                        owed.offset += bytes;
-                        break;
-                    }
-                    bytes -= left;
-                    progress.add(frame);
-                    (owed.next, owed.offset) = (owed.next + 1, 0);
-                    if owed.next == owed.frames.len()
-                        && let Some(owed) = self.owed.take()
-                    {
-                        queue.spend(owed.frames);
-                    }
-                }
-                Head::Frame(begun) => {
-                    let left = begun.left(queue, is_described);
-                    self.next = self.next.max(begun.number + 1);
-                    if bytes < left {
-                        let offset = begun.offset + bytes;
-                        self.begun = Some(Begun { offset, ..begun });
-                        break;
-                    }
-                    bytes -= left;
-                    progress.add(&queue.get(begun.number).frame);
-                    self.begun = None;
-                }
-                Head::Nothing => break,
+        bytes
+    }
+
+    fn pass_steps(
+        &mut self,
+        queue: &mut Queue<P>,
+        mut bytes: usize,
+        lockstep: bool,
+        progress: &mut Progress,
+    ) {
+        let is_described = self.is_described();
+        let (mut next, mut begun, mut given) = (self.next, self.begun, None);
+        for step in self.steps(queue, lockstep) {
+            if bytes == 0 {
+                break;
             }
+            let len = step.frame.wire_len(is_described);
+            let offset = if bytes < len { bytes } else { 0 };
+            bytes = bytes.saturating_sub(len);
+            if offset == 0 {
+                progress.add(step.frame);
+            }
+            given = match step.number {
+                Some(number) => {
+                    next = next.max(number + 1);
+                    begun = (offset > 0).then_some(Begun { number, offset });
+                    Some((step.having, 0))
+                }
+                None => Some((step.having, offset)),
+            };
         }
-        if self.part_of_frame().is_none() {
-            self.between.is_between_frames();
+        let given = given.and_then(|(having, offset)| having.other_than(&self.given, offset));
+        (self.next, self.begun) = (next, begun);
+        if let Some(given) = given {
+            std::mem::replace(&mut self.given, given).give_up(queue);
         }
-        progress
-    }
-
-    /// What is begun, and not at its end.
-    fn part_of_frame(&self) -> Option<Head> {
-        let begun = self.begun.filter(|begun| begun.offset > 0);
-        let owed = self.owed.as_ref().filter(|owed| owed.offset > 0);
-        begun.map(Head::Frame).or(owed.map(|_| Head::Header))
-    }
-
-    fn head(&self, queue: &Queue<P>, flow: &Flow) -> Head {
-        if let Some(part) = self.part_of_frame() {
-            return part;
-        }
-        match self.begun {
-            _ if !self.between.unsent().is_empty() => return Head::Told,
-            Some(begun) if self.is_first(begun, queue) => return Head::Frame(begun),
-            _ if self.owed.is_some() => return Head::Header,
-            Some(begun) => return Head::Frame(begun),
-            None => (),
-        }
-        match self.next_frame(queue) {
-            Some((number, _)) if !flow.lockstep => Head::Frame(Begun { number, offset: 0 }),
-            _ => Head::Nothing,
-        }
-    }
-
-    /// Whether the frame begun comes before the headers that are owed: those go out between frames, and before the
-    /// frames that need them.
-    fn is_first(&self, begun: Begun, queue: &Queue<P>) -> bool {
-        self.owed.as_ref().is_none_or(|owed| {
-            let needs_others = queue.get(begun.number).headers != self.headers;
-            // Once the first of them is begun, the others follow it.
-            let is_untouched = owed.next == 0 && owed.offset == 0;
-            begun.offset > 0 || (is_untouched && needs_others)
-        })
     }
 
     /// The stream goes on with this frame.
-    pub fn offer(
-        &mut self,
-        number: u64,
-        queue: &mut Queue<P>,
-        flow: &Flow,
-        headers: &Headers<P>,
-        now: Instant,
-    ) -> Sent {
+    pub fn offer(&mut self, number: u64, queue: &mut Queue<P>, flow: &Flow) -> Sent {
         let frame = &queue.get(number).frame;
-        if frame.is_note {
-            // It is for those who follow.
-        } else if !self.is_following() {
+        if !self.is_following() {
             let any = self.is_joining() && flow.join == JoinAt::Latest;
             let start = queue.newest_start().or(any.then_some(number));
             let Some(start) = start else {
@@ -461,12 +505,10 @@ impl<P> Place<P> {
                 };
             };
             self.undecided = 0;
-            self.follow_from(start, queue, headers, now);
+            self.follow_from(start, queue);
         } else if flow.lockstep && !self.skips(queue.get(number)) {
-            let dropped = self.skip_to(number, queue);
-            self.catch_up_on_headers(queue, headers, now);
             return Sent {
-                dropped,
+                dropped: self.skip_to(number, queue),
                 wants_keyframe: false,
             };
         }
@@ -552,17 +594,11 @@ impl<P> Place<P> {
 
     /// Drops what the limits do not allow, so that what remains can be decoded, and says how many frames
     /// that were. Nothing may remain: then it goes on with the next keyframe.
-    pub fn thin(
-        &mut self,
-        queue: &mut Queue<P>,
-        limits: &Limits,
-        headers: &Headers<P>,
-        now: Instant,
-    ) -> u64 {
+    pub fn thin(&mut self, queue: &mut Queue<P>, limits: &Limits, now: Instant) -> u64 {
         if !self.is_over(queue, limits, now) {
             return 0;
         }
-        let dropped = if queue.has_only_keyframes_from(self.next) {
+        if queue.has_only_keyframes_from(self.next) {
             let mut dropped = 0;
             while self.is_over(queue, limits, now) {
                 dropped += self.skip_to(self.next + 1, queue);
@@ -575,11 +611,7 @@ impl<P> Place<P> {
                 Some(keyframe) => self.skip_to(keyframe, queue),
                 None => self.skip_all(queue),
             }
-        };
-        if self.is_following() {
-            self.catch_up_on_headers(queue, headers, now);
         }
-        dropped
     }
 
     /// Whether decoding can start with each frame that waits.
@@ -589,21 +621,14 @@ impl<P> Place<P> {
 
     /// Drops all but the newest of the frames that decoding can start with, and what follows it. Says how many
     /// that were.
-    pub fn skip_to_newest_keyframe(
-        &mut self,
-        queue: &mut Queue<P>,
-        headers: &Headers<P>,
-        now: Instant,
-    ) -> u64 {
+    pub fn skip_to_newest_keyframe(&mut self, queue: &mut Queue<P>) -> u64 {
         if !self.is_following() {
             return 0;
         }
         let Some(keyframe) = queue.newest_keyframe_from(self.next) else {
             return 0;
         };
-        let dropped = self.skip_to(keyframe, queue);
-        self.catch_up_on_headers(queue, headers, now);
-        dropped
+        self.skip_to(keyframe, queue)
     }
 
     /// Drops the frames that have not been begun: the stream jumps. They are not lost to anybody.
@@ -623,13 +648,11 @@ impl<P> Place<P> {
     }
 
     /// Lets go of everything. Returns how many frames are lost.
-    pub fn give_up(mut self, queue: &mut Queue<P>) -> u64 {
+    pub fn give_up(self, queue: &mut Queue<P>) -> u64 {
         let is_frame = |begun: Begun| !queue.get(begun.number).frame.is_note;
         let begun = self.begun.is_some_and(is_frame);
         let lost = self.waiting(queue).frames as u64 + u64::from(begun) + self.undecided;
-        if let Some(owed) = self.owed.take() {
-            queue.spend(owed.frames);
-        }
+        self.given.give_up(queue);
         queue.exchange(self.hold, Hold::default());
         lost
     }
@@ -663,21 +686,8 @@ impl<P> Place<P> {
         }
     }
 
-    /// The frames that it follows and that have not been begun.
-    fn rest<'a>(&'a self, queue: &'a Queue<P>) -> impl Iterator<Item = (u64, &'a Entry<P>)> {
-        let first = if self.is_following() {
-            self.next
-        } else {
-            queue.end()
-        };
-        let numbered = (first..).zip(queue.from(first));
-        numbered.filter(|(_, entry)| !self.skips(entry))
-    }
-
-    /// A header that it was given is not sent again.
     fn skips(&self, entry: &Entry<P>) -> bool {
-        (entry.frame.repeats_header && entry.headers == self.headers)
-            || (entry.frame.is_note && !self.is_described())
+        self.given.having().skips(entry, self.is_described())
     }
 
     fn waiting(&self, queue: &Queue<P>) -> Size {
@@ -723,54 +733,16 @@ impl<P> Place<P> {
         joined.map_or(entry.since, |joined| joined.at)
     }
 
-    fn follow_from(
-        &mut self,
-        number: u64,
-        queue: &mut Queue<P>,
-        headers: &Headers<P>,
-        now: Instant,
-    ) {
-        let is_new = self.is_joining();
+    fn follow_from(&mut self, number: u64, queue: &mut Queue<P>) {
         (self.stage, self.next) = (Stage::Following, number);
         self.hold_what_is_needed(queue);
-        if is_new {
-            self.owe(queue, headers, now);
-        } else {
-            self.catch_up_on_headers(queue, headers, now);
-        }
-    }
-
-    /// Frames are lost, and with them the headers that they may have repeated.
-    fn catch_up_on_headers(&mut self, queue: &mut Queue<P>, headers: &Headers<P>, now: Instant) {
-        let is_current = |(_, entry): (u64, &Entry<P>)| entry.headers == headers.version;
-        if self.headers != headers.version && self.next_frame(queue).is_some_and(is_current) {
-            self.owe(queue, headers, now);
-        }
-    }
-
-    fn owe(&mut self, queue: &mut Queue<P>, headers: &Headers<P>, now: Instant) {
-        // One begun is to be sent to its end.
-        if self.owed.as_ref().is_some_and(|owed| owed.offset > 0) {
-            return;
-        }
-        // To others their description says the same.
-        if self.is_described() && !headers.are_in_band {
-            return;
-        }
-        self.headers = headers.version;
-        let owed = (!headers.frames.is_empty()).then(|| Owed {
-            frames: headers.frames.clone(),
-            next: 0,
-            offset: 0,
-            since: now,
-        });
-        if let Some(former) = std::mem::replace(&mut self.owed, owed) {
-            queue.spend(former.frames);
-        }
     }
 
     fn skip_to(&mut self, number: u64, queue: &mut Queue<P>) -> u64 {
         let before = self.waiting(queue).frames;
+        if self.next != number {
+            self.given.jump(queue);
+        }
         self.next = number;
         let skipped = (before - self.waiting(queue).frames) as u64;
         if skipped > 0 {
@@ -810,8 +782,23 @@ impl Begun {
     }
 }
 
-impl<P> Owed<P> {
-    fn unsent(&self) -> impl Iterator<Item = &Frame<P>> {
-        self.frames[self.next..].iter()
+impl<'a, P> Next<'a, P> {
+    /// The frame, if it is to be sent now.
+    fn frame(&self) -> Option<(u64, &'a Frame<P>)> {
+        match self {
+            Self::Turn(number, entry) | Self::Frame(number, entry) => Some((*number, &entry.frame)),
+            Self::Waiting(_) | Self::Coming => None,
+        }
+    }
+
+    /// Its headers, and what the peer has to know before.
+    fn needs(&self, queue: &'a Queue<P>) -> (&'a Headers<P>, Option<&'a Arc<Description>>) {
+        match self {
+            Self::Turn(_, entry) => (&entry.headers, None),
+            Self::Frame(_, entry) | Self::Waiting(entry) => {
+                (&entry.headers, entry.description.as_ref())
+            }
+            Self::Coming => (&queue.headers, queue.description.as_ref()),
+        }
     }
 }

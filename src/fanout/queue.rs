@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use super::{flow::Frame, records::Description};
+use super::{flow::Frame, headers::Headers, records::Description};
 
 /// Frames in their order, each with a number. One that nobody holds any more, with all before it, is spent.
 pub(super) struct Queue<P> {
@@ -23,14 +23,16 @@ pub(super) struct Queue<P> {
     newest_start: Option<u64>,
     /// What the next frames are.
     pub description: Option<Arc<Description>>,
+    /// The headers of the next frames.
+    pub headers: Headers<P>,
 }
 
 pub(super) struct Entry<P> {
     pub frame: Frame<P>,
     /// When it came.
     pub since: Instant,
-    /// The version of the stream's headers that it came with.
-    pub headers: u64,
+    /// What it needs.
+    pub headers: Headers<P>,
     /// What it is.
     pub description: Option<Arc<Description>>,
     /// All frames before it.
@@ -85,11 +87,12 @@ impl<P> Queue<P> {
             open: None,
             newest_start: None,
             description: None,
+            headers: Headers::none(),
         }
     }
 
     /// Adds a frame, to be held before the next [`trim`](Self::trim). Returns its number.
-    pub fn push(&mut self, frame: Frame<P>, headers: u64, now: Instant) -> u64 {
+    pub fn push(&mut self, frame: Frame<P>, now: Instant) -> u64 {
         let number = self.end();
         let before = self.sum;
         self.newest_start = self.find_start(&frame, number);
@@ -98,9 +101,9 @@ impl<P> Queue<P> {
             self.sum.size.bytes += frame.wire_len(false);
         }
         self.entries.push_back(Entry {
-            frame,
             since: now,
-            headers,
+            headers: self.headers.next(&frame),
+            frame,
             description: self.description.clone(),
             before,
             is_start: false,
@@ -261,9 +264,15 @@ impl<P> Queue<P> {
             self.first += 1;
             match self.entries.pop_front() {
                 Some(entry) if entry.holds_alone > 0 => self.apart.push_back((number, entry)),
-                entry => self.spent.extend(entry.map(|entry| entry.frame.payload)),
+                Some(entry) => self.spend_entry(entry),
+                None => (),
             }
         }
+    }
+
+    fn spend_entry(&mut self, entry: Entry<P>) {
+        self.spent.push(entry.frame.payload);
+        self.spend(entry.headers.frames);
     }
 
     /// Lets go of frames that may be somebody else's as well.
@@ -285,7 +294,7 @@ impl<P> Queue<P> {
             && self.apart[at].1.holds_alone == 0
             && let Some((_, entry)) = self.apart.remove(at)
         {
-            self.spent.push(entry.frame.payload);
+            self.spend_entry(entry);
         }
     }
 

@@ -406,6 +406,30 @@ mod tests {
     }
 
     #[test]
+    fn who_lost_some_of_the_headers_that_the_stream_has_is_given_all_of_them() {
+        for lost in [false, true] {
+            let mut stream = Stream::of_all();
+            let header = |letter, repeats_header| Frame {
+                repeats_header,
+                ..frame(letter)
+            };
+            let key = stream.join();
+            stream.push("A");
+            assert_eq!(stream.sent(key), "hello a|A");
+            let headers = ['X', 'Y'].map(|letter| header(letter, false));
+            stream.fanout.set_headers(headers.into());
+            stream.fanout.push(header('X', true), stream.now);
+            assert_eq!(stream.sent(key), "x|X");
+            stream.fanout.set_writable(key, false);
+            stream.fanout.push(header('Y', true), stream.now);
+            stream.push(if lost { "bcdeF" } else { "F" });
+            stream.fanout.set_writable(key, true);
+            let before = if lost { "x|Xy|Y" } else { "y|Y" };
+            assert_eq!(stream.sent(key), format!("{before}f|F"));
+        }
+    }
+
+    #[test]
     fn headers_that_wait_for_a_peer_are_not_for_one_that_understands() {
         let mut stream = Stream::of_all();
         stream.fanout = Fanout::new(Audience::Callee);

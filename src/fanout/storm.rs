@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Whatever is asked of a fan-out, in whatever order: each peer is sent a preamble, whole frames in their order,
-//! records between them, and an end; and each payload is spent once.
+//! Whatever is asked of a fan-out, in whatever order: each peer is sent a preamble, whole frames in their order, each
+//! behind the headers that it was pushed under, records between them, and an end; and each payload is spent once.
 
 use std::io::{self, IoSliceMut, Read};
 
@@ -161,7 +161,7 @@ fn limits(number: u8) -> Limits {
 pub enum Kind {
     Delta,
     Keyframe,
-    /// It repeats one of the stream's headers.
+    /// All of the stream's headers, which are repeated.
     Repeated,
 }
 
@@ -224,7 +224,9 @@ impl Storm {
             now,
             preamble: 0,
             stream: Stream {
-                numbers: Vec::new(),
+                frames: Vec::new(),
+                header_sets: vec![Vec::new()],
+                has_headers: false,
                 can_begin_anywhere: flow.join == JoinAt::Latest,
                 has_turns: flow.lockstep,
             },
@@ -238,10 +240,10 @@ impl Storm {
         match command {
             Command::Push(kind) => self.push(kind),
             Command::PushAhead(kind) => {
-                if !self.fanout.is_finishing() {
+                if !self.fanout.is_finishing() && kind != Kind::Repeated {
                     let frame = self.frame(kind);
                     if self.fanout.push_ahead(frame, now) {
-                        self.stream.add(kind, self.numbers);
+                        self.stream.add(self.numbers);
                     }
                 }
             }
@@ -255,7 +257,9 @@ impl Storm {
                 self.fanout.describe(Description::new(None, records, now));
             }
             Command::Headers(number) => {
-                let headers = (0..number % 3).map(|_| self.frame_of(HEADER)).collect();
+                let headers: Vec<_> = (0..number % 4).map(|_| self.frame_of(HEADER)).collect();
+                let payloads = headers.iter().map(|frame| frame.payload.0.clone());
+                self.stream.set_headers(payloads.collect());
                 self.fanout.set_headers(headers);
             }
             Command::Edges {
@@ -323,11 +327,28 @@ impl Storm {
         if self.fanout.is_finishing() {
             return;
         }
+        if kind == Kind::Repeated {
+            return self.repeat_headers();
+        }
         let frame = self.frame(kind);
         if self.fanout.must_wait(&frame, self.now) {
             self.spent += 1;
         } else {
-            self.stream.add(kind, self.numbers);
+            self.stream.add(self.numbers);
+            self.fanout.push(frame, self.now);
+            self.fanout.keep_within(self.now);
+        }
+    }
+
+    fn repeat_headers(&mut self) {
+        for payload in self.stream.headers().to_vec() {
+            self.numbers += 1;
+            let frame = Frame {
+                keyframe: true,
+                repeats_header: true,
+                ..self.frame_with(Numbered(payload))
+            };
+            self.stream.has_headers = true;
             self.fanout.push(frame, self.now);
             self.fanout.keep_within(self.now);
         }
@@ -402,6 +423,7 @@ impl Storm {
                 assert_eq!(bytes.len() - start, part.wire_len);
             }
             bytes.drain(..before);
+            assert!(!bytes.is_empty(), "something is to be sent");
         }
         bytes
     }
@@ -447,20 +469,19 @@ impl Storm {
     }
 
     fn frame(&mut self, kind: Kind) -> Frame<Numbered> {
-        let frame = match kind {
-            Kind::Delta => self.frame_of(DELTA),
-            Kind::Keyframe => self.frame_of(KEYFRAME),
-            Kind::Repeated => self.frame_of(HEADER),
-        };
+        let keyframe = kind == Kind::Keyframe;
         Frame {
-            keyframe: kind != Kind::Delta,
-            repeats_header: kind == Kind::Repeated,
-            ..frame
+            keyframe,
+            ..self.frame_of(if keyframe { KEYFRAME } else { DELTA })
         }
     }
 
     fn frame_of(&mut self, kind: u8) -> Frame<Numbered> {
         let payload = self.payload(kind);
+        self.frame_with(payload)
+    }
+
+    fn frame_with(&self, payload: Numbered) -> Frame<Numbered> {
         let len = payload.0.len();
         let header = HeaderFormat::default().encode(len as u64);
         let header = header.expect("8 digits say more");
@@ -491,29 +512,68 @@ impl Storm {
 
 /// What was pushed.
 struct Stream {
-    /// The numbers of all frames but repeated headers.
-    numbers: Vec<u32>,
+    /// All frames but repeated headers.
+    frames: Vec<Pushed>,
+    /// All sets of headers that there ever were, each of payloads. The last one holds.
+    header_sets: Vec<Vec<Vec<u8>>>,
+    /// They have been repeated among the frames.
+    has_headers: bool,
     /// Those who join need no keyframe, or did not.
     can_begin_anywhere: bool,
     /// Peers get a frame when they have a turn, and none of those in between.
     has_turns: bool,
 }
 
+struct Pushed {
+    number: u32,
+    /// Which headers it needs.
+    header_set: usize,
+    /// The stream had those among its frames.
+    has_headers: bool,
+}
+
 impl Stream {
-    fn add(&mut self, kind: Kind, number: u32) {
-        if kind != Kind::Repeated {
-            self.numbers.push(number);
-        }
+    fn add(&mut self, number: u32) {
+        self.frames.push(Pushed {
+            number,
+            header_set: self.header_sets.len() - 1,
+            has_headers: self.has_headers,
+        });
+    }
+
+    fn set_headers(&mut self, headers: Vec<Vec<u8>>) {
+        self.header_sets.push(headers);
+        self.has_headers = false;
+    }
+
+    fn headers(&self) -> &[Vec<u8>] {
+        self.header_sets.last().map_or(&[], Vec::as_slice)
+    }
+
+    /// Where among all there ever were a header is: the set, and the place in it.
+    fn find_header(&self, payload: &[u8]) -> (usize, usize) {
+        let mut sets = self.header_sets.iter().enumerate().rev();
+        let found = sets.find_map(|(set, headers)| {
+            let at = headers.iter().position(|header| header == payload)?;
+            Some((set, at))
+        });
+        found.expect("it is one")
+    }
+
+    fn find(&self, number: u32) -> usize {
+        let found = self
+            .frames
+            .binary_search_by_key(&number, |pushed| pushed.number);
+        found.expect("what is received was pushed")
     }
 
     /// Whether a frame that is no keyframe can be decoded by who had `last` before.
     fn can_follow(&self, last: Option<u32>, number: u32) -> bool {
-        let at = self.numbers.binary_search(&number);
-        let at = at.expect("what is received was pushed");
+        let before = self.find(number).checked_sub(1);
         match last {
             _ if self.has_turns => true,
             None => self.can_begin_anywhere,
-            last => at.checked_sub(1).map(|before| self.numbers[before]) == last,
+            last => before.map(|before| self.frames[before].number) == last,
         }
     }
 }
@@ -524,6 +584,10 @@ struct Peer {
     payload: Vec<u8>,
     /// The number of the last frame of the stream.
     last: Option<u32>,
+    /// Which headers came last, and how many of them.
+    headers: Option<(usize, usize)>,
+    /// Records of the frame that is under way have come.
+    is_described: bool,
 }
 
 impl Peer {
@@ -533,6 +597,8 @@ impl Peer {
             decoder: decoder.with_records().with_preamble(preamble),
             payload: Vec::new(),
             last: None,
+            headers: None,
+            is_described: false,
         }
     }
 
@@ -546,7 +612,10 @@ impl Peer {
                     frames += 1;
                     self.look(stream);
                 }
-                Ok(Step::Record(_)) => _ = self.decoder.record().expect("one").expect("a good one"),
+                Ok(Step::Record(kind)) => {
+                    self.is_described |= kind == RecordKind::Buffer;
+                    _ = self.decoder.record().expect("one").expect("a good one");
+                }
                 Ok(Step::More) if bytes.is_empty() => return frames,
                 Ok(Step::More) => {
                     let mut slices = self.decoder.read_slices(&mut self.payload);
@@ -560,6 +629,7 @@ impl Peer {
 
     fn look(&mut self, stream: &Stream) {
         let payload = std::mem::take(&mut self.payload);
+        let is_described = std::mem::take(&mut self.is_described);
         // The frame at the end has none.
         let Some((number, rest)) = payload.split_first_chunk() else {
             return;
@@ -567,11 +637,37 @@ impl Peer {
         let (number, kind) = (u32::from_le_bytes(*number), rest[0]);
         assert_eq!(rest.len() - 1, number as usize % 7);
         if kind == HEADER {
-            return;
+            return self.look_at_header(stream.find_header(&payload), is_described);
         }
+        self.look_at_need(&stream.frames[stream.find(number)], stream, is_described);
         assert!(Some(number) > self.last, "{number} behind {:?}", self.last);
         assert!(kind == KEYFRAME || stream.can_follow(self.last, number));
         self.last = Some(number);
+    }
+}
+
+impl Peer {
+    /// Headers come in their order, and no more often than they have to. To who is sent records they come as the
+    /// stream has them.
+    fn look_at_header(&mut self, (set, at): (usize, usize), is_described: bool) {
+        let last = self.headers.replace((set, at + 1));
+        let is_next = last == Some((set, at));
+        let begins = at == 0 && (is_described || last.is_none_or(|(last, _)| last < set));
+        assert!(is_next || begins, "header {at} of {set} behind {last:?}");
+    }
+
+    /// A frame comes behind all of its headers. Where the stream has not had them, those who are sent records have
+    /// them in a description.
+    fn look_at_need(&self, pushed: &Pushed, stream: &Stream, is_described: bool) {
+        let count = stream.header_sets[pushed.header_set].len();
+        let needs_them = count > 0 && (pushed.has_headers || !is_described);
+        assert!(
+            !needs_them || self.headers == Some((pushed.header_set, count)),
+            "{} needs {:?}, behind {:?}",
+            pushed.number,
+            (pushed.header_set, count),
+            self.headers
+        );
     }
 }
 

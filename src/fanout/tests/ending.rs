@@ -157,3 +157,18 @@ fn a_description_does_not_hold_up_the_end_where_nobody_is() {
     assert!(!stream.fanout.has_any_for_awaited());
     assert!(stream.fanout.is_finished());
 }
+
+#[test]
+fn headers_that_no_frame_follows_do_not_hold_up_the_end_where_nobody_is() {
+    let mut stream = Stream::new(Audience::Callee, flow(Overflow::Block, frames(9)));
+    stream.headers("1");
+    let first = stream.join();
+    stream.push("A");
+    stream.take(first, 2 * WIRE_LEN);
+    stream.fanout.leave(first, true);
+    let second = stream.join();
+    assert_eq!(stream.waiting(second), "1");
+    stream.fanout.leave(second, true);
+    stream.fanout.finish(stream.now);
+    assert!(stream.fanout.is_finished());
+}

@@ -3,6 +3,7 @@
 
 mod edges;
 mod ending;
+mod headers;
 mod joining;
 mod pieces;
 mod records;

@@ -76,7 +76,7 @@ fn a_frame_that_has_its_turn_comes_before_headers_that_it_does_not_need() {
 }
 
 #[test]
-fn headers_that_are_begun_stay_together_before_a_frame_that_has_others() {
+fn of_headers_that_no_frame_needs_any_more_only_the_one_begun_is_sent() {
     let mut stream = Stream::for_clients(Flow {
         lockstep: true,
         ..Flow::default()
@@ -88,9 +88,9 @@ fn headers_that_are_begun_stay_together_before_a_frame_that_has_others() {
     stream.headers("34");
     stream.push("B");
     stream.fanout.grant_turn();
-    assert_eq!(stream.waiting(key), "12B");
+    assert_eq!(stream.waiting(key), "134B");
     stream.take(key, WIRE_LEN - 4 + WIRE_LEN);
-    assert_eq!(stream.waiting(key), "B");
+    assert_eq!(stream.waiting(key), "4B");
 }
 
 #[test]
