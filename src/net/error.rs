@@ -227,7 +227,7 @@ impl fmt::Display for Reason<'_> {
         match (self.0.raw_os_error(), self.0.kind()) {
             (_, io::ErrorKind::BrokenPipe) => f.write_str("closed by the peer"),
             (_, io::ErrorKind::ConnectionReset) => f.write_str("reset by the peer"),
-            (_, io::ErrorKind::NotFound) => f.write_str("no such file"),
+            (Some(_), io::ErrorKind::NotFound) => f.write_str("no such file"),
             (Some(_), kind) if !GENERIC.contains(&kind.to_string().as_str()) => write!(f, "{kind}"),
             _ => write!(f, "{}", self.0),
         }
