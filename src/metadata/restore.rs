@@ -8,7 +8,7 @@ use gst_video::{DownstreamForceKeyUnitEvent, StillFrameEvent};
 
 pub use super::{
     buffer::restore as buffer,
-    metas::{crop, remove_layout, restore as meta},
+    metas::{copy as picture, forget_layout, restore as meta},
     upstream::restore as request,
 };
 

@@ -2,7 +2,7 @@
 //! Raw video whose lines lie elsewhere than its caps say, for who reads it by those alone.
 
 use gst::{BufferCopyFlags, prelude::*};
-use gst_video::{VideoFrameRef, VideoInfo, VideoMeta};
+use gst_video::{VideoInfo, VideoMeta};
 
 use crate::{frames::ReceivedBuffers, metadata::restore, transport::FrameMemory};
 
@@ -14,20 +14,18 @@ pub fn is_read_by_metas(pad: &gst::Pad, caps: &gst::Caps) -> bool {
 
 /// The picture as its caps say; none where it cannot be read, or no memory is had.
 pub fn usual(
-    mut buffer: gst::Buffer,
+    buffer: &gst::BufferRef,
     usual: &VideoInfo,
     memory: &mut ReceivedBuffers,
 ) -> Option<gst::Buffer> {
-    restore::crop(buffer.make_mut(), usual)?;
     let mut copy = memory.allocate(usual.size())?.into_buffer();
     let new = copy.get_mut()?;
-    let from = VideoFrameRef::from_buffer_ref_readable(&buffer, usual).ok()?;
-    let mut to = VideoFrameRef::from_buffer_ref_writable(new, usual).ok()?;
-    from.copy(&mut to).ok()?;
-    drop((from, to));
+    // Behind the lines it would have what was in the memory before.
+    new.memset(.., 0).ok()?;
+    restore::picture(buffer, usual, &mut new.map_writable().ok()?)?;
     let flags = BufferCopyFlags::FLAGS | BufferCopyFlags::TIMESTAMPS | BufferCopyFlags::META;
     buffer.copy_into(new, flags, ..).ok()?;
-    restore::remove_layout(new);
+    restore::forget_layout(new, buffer, usual);
     Some(copy)
 }
 
@@ -52,7 +50,7 @@ mod tests {
         let caps_say = |format| VideoInfo::builder(format, 4, 2).build().unwrap();
         let mut memory = ReceivedBuffers::default();
         let nv12 = picture(VideoFormat::Nv12, &[1, 100], &[10, 9]);
-        let shown = usual(nv12, &caps_say(VideoFormat::Nv12), &mut memory).unwrap();
+        let shown = usual(&nv12, &caps_say(VideoFormat::Nv12), &mut memory).unwrap();
         let bytes = shown.map_readable().unwrap();
         assert_eq!(bytes[..8], [43, 44, 45, 46, 53, 54, 55, 56]);
         assert_eq!(bytes[8..12], [120, 121, 122, 123]);
@@ -81,7 +79,7 @@ mod tests {
                 let larger = larger.build().unwrap();
                 let frame = frame_amid_others(&larger, (left, top, 1, 1));
                 let fits = left <= more_width && top <= more_height;
-                if let Some(picture) = usual(frame, &info, &mut memory) {
+                if let Some(picture) = usual(&frame, &info, &mut memory) {
                     assert!(fits || larger.width() == 3 && larger.height() == 3);
                     assert!(
                         picture

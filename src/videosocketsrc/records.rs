@@ -228,7 +228,7 @@ impl VideoSocketSrc {
         usual: &VideoInfo,
         receiver: &mut FrameReceiver,
     ) -> gst::Buffer {
-        let copy = layout::usual(buffer.clone(), usual, receiver.memory());
+        let copy = layout::usual(&buffer, usual, receiver.memory());
         gst::trace!(gst::CAT_PERFORMANCE, imp = self, "Lines are moved");
         copy.unwrap_or_else(|| {
             gst::warning!(

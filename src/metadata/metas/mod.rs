@@ -21,7 +21,7 @@ mod timecode;
 mod timestamp;
 mod video;
 
-pub use video::{crop, remove_layout};
+pub use video::{copy, forget_layout};
 
 use gst_video::{VideoInfo, VideoMeta};
 

@@ -49,29 +49,62 @@ pub fn restore(
     layout.check(info, buffer.size())?;
     remove_layout(buffer);
     let flags = flags(buffer.video_flags());
-    layout.add(buffer, flags, info)
+    let Layout { width, height, .. } = layout;
+    let (offsets, strides) = (&layout.offsets, &layout.strides);
+    let format = info.format();
+    let added = VideoMeta::add_full(buffer, flags, format, width, height, offsets, strides);
+    added.map(drop).map_err(|_| RestoreError::NoLayout)
 }
 
-/// What is to be seen of a larger picture becomes all of it, as `info` says how large that is. None where that is not
-/// in the frame, or pixels are no bytes.
-pub fn crop(buffer: &mut gst::BufferRef, info: &VideoInfo) -> Option<()> {
-    let size = buffer.size();
-    let meta = buffer.meta::<VideoMeta>()?;
-    let (flags, mut layout) = (meta.video_frame_flags(), Layout::of(&meta));
-    if (layout.width, layout.height) == (info.width(), info.height()) {
-        return Some(());
-    }
-    if let Some(crop) = buffer.meta_mut::<VideoCropMeta>() {
+/// Copies a picture whose lines lie as its metas say into a frame in which they lie as `info` says; of a larger picture
+/// what is to be seen. None where that is not in the frame, or pixels are no bytes.
+///
+/// GStreamer copies lines with what is behind them, which may be more than the frame has.
+pub fn copy(frame: &gst::BufferRef, info: &VideoInfo, to: &mut [u8]) -> Option<()> {
+    let mut layout = Layout::of(&*frame.meta::<VideoMeta>()?);
+    if let Some(crop) = crop(frame, &layout, info) {
         let (left, top, ..) = crop.rect();
-        crop.remove().ok()?;
-        layout.move_to(left, top, info, size)?;
+        layout.move_to(left, top, info)?;
     }
-    (layout.width, layout.height) = (info.width(), info.height());
-    remove_layout(buffer);
-    layout.add(buffer, flags, info).ok()
+    let from = frame.map_readable().ok()?;
+    let format = info.format_info();
+    for (plane, (&offset, &stride)) in layout.offsets.iter().zip(&layout.strides).enumerate() {
+        let component = component(format, plane)?;
+        let usual = *info.stride().get(plane)?;
+        let line = line_len(format, component, info.width()).unwrap_or(usual.min(stride));
+        let [line, stride, usual] = [line, stride, usual].map(usize::try_from);
+        let (line, stride, usual) = (line.ok()?, stride.ok()?, usual.ok()?);
+        let rows = format.scale_height(component, info.height()) as usize;
+        for row in 0..rows {
+            let from = from.get(offset + row * stride..)?.get(..line)?;
+            let to = to.get_mut(info.offset()[plane] + row * usual..)?;
+            to.get_mut(..line)?.copy_from_slice(from);
+        }
+    }
+    Some(())
 }
 
-pub fn remove_layout(buffer: &mut gst::BufferRef) {
+/// What is to be seen of a larger picture, if that is said.
+fn crop<'a>(
+    frame: &'a gst::BufferRef,
+    layout: &Layout,
+    info: &VideoInfo,
+) -> Option<gst::MetaRef<'a, VideoCropMeta>> {
+    let is_larger = (layout.width, layout.height) != (info.width(), info.height());
+    frame.meta::<VideoCropMeta>().filter(|_| is_larger)
+}
+
+/// The same frame has been copied so: its lines lie as its caps say, and all of it is to be seen.
+pub fn forget_layout(copy: &mut gst::BufferRef, frame: &gst::BufferRef, info: &VideoInfo) {
+    let layout = frame.meta::<VideoMeta>().map(|meta| Layout::of(&meta));
+    let is_part = layout.is_some_and(|layout| crop(frame, &layout, info).is_some());
+    if is_part && let Some(crop) = copy.meta_mut::<VideoCropMeta>() {
+        let _ = crop.remove();
+    }
+    remove_layout(copy);
+}
+
+fn remove_layout(buffer: &mut gst::BufferRef) {
     while let Some(meta) = buffer.meta_mut::<VideoMeta>() {
         if meta.remove().is_err() {
             break;
@@ -144,52 +177,19 @@ impl Layout {
         Ok(layout)
     }
 
-    fn add(
-        &self,
-        buffer: &mut gst::BufferRef,
-        flags: VideoFrameFlags,
-        info: &VideoInfo,
-    ) -> Result<(), RestoreError> {
-        let (width, height) = (self.width, self.height);
-        let (offsets, strides) = (&self.offsets, &self.strides);
-        let added = VideoMeta::add_full(
-            buffer,
-            flags,
-            info.format(),
-            width,
-            height,
-            offsets,
-            strides,
-        );
-        added.map(drop).map_err(|_| RestoreError::NoLayout)
-    }
-
-    /// The planes begin where a picture as large as `info` says does, if all of that is in a frame of this size.
-    fn move_to(&mut self, left: u32, top: u32, info: &VideoInfo, size: usize) -> Option<()> {
+    /// The planes begin where the part of this place does that is as large as `info` says.
+    fn move_to(&mut self, left: u32, top: u32, info: &VideoInfo) -> Option<()> {
         let reaches = |from: u32, len: u32, end| from.checked_add(len).is_some_and(|to| to <= end);
-        let is_within =
-            reaches(left, info.width(), self.width) && reaches(top, info.height(), self.height);
-        if !is_within {
+        if !reaches(left, info.width(), self.width) || !reaches(top, info.height(), self.height) {
             return None;
         }
         let format = info.format_info();
         for (plane, (offset, &stride)) in self.offsets.iter_mut().zip(&self.strides).enumerate() {
             let component = component(format, plane)?;
-            let stride = usize::try_from(stride).ok()?;
-            let place = |line, pixels| {
-                let pixels = usize::try_from(line_len(format, component, pixels)?).ok()?;
-                (line as usize).checked_mul(stride)?.checked_add(pixels)
-            };
-            let line = format.scale_height(component, top);
-            *offset = offset.checked_add(place(line, left)?)?;
-            // Colours that pixels share may begin in the midst of some, and so end behind the picture.
-            let last_line = format
-                .scale_height(component, info.height())
-                .checked_sub(1)?;
-            let end = offset.checked_add(place(last_line, info.width())?)?;
-            if end > size {
-                return None;
-            }
+            let line = format.scale_height(component, top) as usize;
+            let before = line.checked_mul(usize::try_from(stride).ok()?)?;
+            let pixels = usize::try_from(line_len(format, component, left)?).ok()?;
+            *offset = offset.checked_add(before)?.checked_add(pixels)?;
         }
         Some(())
     }
