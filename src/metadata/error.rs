@@ -38,6 +38,12 @@ pub enum RestoreError {
         /// The media type.
         media_type: &'static str,
     },
+    /// What elements would take for a buffer.
+    #[error("the {field} of the caps is no buffer")]
+    NoBuffer {
+        /// Which.
+        field: &'static str,
+    },
     /// Tags that are none.
     #[error("the tags cannot be parsed")]
     NoTags,

@@ -29,10 +29,34 @@ pub fn caps(text: StructureText<'_>) -> Result<gst::Caps, RestoreError> {
     if !caps.is_fixed() {
         return Err(RestoreError::OpenCaps);
     }
+    if let Some(field) = caps.structure(0).and_then(no_buffer) {
+        return Err(RestoreError::NoBuffer { field });
+    }
     match raw::unknown(&caps) {
         None => Ok(caps),
         Some(media_type) => Err(RestoreError::RawCaps { media_type }),
     }
+}
+
+/// A field that elements take for a buffer, or for several, without looking.
+fn no_buffer(structure: &gst::StructureRef) -> Option<&'static str> {
+    let is_buffer = |value: &glib::Value| {
+        value
+            .get::<Option<gst::Buffer>>()
+            .is_ok_and(|it| it.is_some())
+    };
+    let are_buffers = |value: &glib::Value| {
+        let array = value.get::<gst::ArrayRef<'_>>();
+        array.is_ok_and(|array| array.iter().all(|value| is_buffer(value)))
+    };
+    let is_bad = |field: &&str| match (*field, structure.value(*field)) {
+        (_, Err(_)) => false,
+        ("streamheader", Ok(value)) => !are_buffers(value),
+        (_, Ok(value)) => !is_buffer(value),
+    };
+    ["codec_data", "palette_data", "streamheader"]
+        .into_iter()
+        .find(is_bad)
 }
 
 /// Tags, as far as this process knows them: of others, and of values of another type than theirs, whoever

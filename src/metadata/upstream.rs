@@ -99,6 +99,17 @@ fn restore_qos(qos: Qos) -> gst::Event {
 fn restore_navigation(text: StructureText<'_>) -> Result<Option<gst::Event>, RestoreError> {
     names::admit_all(text)?;
     let structure = gst::Structure::from_str(&text).map_err(|_| RestoreError::NoStructure)?;
-    let is_navigation = structure.name() == NAVIGATION;
+    let is_navigation = structure.name() == NAVIGATION && has_place(&structure);
     Ok(is_navigation.then(|| event::Navigation::new(structure)))
+}
+
+/// Elements look for where a mouse is, or a finger, and complain where they do not find it.
+fn has_place(structure: &gst::StructureRef) -> bool {
+    let kind = structure.get::<&str>("event").unwrap_or_default();
+    let has = |field| structure.get::<f64>(field).is_ok();
+    let is_placed = kind.starts_with("mouse-") || kind.starts_with("touch-");
+    let is_whole = matches!(kind, "touch-frame" | "touch-cancel");
+    let is_scroll = kind == "mouse-scroll";
+    (!is_placed || is_whole || has("pointer_x") && has("pointer_y"))
+        && (!is_scroll || has("delta_pointer_x") && has("delta_pointer_y"))
 }

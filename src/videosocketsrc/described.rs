@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use gst_video::{UpstreamForceKeyUnitEvent, VideoInfo, VideoMeta};
+use gst_video::{UpstreamForceKeyUnitEvent, VideoInfo};
 use once_cell::sync::Lazy;
 
 use super::{
     CAT,
+    layout::Reads,
     timing::{ReadAt, Timing, TimingStats},
 };
 use crate::{
@@ -55,8 +56,8 @@ pub struct Described {
     video: Option<VideoInfo>,
     /// Each is a piece of a picture.
     are_pieces: bool,
-    /// Whether downstream reads such frames as their metas say, once it has been asked.
-    is_read_by_metas: Option<bool>,
+    /// How downstream reads such frames, once it has been asked.
+    reads: Option<Reads>,
     /// Those of the next frame.
     metas: Vec<(String, Vec<u8>)>,
     stream_id: Option<String>,
@@ -122,6 +123,7 @@ impl Described {
         self.lacks_keyframe = false;
         self.told_clock = None;
         self.caps = None;
+        self.video = None;
         self.set_pieces(false);
         self.metas.clear();
     }
@@ -212,7 +214,7 @@ impl Described {
                 let caps = restore::caps(*text)?;
                 self.video = raw_video(&caps);
                 self.set_pieces(comes_in_pieces(&caps));
-                self.is_read_by_metas = None;
+                self.reads = None;
                 self.caps = Some(caps.clone());
                 return Ok(Effect::Caps(caps));
             }
@@ -300,16 +302,18 @@ impl Described {
         Ok(())
     }
 
-    /// Downstream was asked whether it reads raw video as its metas say.
-    pub fn set_read_by_metas(&mut self, is_read: bool) {
-        self.is_read_by_metas = Some(is_read);
+    /// Downstream was asked how it reads raw video.
+    pub fn set_reads(&mut self, reads: Reads) {
+        self.reads = Some(reads);
     }
 
-    /// The layout that a frame is to have, if it has another, and whether downstream reads it so, as far as is known.
-    pub fn usual_layout(&self, buffer: &gst::BufferRef) -> Option<(VideoInfo, Option<bool>)> {
-        let video = self.video.as_ref()?;
-        buffer.meta::<VideoMeta>()?;
-        Some((video.clone(), self.is_read_by_metas))
+    pub fn reads(&self) -> Option<Reads> {
+        self.reads
+    }
+
+    /// The layout of raw video by its caps.
+    pub fn video(&self) -> Option<VideoInfo> {
+        self.video.clone()
     }
 
     /// Gives a frame its times, which is handed on now. Says whether the sender tells such times.

@@ -10,12 +10,12 @@ use gst_base::{
     prelude::*,
     subclass::{base_src::CreateSuccess, prelude::*},
 };
-use gst_video::VideoMeta;
 use once_cell::sync::Lazy;
 
 use super::{
     CAT, allocation, caps,
     described::{Described, Request},
+    layout::Reads,
     raw,
     reporter::Reporter,
     settings::{Metadata, PROPERTIES, SrcSettings, Timestamps, ZeroLength},
@@ -77,8 +77,12 @@ pub(super) struct Run {
     pub(super) is_before_frames: bool,
     /// Events that wait for the caps, or for a frame without.
     pub(super) held_events: Vec<gst::Event>,
-    /// How long the frames are by the caps that the user has set, until one is not.
+    /// How long the frames are by their caps, if they are raw video.
     pub(super) frame_size: Option<usize>,
+    /// The peer has told them, so that longer frames are no mistake of the user's.
+    pub(super) has_told_caps: bool,
+    /// One was of another size, which the user knows.
+    pub(super) is_warned_of_size: bool,
     /// What is still to be said by a peer that is asked.
     pub(super) awaits_description: bool,
     /// What the user allows.
@@ -272,6 +276,8 @@ impl BaseSrcImpl for VideoSocketSrc {
                 .caps
                 .as_deref()
                 .and_then(allocation::raw_frame_size),
+            has_told_caps: false,
+            is_warned_of_size: false,
             awaits_description: settings.metadata == Metadata::Request,
             caps: settings.caps.clone(),
             metadata: settings.metadata,
@@ -367,8 +373,8 @@ impl BaseSrcImpl for VideoSocketSrc {
         let proposals = allocation::take_pools(query);
         self.parent_decide_allocation(query)?;
         if query.caps().is_some() {
-            let is_read = query.find_allocation_meta::<VideoMeta>().is_some();
-            lock(&self.described).set_read_by_metas(is_read);
+            let reads = Reads::of(query);
+            lock(&self.described).set_reads(reads);
         }
         let allocation = allocation::decide(query, proposals);
         let pool = allocation.pool.as_ref().map(|pool| &pool.pool);

@@ -2,14 +2,46 @@
 //! Raw video whose lines lie elsewhere than its caps say, for who reads it by those alone.
 
 use gst::{BufferCopyFlags, prelude::*};
-use gst_video::{VideoInfo, VideoMeta};
+use gst_video::{VideoCropMeta, VideoInfo, VideoMeta};
 
 use crate::{frames::ReceivedBuffers, metadata::restore, transport::FrameMemory};
 
-/// Whether who is behind the pad reads pictures as their metas say.
-pub fn is_read_by_metas(pad: &gst::Pad, caps: &gst::Caps) -> bool {
-    let mut query = gst::query::Allocation::new(Some(caps), false);
-    pad.peer_query(&mut query) && query.find_allocation_meta::<VideoMeta>().is_some()
+/// How downstream reads pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Their lines, where the metas say.
+    lines: bool,
+    /// Of a larger picture, the part that a crop says. Others take it for one as large as the caps say, and write
+    /// all of it into one of those.
+    parts: bool,
+}
+
+impl Reads {
+    /// As an answer says.
+    pub fn of(answer: &gst::query::Allocation) -> Self {
+        Self {
+            lines: answer.find_allocation_meta::<VideoMeta>().is_some(),
+            parts: answer.find_allocation_meta::<VideoCropMeta>().is_some(),
+        }
+    }
+
+    /// As who is behind the pad says.
+    pub fn ask(pad: &gst::Pad, caps: &gst::Caps) -> Self {
+        let mut query = gst::query::Allocation::new(Some(caps), false);
+        match pad.peer_query(&mut query) {
+            true => Self::of(&query),
+            false => Self::default(),
+        }
+    }
+
+    /// Whether a frame can be given to who reads so.
+    pub fn suits(self, frame: &gst::BufferRef, usual: &VideoInfo) -> bool {
+        let Some(meta) = frame.meta::<VideoMeta>() else {
+            return true;
+        };
+        let is_larger = (meta.width(), meta.height()) != (usual.width(), usual.height());
+        self.lines && (self.parts || !is_larger)
+    }
 }
 
 /// The picture as its caps say; none where it cannot be read, or no memory is had.
@@ -32,7 +64,7 @@ pub fn usual(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gst_video::{VideoCropMeta, VideoFormat, VideoFrameFlags};
+    use gst_video::{VideoFormat, VideoFrameFlags};
 
     /// Each byte its place in the buffer.
     fn picture(format: VideoFormat, offsets: &[usize], strides: &[i32]) -> gst::Buffer {

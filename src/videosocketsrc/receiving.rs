@@ -5,6 +5,7 @@ use std::{mem, sync::Arc};
 
 use gst::{MappedBuffer, buffer::Writable, prelude::*, subclass::prelude::*};
 use gst_base::prelude::*;
+use gst_video::VideoMeta;
 
 use super::{
     CAT, allocation, batch, caps,
@@ -85,8 +86,8 @@ impl VideoSocketSrc {
                 self.ask_again();
                 let buffer = frame.into_buffer();
                 match announced {
-                    None => Ok(Some(Frame {
-                        buffer: self.finish_buffer(buffer),
+                    None => Ok(self.finish_buffer(buffer).map(|buffer| Frame {
+                        buffer,
                         announced: None,
                     })),
                     Some((record, _)) => match self.finish_described(buffer, &record, receiver) {
@@ -183,26 +184,39 @@ impl VideoSocketSrc {
         (list, last)
     }
 
-    pub(super) fn finish_buffer(&self, mut buffer: gst::Buffer) -> gst::Buffer {
+    /// None where it is shorter than raw video of its caps: encoders read behind it.
+    pub(super) fn finish_buffer(&self, mut buffer: gst::Buffer) -> Option<gst::Buffer> {
         let (mut is_discontinuous, mut is_untyped, mut other_size) = (false, false, None);
-        let mut is_first = false;
+        let (mut is_first, mut warns, mut is_short) = (false, false, false);
         if let Some(run) = &mut *lock(&self.run) {
             is_discontinuous = mem::take(&mut run.is_discontinuous);
             is_untyped = run.is_untyped && buffer.size() > 0;
             run.is_untyped &= !is_untyped;
             is_first = mem::take(&mut run.is_before_frames);
-            other_size = run.frame_size.take_if(|size| *size != buffer.size());
+            other_size = run
+                .frame_size
+                .filter(|size| *size != buffer.size() && buffer.meta::<VideoMeta>().is_none());
+            is_short = other_size.is_some_and(|size| buffer.size() < size);
+            // Who tells the caps may send what is longer.
+            warns = other_size.is_some()
+                && (is_short || !run.has_told_caps)
+                && !mem::replace(&mut run.is_warned_of_size, true);
         }
-        if let Some(size) = other_size {
+        if let Some(size) = other_size.filter(|_| warns) {
             gst::element_imp_warning!(
                 self,
                 gst::StreamError::Format,
                 (
                     "By the caps a frame has {size} bytes, but one of {} has come: \
-                  its width, height or format is another",
+                  its width, height or format is another. \
+                     Shorter ones are left out",
                     buffer.size()
                 )
             );
+        }
+        if is_short {
+            gst::log!(CAT, imp = self, "Too short to be passed on: {buffer:?}");
+            return None;
         }
         if is_untyped {
             let untaken_type = caps::find(&self.obj(), &buffer);
@@ -217,7 +231,7 @@ impl VideoSocketSrc {
             buffer.set_flags(gst::BufferFlags::DISCONT);
         }
         gst::trace!(CAT, imp = self, "Received {buffer:?}");
-        buffer
+        Some(buffer)
     }
 
     fn connection_ended(
@@ -249,6 +263,8 @@ impl VideoSocketSrc {
             run.is_untyped = run.caps.is_none();
             run.awaits_description = run.metadata == Metadata::Request;
             run.frame_size = run.caps.as_deref().and_then(allocation::raw_frame_size);
+            run.has_told_caps = false;
+            run.is_warned_of_size = false;
         }
         Ok(())
     }

@@ -5,13 +5,13 @@ use std::{mem, time::Instant};
 
 use gst::{prelude::*, subclass::prelude::*};
 use gst_base::prelude::*;
-use gst_video::VideoInfo;
+use gst_video::{VideoInfo, VideoMeta};
 
 use super::{
-    CAT,
+    CAT, allocation,
     described::{Effect, Here},
     imp::{Frame, FrameReceiver, Run, VideoSocketSrc},
-    layout,
+    layout::{self, Reads},
     receiving::STREAM_OVER,
     settings::Timestamps,
 };
@@ -21,7 +21,7 @@ use crate::{
     wire::record::{Buffer, Record},
 };
 
-/// More events before the first frame go at once.
+/// More events before the first frame are left out.
 const MAX_HELD_EVENTS: usize = 64;
 
 impl VideoSocketSrc {
@@ -74,14 +74,19 @@ impl VideoSocketSrc {
         let mut wanted = None;
         if let Some(run) = &mut *lock(&self.run) {
             run.is_untyped = false;
-            run.frame_size = None;
+            run.frame_size = allocation::raw_frame_size(caps);
+            run.has_told_caps = true;
+            run.is_warned_of_size = false;
             wanted = run.caps.clone();
         }
         if let Some(wanted) = wanted.filter(|wanted| !caps.is_subset(wanted)) {
             gst::element_imp_error!(
                 self,
                 gst::CoreError::Negotiation,
-                ("The peer sends {caps}, and the caps property allows {wanted} only")
+                (
+                    "The peer sends {}, and the caps property allows {wanted} only",
+                    short(caps)
+                )
             );
             return Err(STREAM_OVER);
         }
@@ -99,7 +104,7 @@ impl VideoSocketSrc {
                      example decodebin3 or videoconvert",
                     name.unwrap_or_default()
                 ),
-                ["{caps}"]
+                ["{}", short(caps)]
             );
             return Err(STREAM_OVER);
         }
@@ -120,12 +125,14 @@ impl VideoSocketSrc {
     fn hold_event(&self, event: gst::Event) -> Option<gst::Event> {
         let has_caps = self.obj().src_pad().has_current_caps();
         let mut run = lock(&self.run);
-        let waits = |run: &&mut Run| {
-            !has_caps && run.is_before_frames && run.held_events.len() < MAX_HELD_EVENTS
+        let waits = |run: &&mut Run| !has_caps && run.is_before_frames;
+        let Some(run) = run.as_mut().filter(waits) else {
+            return Some(event);
         };
-        match run.as_mut().filter(waits) {
-            Some(run) => run.held_events.push(event),
-            None => return Some(event),
+        if run.held_events.len() < MAX_HELD_EVENTS {
+            run.held_events.push(event);
+        } else {
+            gst::debug!(CAT, imp = self, "Too many before the caps: {event:?}");
         }
         None
     }
@@ -204,22 +211,31 @@ impl VideoSocketSrc {
             return Ok(None);
         }
         described.restore(buffer.make_mut(), record)?;
-        let usual = described.usual_layout(&buffer);
         drop(described);
-        if let Some((usual, is_read)) = usual
-            && !is_read.unwrap_or_else(|| self.is_read_by_metas())
-        {
-            buffer = self.in_usual_layout(buffer, &usual, receiver);
+        if buffer.meta::<VideoMeta>().is_some() {
+            buffer = self.readable(buffer, receiver);
         }
-        Ok(Some(self.finish_buffer(buffer)))
+        Ok(self.finish_buffer(buffer))
     }
 
-    fn is_read_by_metas(&self) -> bool {
+    /// The frame as downstream can read it.
+    fn readable(&self, buffer: gst::Buffer, receiver: &mut FrameReceiver) -> gst::Buffer {
+        let described = lock(&self.described);
+        let (reads, usual) = (described.reads(), described.video());
+        drop(described);
+        let reads = reads.unwrap_or_else(|| self.ask_how_it_reads());
+        match usual.filter(|usual| !reads.suits(&buffer, usual)) {
+            Some(usual) => self.in_usual_layout(buffer, &usual, receiver),
+            None => buffer,
+        }
+    }
+
+    fn ask_how_it_reads(&self) -> Reads {
         let pad = self.obj().src_pad().clone();
         let caps = pad.current_caps();
-        let is_read = caps.is_some_and(|caps| layout::is_read_by_metas(pad.upcast_ref(), &caps));
-        lock(&self.described).set_read_by_metas(is_read);
-        is_read
+        let reads = caps.map_or(Reads::default(), |caps| Reads::ask(pad.upcast_ref(), &caps));
+        lock(&self.described).set_reads(reads);
+        reads
     }
 
     fn in_usual_layout(
@@ -315,5 +331,15 @@ impl VideoSocketSrc {
     pub(super) fn push_untimed(&self, buffer: gst::Buffer) -> Result<(), gst::FlowError> {
         self.ensure_segment();
         self.obj().src_pad().push(buffer).map(drop)
+    }
+}
+
+/// As much of a peer's caps as a person reads.
+fn short(caps: &gst::Caps) -> String {
+    const LEN: usize = 200;
+    let text = caps.to_string();
+    match text.char_indices().nth(LEN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }

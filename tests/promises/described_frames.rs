@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use gst::{EventType, prelude::*};
-use gst_video::{UpstreamForceKeyUnitEvent, VideoCropMeta};
+use gst_video::{UpstreamForceKeyUnitEvent, VideoCropMeta, VideoMeta};
 use gstvideosocket::wire::{
     StructureText,
     record::{Buffer, BufferFlags, Clock, Gap, Meta, Record, Scope, Segment, Tags},
@@ -365,4 +365,91 @@ fn a_keyframe_that_a_peer_wants_at_a_time_is_asked_for_at_that_time() {
             .running_time
     });
     assert_eq!(times, [Some(7 * gst::ClockTime::SECOND), None]);
+}
+
+fn told(caps: &str) -> Record<'_> {
+    Record::Caps(StructureText::new(caps.as_bytes(), 1_000).unwrap())
+}
+
+const GREY: &str =
+    "video/x-raw, format=(string)GRAY8, width=(int)4, height=(int)4, framerate=(fraction)30/1";
+
+#[test]
+fn a_frame_that_is_shorter_than_its_sender_says_is_left_out() {
+    let source = Receiver::playing("mode=listen port=0");
+    let peer = Peer::connect(source.port());
+    peer.send(HELLO);
+    peer.send(&said(&[told(GREY)]));
+    for (sequence, len) in [(0, 15), (1, 3), (2, 16), (3, 17)] {
+        peer.send(&said(&[numbered(sequence)]));
+        peer.send_frame(&vec![0; len]);
+    }
+    assert_eq!([0; 2].map(|_| source.buffer().size()), [16, 17]);
+    source.expect_warning().says(&["16 bytes", "15"]);
+    source.expect_no_warning();
+}
+
+#[test]
+fn who_reads_layouts_and_no_parts_is_given_a_picture_as_large_as_the_caps_say() {
+    for (reads_parts, size) in [(false, 16), (true, 64)] {
+        let source = Receiver::new("mode=listen port=0");
+        let pad = source.output.static_pad("sink").unwrap();
+        pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, move |_, info| {
+            if let Some(query) = info.query_mut()
+                && let gst::QueryViewMut::Allocation(answer) = query.view_mut()
+            {
+                answer.add_allocation_meta::<VideoMeta>(None);
+                if reads_parts {
+                    answer.add_allocation_meta::<VideoCropMeta>(None);
+                }
+                return gst::PadProbeReturn::Handled;
+            }
+            gst::PadProbeReturn::Ok
+        });
+        source.play();
+        let peer = Peer::connect(source.port());
+        peer.send(HELLO);
+        let larger = [8_u32, 8, 1, 0, 8].map(u32::to_be_bytes).concat();
+        let layout = Record::Meta(Meta {
+            name: "video",
+            data: &larger,
+        });
+        peer.send(&said(&[told(GREY), numbered(0), layout]));
+        peer.send_frame(&[7; 64]);
+        let buffer = source.buffer();
+        assert_eq!(buffer.size(), size);
+        assert_eq!(buffer.meta::<VideoMeta>().is_some(), reads_parts);
+    }
+}
+
+#[test]
+fn more_events_than_are_kept_before_the_caps_are_left_out() {
+    let source = Receiver::new("mode=listen port=0");
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let kept = order.clone();
+    let pad = source.source.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let mut order = kept.lock().unwrap();
+        order.extend(info.event().map(|event| event.type_()));
+        gst::PadProbeReturn::Ok
+    });
+    source.play();
+    let peer = Peer::connect(source.port());
+    peer.send(HELLO);
+    let gap = Gap {
+        time: 0,
+        duration: None,
+    };
+    peer.send(&said(&[clock(false), Record::Gap(gap)]).repeat(100));
+    peer.send(&said(&[told("video/x-test"), numbered(0)]));
+    peer.send_frame(b"frame");
+    source.frame();
+    let order = order.lock().unwrap();
+    let place = |wanted| order.iter().position(|kind| *kind == wanted);
+    assert!(
+        place(EventType::Segment) > place(EventType::Caps),
+        "{order:?}"
+    );
+    let gaps = order.iter().filter(|kind| **kind == EventType::Gap);
+    assert_eq!(gaps.count(), 64);
 }

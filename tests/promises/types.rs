@@ -80,7 +80,7 @@ fn frames_of_unknown_type_reach_who_does_without_caps() {
 fn a_frame_of_another_size_than_the_caps_say_is_warned_of_once_a_connection() {
     let caps = "caps=video/x-raw,format=I420,width=640,height=480,framerate=30/1";
     let source = Receiver::playing(&format!("mode=listen port=0 reconnect=true {caps}"));
-    for wrong in [300_000, 500_000] {
+    for wrong in [500_000, 600_000] {
         let peer = Peer::connect(source.port());
         for size in [460_800, wrong, wrong - 1, 460_800] {
             peer.send_frame(&vec![16; size]);
@@ -92,6 +92,20 @@ fn a_frame_of_another_size_than_the_caps_say_is_warned_of_once_a_connection() {
             .says(&["460800", &wrong.to_string()]);
         source.expect_no_warning();
     }
+}
+
+/// Encoders read behind them.
+#[test]
+fn frames_that_are_shorter_than_the_caps_say_are_left_out() {
+    let caps = "caps=video/x-raw,format=I420,width=640,height=480,framerate=30/1";
+    let source = Receiver::playing(&format!("mode=listen port=0 {caps}"));
+    let peer = Peer::connect(source.port());
+    for size in [0, 5, 460_799, 460_800] {
+        peer.send_frame(&vec![16; size]);
+    }
+    assert_eq!(source.frame().len(), 460_800);
+    source.expect_warning().says(&["460800", "one of 0 "]);
+    source.expect_no_warning();
 }
 
 /// Sends a test picture or sound. Some encoders call each of their pictures a delta unit.

@@ -48,7 +48,11 @@ pub fn restore(
     let layout = Layout::parse(data, info)?;
     layout.check(info, buffer.size())?;
     remove_layout(buffer);
-    let flags = flags(buffer.video_flags());
+    // With caps that know no fields GStreamer would look for lines that are not there.
+    let flags = match info.is_interlaced() {
+        true => flags(buffer.video_flags()),
+        false => VideoFrameFlags::empty(),
+    };
     let Layout { width, height, .. } = layout;
     let (offsets, strides) = (&layout.offsets, &layout.strides);
     let format = info.format();
@@ -214,12 +218,15 @@ impl Layout {
             });
         }
         for (plane, (&offset, &stride)) in self.offsets.iter().zip(&self.strides).enumerate() {
-            let component = component(format, plane).ok_or(RestoreError::NoLayout)?;
-            let least = line_len(format, component, width).unwrap_or(usual.stride()[plane]);
-            if stride < least.max(1) {
+            let first = component(format, plane).ok_or(RestoreError::NoLayout)?;
+            // Those that share a plane need not be equally many.
+            let mut lines =
+                components(format, plane).map(|component| line_len(format, component, width));
+            let least = lines.try_fold(0, |least, len| Some(least.max(len?)));
+            if stride < least.unwrap_or(usual.stride()[plane]).max(1) {
                 return Err(RestoreError::Stride { plane, stride });
             }
-            let rows = format.scale_height(component, height) as usize;
+            let rows = rows(info, first, height) as usize;
             let len = rows.checked_mul(stride as usize);
             let end = len.and_then(|len| len.checked_add(offset));
             if end.is_none_or(|end| end > size) {
@@ -237,9 +244,21 @@ fn has_lines(format: VideoFormatInfo) -> bool {
 
 /// The first component in a plane.
 fn component(format: VideoFormatInfo, plane: usize) -> Option<u8> {
-    let planes = &format.plane()[..format.n_components() as usize];
-    let at = planes.iter().position(|&its| its as usize == plane);
-    at.map(|at| at as u8)
+    components(format, plane).next()
+}
+
+fn components(format: VideoFormatInfo, plane: usize) -> impl Iterator<Item = u8> {
+    (0..format.n_components() as u8)
+        .filter(move |&component| format.plane()[usize::from(component)] as usize == plane)
+}
+
+/// Where colours have fewer lines than the picture, each of two fields has its own.
+fn rows(info: &VideoInfo, component: u8, height: u32) -> u32 {
+    let rows = info.format_info().scale_height(component, height);
+    match info.is_interlaced() && rows < height {
+        true => rows.next_multiple_of(2),
+        false => rows,
+    }
 }
 
 /// The bytes of a line, if pixels are whole bytes.

@@ -5,7 +5,8 @@ use gst::{ClockTime, glib, meta::CustomMeta};
 use gst_video::{
     ValidVideoTimeCode, VideoAFDMeta, VideoAFDSpec, VideoAFDValue, VideoBarMeta, VideoBufferFlags,
     VideoCaptionMeta, VideoCaptionType, VideoCropMeta, VideoFormat, VideoFrameFlags, VideoInfo,
-    VideoMeta, VideoRegionOfInterestMeta, VideoTimeCodeFlags, VideoTimeCodeMeta, prelude::*,
+    VideoInterlaceMode, VideoMeta, VideoRegionOfInterestMeta, VideoTimeCodeFlags,
+    VideoTimeCodeMeta, prelude::*,
 };
 
 use super::{buffer, init, records, stream::caps};
@@ -180,8 +181,21 @@ fn a_usual_layout_needs_no_words() {
 #[test]
 fn a_layout_takes_the_flags_of_the_frame_and_the_place_of_another() {
     let _quiet = init();
-    let info = info(VideoFormat::Gray8, 4, 4);
-    let bytes = metas(&padded(&info, 4), Some(&info));
+    for (mode, expected) in [
+        (VideoInterlaceMode::Progressive, VideoFrameFlags::empty()),
+        (
+            VideoInterlaceMode::Mixed,
+            VideoFrameFlags::INTERLACED | VideoFrameFlags::TFF,
+        ),
+    ] {
+        let info = VideoInfo::builder(VideoFormat::Gray8, 4, 4).interlace_mode(mode);
+        takes_the_flags(&info.build().unwrap(), expected);
+    }
+}
+
+#[track_caller]
+fn takes_the_flags(info: &VideoInfo, expected: VideoFrameFlags) {
+    let bytes = metas(&padded(info, 4), Some(info));
     let [Record::Meta(meta)] = records(&bytes)[..] else {
         panic!("{bytes:?}")
     };
@@ -189,11 +203,56 @@ fn a_layout_takes_the_flags_of_the_frame_and_the_place_of_another() {
     let buffer = buffer.get_mut().unwrap();
     buffer.set_video_flags(VideoBufferFlags::INTERLACED | VideoBufferFlags::TFF);
     for _ in 0..2 {
-        restore::meta(buffer, &meta, Some(&info)).unwrap();
+        restore::meta(buffer, &meta, Some(info)).unwrap();
         let flags = buffer.meta::<VideoMeta>().unwrap().video_frame_flags();
-        assert_eq!(flags, VideoFrameFlags::INTERLACED | VideoFrameFlags::TFF);
+        assert_eq!(flags, expected);
         assert_eq!(buffer.iter_meta::<VideoMeta>().count(), 1);
     }
+}
+
+/// Each of two fields has as many lines of colours, and of what shares a plane all is in it.
+#[test]
+fn planes_have_all_that_elements_read() {
+    let _quiet = init();
+    let planes = |info: &VideoInfo, size: usize| {
+        let mut data = [info.width(), info.height(), info.n_planes()]
+            .map(u32::to_be_bytes)
+            .concat();
+        for (offset, stride) in info.offset().iter().zip(info.stride()) {
+            data.extend((*offset as u32).to_be_bytes());
+            data.extend(stride.to_be_bytes());
+        }
+        let mut buffer = buffer(size);
+        let meta = Meta {
+            name: "video",
+            data: &data,
+        };
+        restore::meta(buffer.get_mut().unwrap(), &meta, Some(info))
+    };
+    let interlaced = VideoInfo::builder(VideoFormat::I420, 8, 2)
+        .interlace_mode(VideoInterlaceMode::Interleaved)
+        .build()
+        .unwrap();
+    let size = interlaced.size();
+    assert_eq!(planes(&interlaced, size), Ok(true));
+    let refused = planes(&interlaced, size - 1);
+    assert!(matches!(
+        refused,
+        Err(RestoreError::PlaneOutside { plane: 2, .. })
+    ));
+    let odd = info(VideoFormat::Yuy2, 3, 2);
+    assert_eq!(planes(&odd, 16), Ok(true));
+    let narrow = VideoInfo::builder(VideoFormat::Yuy2, 3, 2)
+        .stride(&[6])
+        .build();
+    let refused = planes(&narrow.unwrap(), 16);
+    assert!(matches!(
+        refused,
+        Err(RestoreError::Stride {
+            plane: 0,
+            stride: 6
+        })
+    ));
 }
 
 #[test]

@@ -51,10 +51,34 @@ fn requests_come_back() {
     let structure = gst::Structure::builder("application/x-gst-navigation")
         .field("event", "mouse-move")
         .field("pointer_x", 0.5)
+        .field("pointer_y", 0.5)
         .build();
     let again = request_again(&event::Navigation::new(structure.clone())).unwrap();
     assert_eq!(again.type_(), gst::EventType::Navigation);
     assert_eq!(again.structure(), Some(&*structure));
+}
+
+#[test]
+fn a_mouse_is_somewhere() {
+    let _quiet = init();
+    for (event, is_whole) in [
+        ("event=(string)key-press, key=(string)a", true),
+        ("event=(string)mouse-move, pointer_x=(double)1", false),
+        (
+            "event=(string)touch-down, pointer_x=(double)1, pointer_y=(string)a",
+            false,
+        ),
+        ("event=(string)touch-frame", true),
+        (
+            "event=(string)mouse-scroll, pointer_x=(double)1, pointer_y=(double)1",
+            false,
+        ),
+    ] {
+        let payload = format!("application/x-gst-navigation, {event}");
+        let request = Upstream::Navigation(text(&payload));
+        let restored = restore::request(&request).unwrap();
+        assert_eq!(restored.is_some(), is_whole, "{event}");
+    }
 }
 
 #[test]

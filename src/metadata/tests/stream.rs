@@ -100,6 +100,43 @@ fn hostile_caps_are_refused() {
             Err(RestoreError::RawCaps { media_type })
         );
     }
+    for (field, value) in [
+        ("codec_data", "(int)5"),
+        ("codec_data", "(string)x"),
+        ("palette_data", "(date)2020-01-01"),
+        ("streamheader", "(int)5"),
+        ("streamheader", "< (int)5 >"),
+    ] {
+        let refused = restore::caps(text(&format!("video/x-test, {field}={value}")));
+        assert_eq!(refused, Err(RestoreError::NoBuffer { field }), "{value}");
+    }
+    let good = restored("video/x-test, codec_data=(buffer)00, streamheader=(buffer)< 00, 11 >");
+    assert!(good.is_ok(), "{good:?}");
+    for (fields, is_sound) in [
+        ("layout=interleaved, rate=8000, channels=1", true),
+        (
+            "layout=interleaved, rate=48000, channels=2, channel-mask=(bitmask)0x3",
+            true,
+        ),
+        (
+            "layout=interleaved, rate=48000, channels=24, channel-mask=(bitmask)0x0",
+            true,
+        ),
+        ("layout=non-interleaved, rate=48000, channels=1", false),
+        ("layout=interleaved, rate=1, channels=1", false),
+        ("layout=interleaved, rate=2147483647, channels=1", false),
+        (
+            "layout=interleaved, rate=48000, channels=64, channel-mask=(bitmask)0x0",
+            false,
+        ),
+        (
+            "layout=interleaved, rate=48000, channels=2, channel-mask=(bitmask)0xc000000000000000",
+            false,
+        ),
+    ] {
+        let caps = restore::caps(text(&format!("audio/x-raw, format=S16LE, {fields}")));
+        assert_eq!(caps.is_ok(), is_sound, "{fields}");
+    }
     let name = "n".repeat(65);
     assert_eq!(
         restore::caps(text(&format!("image/jpeg, {name}=(int)1"))),

@@ -35,6 +35,10 @@ const JUMP: i64 = 2 * MILLISECOND;
 /// Frames are not held back behind one that is shown later than this.
 const LONGEST_LEAD: i64 = 10 * SECOND;
 
+/// What comes as it is made is not shown later than that, and the latency. What does not may begin with a pause, but
+/// one of hours is a mistake: whoever waits for such a frame waits for nothing else.
+const LONGEST_PAUSE: i64 = 3600 * SECOND;
+
 /// No clock shows more, and the difference of two times is a number still: 146 years.
 const LONGEST_TIME: i64 = i64::MAX / 2;
 
@@ -381,13 +385,25 @@ impl Timing {
         let shift = self.shift(here.base_time);
         let is_late = shift.is_some_and(|shift| wanted.saturating_add(shift) < here.floor);
         self.late += u64::from(is_late);
+        let is_far = shift.is_some_and(|shift| wanted.saturating_add(shift) > self.latest(here));
+        self.is_discontinuous |= is_far && picture.is_none();
         let shift = match (picture, shift) {
             (Some(picture), _) => picture.shift(),
-            (None, Some(shift)) if !is_late => shift,
+            (None, Some(shift)) if !is_late && !is_far => shift,
+            _ if self.is_paced() && is_far => here.running_time.saturating_sub(wanted),
             _ if self.is_paced() => here.floor.saturating_sub(wanted),
             _ => self.set_anchor(first, shift, here),
         };
         self.move_times(pts, dts, shift, here)
+    }
+
+    /// A frame of a later time is shown at once.
+    fn latest(&self, here: Here) -> i64 {
+        let lead = match self.is_paced() {
+            true => LONGEST_LEAD.saturating_add(self.latency),
+            false => LONGEST_PAUSE,
+        };
+        here.running_time.saturating_add(lead)
     }
 
     fn is_paced(&self) -> bool {
@@ -470,7 +486,8 @@ impl Timing {
             None if self.sender.is_some() && !self.is_paced() => self.set_anchor(time, None, here),
             None => return Some(to_unsigned(here.running_time)),
         };
-        Some(to_unsigned(time.saturating_add(shift).max(here.floor)))
+        let time = time.saturating_add(shift).min(self.latest(here));
+        Some(to_unsigned(time.max(here.floor)))
     }
 
     /// The running time of the sender at a running time of this pipeline.

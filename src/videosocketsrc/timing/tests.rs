@@ -839,8 +839,8 @@ fn a_frame_far_ahead_holds_back_no_other() {
     for (number, ahead, expected) in [
         (0, 9 * SECOND, 9 * SECOND),
         (1, 0, 9 * SECOND),
-        (2, MINUTE, MINUTE),
-        (3, 0, 0),
+        (2, MINUTE, 9 * SECOND),
+        (3, 0, 9 * SECOND),
     ] {
         let clock = Clock {
             base_time: clock_of("").base_time + ahead as u64,
@@ -855,8 +855,26 @@ fn a_frame_far_ahead_holds_back_no_other() {
         let timed = timing.frame(&buffer, due as u64, due as u64, 0);
         let pts = timed.pts.unwrap() as i64 - due;
         assert!((0..10).contains(&(pts - expected)), "{number}: {pts}");
-        assert_eq!(is_anew(timed), number == 0 || number == 3);
+        assert_eq!(is_anew(timed), number == 0 || number == 2);
     }
+}
+
+#[test]
+fn a_pause_of_hours_in_a_file_is_a_mistake() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    let at = |timing: &mut Timing, number: u16, pts| frame_at(timing, number, pts, 0, SECOND, 0);
+    let shown = |timed: Timed| (timed.pts.unwrap() as i64, is_anew(timed));
+    assert_eq!(shown(at(&mut timing, 0, 0)), (SECOND, true));
+    let minute_later = shown(at(&mut timing, 1, MINUTE));
+    assert_eq!(minute_later, (SECOND + MINUTE, false));
+    for (number, pts) in [(2, 1 << 61), (3, 2 * MINUTE)] {
+        let (pts, is_anew) = shown(at(&mut timing, number, pts));
+        assert!(pts <= SECOND + MINUTE + 10 && is_anew, "{number}: {pts}");
+    }
+    let gap = timing.gap(1 << 61, SECOND as u64, 0).unwrap();
+    assert!(gap <= (SECOND + HOUR) as u64, "{gap}");
 }
 
 #[test]
