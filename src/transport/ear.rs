@@ -80,6 +80,10 @@ impl Ear {
                 Ok(Step::Record(_)) => (),
             }
             match self.decoder.record() {
+                // More than one says nothing, and who says many means harm.
+                Some(Ok(Record::Hello(_) | Record::Probe(_))) if !self.limits.count(now) => {
+                    return Heard::Flood;
+                }
                 Some(Ok(Record::Hello(_))) => return Heard::Hello,
                 Some(Ok(Record::Upstream(upstream))) => {
                     match (self.limits.allow(now), Request::new(upstream)) {
@@ -110,6 +114,11 @@ pub(super) enum Allowance {
 }
 
 impl RequestLimits {
+    /// Counts what is no request. Says whether there may be so much.
+    fn count(&mut self, now: Instant) -> bool {
+        self.flood.take(FLOOD, now)
+    }
+
     /// Whether a peer may ask now.
     pub fn allow(&mut self, now: Instant) -> Allowance {
         if !self.flood.take(FLOOD, now) {
@@ -175,6 +184,15 @@ mod tests {
             assert_eq!(hear(&mut ear, first, now), Heard::Nothing);
             assert_eq!(hear(&mut ear, second, now), Heard::Hello);
         }
+    }
+
+    #[test]
+    fn so_many_hellos_mean_harm() {
+        let now = Instant::now();
+        let mut ear = Ear::new();
+        let heard = (0..3_000).map(|_| hear(&mut ear, HELLO, now));
+        let greetings = heard.take_while(|heard| *heard == Heard::Hello).count();
+        assert_eq!(greetings, FLOOD.at_once as usize);
     }
 
     #[test]

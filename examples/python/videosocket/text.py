@@ -94,6 +94,8 @@ class _Checker:
             unescaped.decode()
         except UnicodeDecodeError:
             self._refuse("the quotes hold what is not UTF-8", at)
+        if any(closing == "]" for closing, _ in self.open) and re.search(r"[\[\]]", token):
+            self._refuse("the quotes hold a square bracket, inside a structure", at)
 
     def _take_type(self, name: str, at: int) -> None:
         if self.before not in tuple("={<,") or name not in TYPES:

@@ -156,6 +156,11 @@ impl<'a> Checker<'a> {
                     if String::from_utf8(unescaped(inside)).is_err() {
                         return Err(TextError::Escapes { at });
                     }
+                    // GStreamer looks for the end of an inner structure without regard to quotes.
+                    let is_inner = self.structures() > 0;
+                    if is_inner && inside.iter().any(|byte| b"[]".contains(byte)) {
+                        return Err(TextError::QuotedBracket { at });
+                    }
                     self.move_on(len, b'"');
                     return Ok(());
                 }
@@ -314,6 +319,18 @@ mod tests {
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
         }
+    }
+
+    #[test]
+    fn brackets_in_quotes_are_for_outer_structures() {
+        for (text, at) in [
+            (r#"a, b=(structure)[b, c=(string)"[";];"#, 30),
+            (r#"a, b=(structure)[b, c=(string)"x\]y";];"#, 30),
+            (r#"a, b=(GstCaps)[b/c, c=(string)"]"]"#, 30),
+        ] {
+            assert_eq!(check(text), Err(TextError::QuotedBracket { at }), "{text}");
+        }
+        assert_eq!(check(r#"a, b=(structure)[b], c=(string)"[";"#), Ok(()));
     }
 
     #[test]

@@ -107,6 +107,12 @@ pub enum TextError {
         /// Where they begin.
         at: usize,
     },
+    /// Square brackets in the quotes of an inner structure, which GStreamer takes for brackets of structures.
+    #[error("the quotes at byte {} of the text hold a square bracket, inside a structure", .at + 1)]
+    QuotedBracket {
+        /// Where they begin.
+        at: usize,
+    },
     /// A type elsewhere than before a value: the features of memory, for example.
     #[error("the bracket at byte {} of the text is not before a value", .at + 1)]
     MisplacedType {
