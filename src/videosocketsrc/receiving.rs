@@ -186,38 +186,24 @@ impl VideoSocketSrc {
 
     /// None where it is shorter than raw video of its caps: encoders read behind it.
     pub(super) fn finish_buffer(&self, mut buffer: gst::Buffer) -> Option<gst::Buffer> {
-        let (mut is_discontinuous, mut is_untyped, mut other_size) = (false, false, None);
-        let (mut is_first, mut warns, mut is_short) = (false, false, false);
-        if let Some(run) = &mut *lock(&self.run) {
+        let mut run = lock(&self.run);
+        let size = run.as_ref().and_then(|run| run.frame_size);
+        if let Some(size) = size.filter(|size| *size != buffer.size()) {
+            drop(run);
+            if !self.is_long_enough(&buffer, size) {
+                gst::log!(CAT, imp = self, "Too short to be passed on: {buffer:?}");
+                return None;
+            }
+            run = lock(&self.run);
+        }
+        let (mut is_discontinuous, mut is_untyped, mut is_first) = (false, false, false);
+        if let Some(run) = &mut *run {
             is_discontinuous = mem::take(&mut run.is_discontinuous);
             is_untyped = run.is_untyped && buffer.size() > 0;
             run.is_untyped &= !is_untyped;
             is_first = mem::take(&mut run.is_before_frames);
-            other_size = run
-                .frame_size
-                .filter(|size| *size != buffer.size() && buffer.meta::<VideoMeta>().is_none());
-            is_short = other_size.is_some_and(|size| buffer.size() < size);
-            // Who tells the caps may send what is longer.
-            warns = other_size.is_some()
-                && (is_short || !run.has_told_caps)
-                && !mem::replace(&mut run.is_warned_of_size, true);
         }
-        if let Some(size) = other_size.filter(|_| warns) {
-            gst::element_imp_warning!(
-                self,
-                gst::StreamError::Format,
-                (
-                    "By the caps a frame has {size} bytes, but one of {} has come: \
-                  its width, height or format is another. \
-                     Shorter ones are left out",
-                    buffer.size()
-                )
-            );
-        }
-        if is_short {
-            gst::log!(CAT, imp = self, "Too short to be passed on: {buffer:?}");
-            return None;
-        }
+        drop(run);
         if is_untyped {
             let untaken_type = caps::find(&self.obj(), &buffer);
             if let Some(run) = &mut *lock(&self.run) {
@@ -232,6 +218,36 @@ impl VideoSocketSrc {
         }
         gst::trace!(CAT, imp = self, "Received {buffer:?}");
         Some(buffer)
+    }
+
+    /// Whether raw video that by its caps has so many bytes has them. Of the first frame that has others the user is
+    /// told.
+    fn is_long_enough(&self, buffer: &gst::BufferRef, size: usize) -> bool {
+        let mut guard = lock(&self.run);
+        let Some(run) = guard
+            .as_mut()
+            .filter(|_| buffer.meta::<VideoMeta>().is_none())
+        else {
+            return true;
+        };
+        let is_long_enough = buffer.size() > size;
+        run.is_discontinuous |= !is_long_enough;
+        // Who tells the caps may send what is longer.
+        let is_odd = !is_long_enough || !run.has_told_caps;
+        let warns = is_odd && !mem::replace(&mut run.is_warned_of_size, true);
+        drop(guard);
+        if warns {
+            gst::element_imp_warning!(
+                self,
+                gst::StreamError::Format,
+                (
+                    "By the caps a frame has {size} bytes, but one of {} has come: \
+                     its width, height or format is another. Shorter ones are left out",
+                    buffer.size()
+                )
+            );
+        }
+        is_long_enough
     }
 
     fn connection_ended(

@@ -100,10 +100,15 @@ fn frames_that_are_shorter_than_the_caps_say_are_left_out() {
     let caps = "caps=video/x-raw,format=I420,width=640,height=480,framerate=30/1";
     let source = Receiver::playing(&format!("mode=listen port=0 {caps}"));
     let peer = Peer::connect(source.port());
-    for size in [0, 5, 460_799, 460_800] {
+    for size in [460_800, 0, 5, 460_799, 460_800, 460_800] {
         peer.send_frame(&vec![16; size]);
     }
-    assert_eq!(source.frame().len(), 460_800);
+    let follow_gaps = [0; 3].map(|_| {
+        let buffer = source.buffer();
+        assert_eq!(buffer.size(), 460_800);
+        buffer.flags().contains(gst::BufferFlags::DISCONT)
+    });
+    assert_eq!(follow_gaps, [true, true, false]);
     source.expect_warning().says(&["460800", "one of 0 "]);
     source.expect_no_warning();
 }
