@@ -54,6 +54,8 @@ pub struct Described {
     /// What the frames of this connection are.
     caps: Option<gst::Caps>,
     video: Option<VideoInfo>,
+    /// What they are by the caps that the user allows, until the peer says more.
+    allowed_video: Option<VideoInfo>,
     /// Each is a piece of a picture.
     are_pieces: bool,
     /// How downstream reads such frames, once it has been asked.
@@ -101,8 +103,15 @@ pub struct Here {
 }
 
 impl Described {
-    pub fn new(latency: gst::ClockTime, greets_at_once: bool) -> Self {
+    pub fn new(
+        latency: gst::ClockTime,
+        greets_at_once: bool,
+        allowed: Option<&gst::CapsRef>,
+    ) -> Self {
+        let allowed_video = allowed.and_then(raw_video);
         Self {
+            video: allowed_video.clone(),
+            allowed_video,
             timing: Timing::new(latency.nseconds()),
             greets_at_once,
             has_greeted: greets_at_once,
@@ -123,7 +132,7 @@ impl Described {
         self.lacks_keyframe = false;
         self.told_clock = None;
         self.caps = None;
-        self.video = None;
+        self.video = self.allowed_video.clone();
         self.set_pieces(false);
         self.metas.clear();
     }

@@ -286,8 +286,11 @@ impl BaseSrcImpl for VideoSocketSrc {
             does_timestamp: obj.does_timestamp(),
             stamps: false,
         });
-        *lock(&self.described) =
-            Described::new(settings.latency, settings.metadata == Metadata::Request);
+        *lock(&self.described) = Described::new(
+            settings.latency,
+            settings.metadata == Metadata::Request,
+            settings.caps.as_deref(),
+        );
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
         if settings.metadata != Metadata::Off && needs_plain.is_none() {

@@ -453,3 +453,20 @@ fn more_events_than_are_kept_before_the_caps_are_left_out() {
     let gaps = order.iter().filter(|kind| **kind == EventType::Gap);
     assert_eq!(gaps.count(), 64);
 }
+
+#[test]
+fn a_crop_is_within_the_picture_also_where_the_user_says_how_large_that_is() {
+    let source = Receiver::playing(&format!("mode=listen port=0 caps=\"{GREY}\""));
+    let peer = Peer::connect(source.port());
+    peer.send(HELLO);
+    let outside = [4_u32, 4, 1, 1].map(u32::to_be_bytes).concat();
+    let crop = Record::Meta(Meta {
+        name: "crop",
+        data: &outside,
+    });
+    peer.send(&said(&[numbered(0), crop]));
+    peer.send_frame(&[7; 16]);
+    assert!(source.rest().is_empty());
+    let fault = source.expect_error().is(gst::StreamError::Decode);
+    fault.says(&["sent a bad record", "crop"]);
+}
