@@ -182,12 +182,12 @@ impl Described {
     /// A frame is handed on to nobody.
     pub fn pass_over(&mut self, record: &Buffer) {
         self.metas.clear();
-        self.timing.pass(record);
+        self.timing.follows_gap(record);
     }
 
     /// A frame is handed on without the sender's times. Says whether something is missing before it.
     pub fn follows_gap(&mut self, record: &Buffer) -> bool {
-        self.timing.pass(record)
+        self.timing.follows_gap(record)
     }
 
     /// Takes note of a record that came then.

@@ -60,6 +60,23 @@ fn clock(is_paced: bool) -> Record<'static> {
     })
 }
 
+fn told(caps: &str) -> Record<'_> {
+    Record::Caps(StructureText::new(caps.as_bytes(), 1_000).unwrap())
+}
+
+/// The kinds of the events that a source sends, as they are sent.
+fn order_of_events(source: &Receiver) -> Arc<Mutex<Vec<EventType>>> {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let kept = order.clone();
+    let pad = source.source.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let mut order = kept.lock().unwrap();
+        order.extend(info.event().map(|event| event.type_()));
+        gst::PadProbeReturn::Ok
+    });
+    order
+}
+
 fn flags_and_crops(buffer: &gst::BufferRef) -> (bool, usize) {
     let is_discontinuous = buffer.flags().contains(gst::BufferFlags::DISCONT);
     (
@@ -145,15 +162,7 @@ fn a_stream_without_times_has_those_of_arrival() {
 #[test]
 fn tags_wait_for_the_caps_that_a_frame_brings() {
     let source = Receiver::new("mode=listen port=0");
-    let order = Arc::new(Mutex::new(Vec::new()));
-    let kept = order.clone();
-    let pad = source.source.static_pad("src").unwrap();
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        kept.lock()
-            .unwrap()
-            .extend(info.event().map(|event| event.type_()));
-        gst::PadProbeReturn::Ok
-    });
+    let order = order_of_events(&source);
     source.play();
     let peer = Peer::connect(source.port());
     peer.send(HELLO);
@@ -206,8 +215,7 @@ fn a_gap_that_comes_in_a_pause_is_told_when_that_is_over() {
     peer.send(&said(&[clock(true), numbered(0)]));
     peer.send_frame(b"frame");
     source.frame();
-    let caps = StructureText::new(b"video/x-test", 64).unwrap();
-    peer.send(&said(&[Record::Caps(caps)]));
+    peer.send(&said(&[told("video/x-test")]));
     // It waits for what comes next, also in a pause.
     source.await_caps();
     source.pause();
@@ -314,8 +322,7 @@ fn a_source_that_was_stopped_knows_nothing_of_its_last_peer() {
     let source = Receiver::playing("mode=listen port=0 caps=video/x-test");
     let peer = Peer::connect(source.port());
     peer.send(HELLO);
-    let caps = StructureText::new(b"video/x-test, width=(int)1", 64).unwrap();
-    peer.send(&said(&[Record::Caps(caps), numbered(0)]));
+    peer.send(&said(&[told("video/x-test, width=(int)1"), numbered(0)]));
     peer.send_frame(b"frame");
     source.frame();
     source.stop();
@@ -365,10 +372,6 @@ fn a_keyframe_that_a_peer_wants_at_a_time_is_asked_for_at_that_time() {
             .running_time
     });
     assert_eq!(times, [Some(7 * gst::ClockTime::SECOND), None]);
-}
-
-fn told(caps: &str) -> Record<'_> {
-    Record::Caps(StructureText::new(caps.as_bytes(), 1_000).unwrap())
 }
 
 const GREY: &str =
@@ -425,14 +428,7 @@ fn who_reads_layouts_and_no_parts_is_given_a_picture_as_large_as_the_caps_say() 
 #[test]
 fn more_events_than_are_kept_before_the_caps_are_left_out() {
     let source = Receiver::new("mode=listen port=0");
-    let order = Arc::new(Mutex::new(Vec::new()));
-    let kept = order.clone();
-    let pad = source.source.static_pad("src").unwrap();
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        let mut order = kept.lock().unwrap();
-        order.extend(info.event().map(|event| event.type_()));
-        gst::PadProbeReturn::Ok
-    });
+    let order = order_of_events(&source);
     source.play();
     let peer = Peer::connect(source.port());
     peer.send(HELLO);

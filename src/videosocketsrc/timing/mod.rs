@@ -310,11 +310,6 @@ impl Timing {
         !self.has_times && !self.are_pieces && !buffer.flags.contains(BufferFlags::HEADER)
     }
 
-    /// A frame that is given no times here, or to nobody. Says whether something is missing before it.
-    pub fn pass(&mut self, buffer: &Buffer) -> bool {
-        self.follows_gap(buffer)
-    }
-
     /// What became of the time of the picture of which a frame is a later piece.
     fn picture(&self, buffer: &Buffer) -> Option<Moved> {
         let time = buffer.pts.or(buffer.dts).map(bounded);
@@ -340,7 +335,8 @@ impl Timing {
         }
     }
 
-    fn follows_gap(&mut self, buffer: &Buffer) -> bool {
+    /// Takes note of a frame's number, also of one that is given no times here. Says whether something is missing before it.
+    pub fn follows_gap(&mut self, buffer: &Buffer) -> bool {
         let follows = self
             .last_sequence
             .is_none_or(|last| buffer.sequence == last.wrapping_add(1));
