@@ -3,10 +3,7 @@
 
 use std::{io, ops::Range, sync::Arc};
 
-use super::{
-    flow::{Frame, Payload},
-    queue::{Entry, Queue},
-};
+use super::flow::{Frame, Payload};
 
 /// The headers that a frame is pushed under.
 pub(super) struct Headers<P> {
@@ -131,23 +128,20 @@ impl<P> Given<P> {
         (self.sent, self.offset) = (self.sent + 1, 0);
     }
 
-    /// Frames are left out, and with them headers that the stream may have had there.
-    pub fn jump(&mut self, queue: &mut Queue<P>) {
+    /// Frames are left out, and with them headers that the stream may have had there. Returns what is not kept any more.
+    #[must_use]
+    pub fn jump(&mut self) -> Option<Arc<Vec<Frame<P>>>> {
         if self.are_in_band {
-            self.forget(queue);
+            self.forget()
+        } else {
+            None
         }
     }
 
-    /// The next connection has none of them.
-    pub fn forget(&mut self, queue: &mut Queue<P>) {
-        let former = std::mem::replace(self, Self::nothing());
-        former.give_up(queue);
-    }
-
-    pub fn give_up(self, queue: &mut Queue<P>) {
-        if let Some(frames) = self.frames {
-            queue.spend(frames);
-        }
+    /// The next connection has none of them. Returns what is not kept any more.
+    #[must_use]
+    pub fn forget(&mut self) -> Option<Arc<Vec<Frame<P>>>> {
+        std::mem::replace(self, Self::nothing()).frames
     }
 }
 
@@ -184,20 +178,25 @@ impl<'a, P> Having<'a, P> {
     }
 
     /// Whether a frame is not for the peer: a note that it does not understand, or a header that it is given.
-    pub fn skips(self, entry: &Entry<P>, is_described: bool) -> bool {
-        if entry.frame.is_note {
+    pub fn skips(self, frame: &Frame<P>, headers: &Headers<P>, is_described: bool) -> bool {
+        if frame.is_note {
             return !is_described;
         }
-        entry.frame.repeats_header && !(is_described && self.gets_in_band(&entry.headers))
+        frame.repeats_header && !(is_described && self.gets_in_band(headers))
     }
 
     /// Goes on to this frame, which is for the peer. Says which of its headers come before it.
-    pub fn go_on_to(&mut self, entry: &'a Entry<P>, is_described: bool) -> Range<usize> {
-        if entry.frame.is_note {
+    pub fn go_on_to(
+        &mut self,
+        frame: &Frame<P>,
+        headers: &'a Headers<P>,
+        is_described: bool,
+    ) -> Range<usize> {
+        if frame.is_note {
             return 0..0;
         }
-        let before = self.go_on(&entry.headers, is_described);
-        if !entry.frame.repeats_header {
+        let before = self.go_on(headers, is_described);
+        if !frame.repeats_header {
             return before;
         }
         self.are_in_band = true;

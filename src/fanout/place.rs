@@ -121,7 +121,7 @@ impl<P> Place<P> {
     pub fn be_left(&mut self, queue: &mut Queue<P>) {
         self.is_left = !self.is_joining();
         self.between = Between::default();
-        self.given.forget(queue);
+        queue.spend(self.given.forget());
         if let Some(begun) = &mut self.begun {
             begun.offset = 0;
         }
@@ -353,7 +353,7 @@ impl<P> Place<P> {
                 }
                 let next = nexts.next()?;
                 if let Next::Frame(_, entry) = next
-                    && having.skips(entry, is_described)
+                    && having.skips(&entry.frame, &entry.headers, is_described)
                 {
                     continue;
                 }
@@ -363,7 +363,7 @@ impl<P> Place<P> {
                     // Others of them may be left out before the next turn.
                     Next::Turn(_, entry) if entry.frame.repeats_header => 0..0,
                     Next::Turn(_, entry) | Next::Frame(_, entry) => {
-                        having.go_on_to(entry, is_described)
+                        having.go_on_to(&entry.frame, &entry.headers, is_described)
                     }
                     Next::Coming if having.is_whole() => 0..0,
                     Next::Waiting(_) | Next::Coming => having.go_on(headers, is_described),
@@ -488,7 +488,8 @@ impl<P> Place<P> {
         let given = given.and_then(|(having, offset)| having.other_than(&self.given, offset));
         (self.next, self.begun) = (next, begun);
         if let Some(given) = given {
-            std::mem::replace(&mut self.given, given).give_up(queue);
+            let mut former = std::mem::replace(&mut self.given, given);
+            queue.spend(former.forget());
         }
     }
 
@@ -648,11 +649,11 @@ impl<P> Place<P> {
     }
 
     /// Lets go of everything. Returns how many frames are lost.
-    pub fn give_up(self, queue: &mut Queue<P>) -> u64 {
+    pub fn give_up(mut self, queue: &mut Queue<P>) -> u64 {
         let is_frame = |begun: Begun| !queue.get(begun.number).frame.is_note;
         let begun = self.begun.is_some_and(is_frame);
         let lost = self.waiting(queue).frames as u64 + u64::from(begun) + self.undecided;
-        self.given.give_up(queue);
+        queue.spend(self.given.forget());
         queue.exchange(self.hold, Hold::default());
         lost
     }
@@ -687,7 +688,8 @@ impl<P> Place<P> {
     }
 
     fn skips(&self, entry: &Entry<P>) -> bool {
-        self.given.having().skips(entry, self.is_described())
+        let having = self.given.having();
+        having.skips(&entry.frame, &entry.headers, self.is_described())
     }
 
     fn waiting(&self, queue: &Queue<P>) -> Size {
@@ -741,7 +743,7 @@ impl<P> Place<P> {
     fn skip_to(&mut self, number: u64, queue: &mut Queue<P>) -> u64 {
         let before = self.waiting(queue).frames;
         if self.next != number {
-            self.given.jump(queue);
+            queue.spend(self.given.jump());
         }
         self.next = number;
         let skipped = (before - self.waiting(queue).frames) as u64;

@@ -276,8 +276,9 @@ impl<P> Queue<P> {
     }
 
     /// Lets go of frames that may be somebody else's as well.
-    pub fn spend(&mut self, frames: Arc<Vec<Frame<P>>>) {
-        let frames = Arc::into_inner(frames).into_iter().flatten();
+    pub fn spend(&mut self, frames: impl Into<Option<Arc<Vec<Frame<P>>>>>) {
+        let frames = frames.into().and_then(Arc::into_inner);
+        let frames = frames.into_iter().flatten();
         self.spent.extend(frames.map(|frame| frame.payload));
     }
 
