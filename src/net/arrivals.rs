@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token, Waker, unix::SourceFd};
 use socket2::Socket;
 
 use super::{
+    attempt::Connector,
     backoff::Backoff,
     connection::Established,
     dial::{Dial, Waiting},
@@ -59,6 +60,7 @@ struct Calls {
     host: String,
     port: u16,
     limit: Option<Duration>,
+    connector: Connector,
     waker: Arc<Waker>,
     dial: Option<Dial>,
     backoff: Backoff,
@@ -97,13 +99,8 @@ impl Arrivals {
     /// A socket that is connected already.
     pub fn given(socket: Socket) -> Self {
         let address = socket.peer_addr().ok().and_then(|peer| peer.as_socket());
-        Self::established(Established::plain(socket, address, 0))
-    }
-
-    /// A connection that there is, and no other.
-    pub(crate) fn established(established: Established) -> Self {
         Self {
-            source: Source::Given(Some(established)),
+            source: Source::Given(Some(Established::plain(socket, address, 0))),
             waiting: queue(Token(0)),
             token: Token(0),
             handshakes: None,
@@ -134,6 +131,7 @@ impl Arrivals {
             host: host.into(),
             port,
             limit,
+            connector: Connector::default(),
             waker: waker.clone(),
             dial: None,
             backoff: Backoff::default(),
@@ -145,6 +143,15 @@ impl Arrivals {
             handshakes: None,
             persists: false,
         }
+    }
+
+    /// They are made to whom a test has written down.
+    #[cfg(test)]
+    pub(crate) fn to(mut self, callers: Arc<super::script::Callers>) -> Self {
+        if let Source::Calls(calls) = &mut self.source {
+            calls.connector = Connector::Script(callers);
+        }
+        self
     }
 
     /// Connections that come to listening sockets, for which there are as many tokens from `token` on.
@@ -343,6 +350,7 @@ impl Calls {
                 &self.host,
                 self.port,
                 self.limit,
+                &self.connector,
                 &mut self.backoff,
                 token,
                 &self.waker,

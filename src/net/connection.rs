@@ -147,13 +147,7 @@ impl Connection {
 
     /// Reads what is there. 0 is the end of the peer's stream.
     pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let received = retry(|| self.stream.receive(slices));
-        match (received, self.failure()) {
-            (Ok(0), Some(error)) => Err(error),
-            // With TLS an end that is no good one.
-            (Err(end), Some(error)) if end.kind() == io::ErrorKind::UnexpectedEof => Err(error),
-            (received, _) => self.noted(received),
-        }
+        self.received_bytes(retry(|| self.stream.receive(slices)))
     }
 
     /// Whether there is something to receive although nothing more comes.
@@ -191,6 +185,10 @@ impl Connection {
             Ok(Sent { bytes: 0, .. }) if slices.iter().any(|slice| !slice.is_empty()) => {
                 Err(io::ErrorKind::WriteZero.into())
             }
+            // What was met with before is why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Err(self.failure().unwrap_or(error))
+            }
             sent => sent,
         }
     }
@@ -222,12 +220,12 @@ impl Connection {
 
     /// Throws away what the peer sends, some of it at a time. 0 is the end of its stream.
     pub fn discard(&self) -> io::Result<usize> {
-        self.noted(retry(|| self.stream.discard()))
+        self.received_bytes(retry(|| self.stream.discard()))
     }
 
     /// Reads some of what the peer sends that is sent a stream. 0 is the end of what it sends.
     pub fn overhear(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.noted(retry(|| self.stream.overhear(bytes)))
+        self.received_bytes(retry(|| self.stream.overhear(bytes)))
     }
 
     /// Wakes and ends both directions: this side gives it up, and has said why.
@@ -318,6 +316,16 @@ impl Connection {
         let info = sys::tcp_info(self.socket()?).ok()?;
         self.rtt.set(info.rtt, self.age(Instant::now()));
         Some(info)
+    }
+
+    /// Behind an error that was met with before, the end is not the peer's.
+    fn received_bytes(&self, result: io::Result<usize>) -> io::Result<usize> {
+        match (result, self.failure()) {
+            (Ok(0), Some(error)) => Err(error),
+            // With TLS an end that is no good one.
+            (Err(end), Some(error)) if end.kind() == io::ErrorKind::UnexpectedEof => Err(error),
+            (result, _) => self.noted(result),
+        }
     }
 
     fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {

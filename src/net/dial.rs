@@ -13,9 +13,9 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token, Waker, unix::SourceFd};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{
+    attempt::{Attempt, Connector},
     backoff::Backoff,
     connection::Established,
     error::{Error, Reason},
@@ -39,6 +39,7 @@ pub struct Dial {
     host: String,
     port: u16,
     limit: Option<Duration>,
+    connector: Connector,
     token: Token,
     waker: Arc<Waker>,
     started: Instant,
@@ -77,7 +78,7 @@ enum Failure {
 struct Round {
     addresses: Vec<SocketAddr>,
     untried: VecDeque<SocketAddr>,
-    attempts: Vec<(Socket, SocketAddr)>,
+    attempts: Vec<Attempt>,
     next_at: Instant,
     ends_at: Instant,
     last_error: io::Error,
@@ -92,6 +93,7 @@ impl Dial {
         host: &str,
         port: u16,
         limit: Option<Duration>,
+        connector: &Connector,
         backoff: &mut Backoff,
         token: Token,
         waker: &Arc<Waker>,
@@ -106,6 +108,7 @@ impl Dial {
             host: host.into(),
             port,
             limit,
+            connector: connector.clone(),
             token,
             waker: waker.clone(),
             started: Instant::now(),
@@ -127,14 +130,16 @@ impl Dial {
                 Phase::Resolving(lookup) => lookup
                     .answer()
                     .map(|answer| self.resolved(answer, backoff, now)),
-                Phase::Trying(round) => match round.step(registry, self.token, now) {
-                    None => None,
-                    Some(Ok(established)) => return Some(Ok(established)),
-                    Some(Err(error)) => {
-                        let addresses = std::mem::take(&mut round.addresses);
-                        Some(self.failed(Failure::Unreachable(addresses, error), backoff, now))
+                Phase::Trying(round) => {
+                    match round.step(&self.connector, registry, self.token, now) {
+                        None => None,
+                        Some(Ok(established)) => return Some(Ok(established)),
+                        Some(Err(error)) => {
+                            let addresses = std::mem::take(&mut round.addresses);
+                            Some(self.failed(Failure::Unreachable(addresses, error), backoff, now))
+                        }
                     }
-                },
+                }
                 Phase::Pausing { until } if *until <= now => Some(Phase::Resolving(
                     SYSTEM.start(&self.host, Some(&self.waker)),
                 )),
@@ -267,6 +272,7 @@ impl Round {
 
     fn step(
         &mut self,
+        connector: &Connector,
         registry: &Registry,
         token: Token,
         now: Instant,
@@ -278,9 +284,9 @@ impl Round {
             let Some(address) = self.untried.pop_front() else {
                 break;
             };
-            match begin(address, registry, token) {
-                Ok(socket) => {
-                    self.attempts.push((socket, address));
+            match begin(connector, address, registry, token) {
+                Ok(attempt) => {
+                    self.attempts.push(attempt);
                     self.next_at = now + NEXT_ADDRESS_AFTER;
                     // Over loopback it may have succeeded or failed already.
                     if let Some(established) = self.finished_attempt(registry) {
@@ -310,13 +316,13 @@ impl Round {
     /// The first that is connected; those that failed are given up.
     fn finished_attempt(&mut self, registry: &Registry) -> Option<Established> {
         let mut i = 0;
-        while let Some((socket, address)) = self.attempts.get(i) {
-            match outcome(socket, *address) {
+        while let Some(attempt) = self.attempts.get(i) {
+            match attempt.outcome() {
                 Some(Ok(failure)) => {
-                    let (socket, address) = self.attempts.swap_remove(i);
+                    let attempt = self.attempts.swap_remove(i);
                     // It is registered anew by whoever uses it.
-                    let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));
-                    return Some(Established::plain(socket, Some(address), failure));
+                    let _ = registry.deregister(&mut SourceFd(&attempt.as_raw_fd()));
+                    return Some(attempt.established(failure));
                 }
                 Some(Err(error)) => {
                     self.last_error = error;
@@ -336,47 +342,19 @@ fn at_port(mut addresses: Vec<SocketAddr>, port: u16) -> Vec<SocketAddr> {
     addresses
 }
 
-fn begin(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Socket> {
-    let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&SockAddr::from(address)) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
-        _ => (),
-    }
+fn begin(
+    connector: &Connector,
+    address: SocketAddr,
+    registry: &Registry,
+    token: Token,
+) -> io::Result<Attempt> {
+    let attempt = connector.begin(address)?;
     registry.register(
-        &mut SourceFd(&socket.as_raw_fd()),
+        &mut SourceFd(&attempt.as_raw_fd()),
         token,
         Interest::WRITABLE,
     )?;
-    Ok(socket)
-}
-
-/// How a connect ended; `None` while it has not. Success comes with the error that has ended the
-/// connection since, or 0.
-fn outcome(socket: &Socket, address: SocketAddr) -> Option<io::Result<i32>> {
-    match socket.take_error() {
-        Ok(None) => (),
-        Ok(Some(error)) => {
-            return Some(match error.raw_os_error() {
-                Some(failure @ (libc::ECONNRESET | libc::EPIPE)) => Ok(failure),
-                _ => Err(error),
-            });
-        }
-        Err(error) => return Some(Err(error)),
-    }
-    if socket.peer_addr().is_err() {
-        return None;
-    }
-    // A connect to a free port of this machine can meet itself.
-    let meets_itself = socket
-        .local_addr()
-        .is_ok_and(|local| local.as_socket() == Some(address));
-    Some(if meets_itself {
-        Err(io::ErrorKind::ConnectionRefused.into())
-    } else {
-        Ok(0)
-    })
+    Ok(attempt)
 }
 
 /// Up to a fifth shorter or longer, so that many clients of a restarted server do not come at once.

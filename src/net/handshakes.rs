@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    mem,
+    io, mem,
     net::{IpAddr, SocketAddr},
     os::fd::AsRawFd,
     time::{Duration, Instant},
@@ -62,8 +62,6 @@ pub(super) struct Handshakes {
 struct Handshake {
     session: Session,
     address: Option<SocketAddr>,
-    /// As that of what comes of it.
-    failure: i32,
     begun: Instant,
     is_ready: bool,
 }
@@ -125,6 +123,12 @@ impl Handshakes {
         let Stream::Plain(carrier) = stream else {
             return;
         };
+        if failure != 0 {
+            let reason = io::Error::from_raw_os_error(failure).kind();
+            let fault = TlsFault::Unanswered(Some(reason));
+            self.finished.push_back(Err(failed(address, fault)));
+            return;
+        }
         let interest = Interest::READABLE | Interest::WRITABLE;
         let entry = self.under_way.vacant_entry();
         let token = Token(self.token.0 + entry.key());
@@ -141,7 +145,6 @@ impl Handshakes {
                 entry.insert(Handshake {
                     session,
                     address,
-                    failure,
                     begun: now,
                     is_ready: true,
                 });
@@ -243,17 +246,14 @@ impl Handshake {
 
     fn finish(self, outcome: Result<(), TlsFault>) -> Result<Established, Error> {
         let Self {
-            session,
-            address,
-            failure,
-            ..
+            session, address, ..
         } = self;
         match outcome {
             Ok(()) => Ok(Established {
                 certificate: session.certificate().map(Into::into),
                 stream: Stream::Tls(Box::new(session)),
                 address,
-                failure,
+                failure: 0,
             }),
             Err(fault) => {
                 // Who waits for something else is to learn that this is TLS.

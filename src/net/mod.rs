@@ -5,6 +5,7 @@
 //! as a return value.
 
 mod arrivals;
+mod attempt;
 mod backoff;
 mod carrier;
 mod certificate;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Who comes to a listening socket that is none.
+//! Who comes to a listening socket that is none, or answers there.
 
 use std::{
     collections::VecDeque,
@@ -11,13 +11,13 @@ use std::{
     },
 };
 
-use super::{Call, Fault, Faults, Script, bell::Bell};
+use super::{Call, Called, Fault, Faults, Script, bell::Bell};
 use crate::net::Established;
 
 #[derive(Debug)]
 pub(crate) struct Callers {
-    waiting: Mutex<VecDeque<Arc<Script>>>,
-    faults: Arc<Faults>,
+    pub(super) waiting: Mutex<VecDeque<Arc<Script>>>,
+    pub(super) faults: Arc<Faults>,
     bell: Bell,
     owes: AtomicBool,
 }
@@ -32,13 +32,24 @@ impl Callers {
         })
     }
 
+    pub fn connect(self: &Arc<Self>) -> io::Result<Called> {
+        let mut waiting = self.waiting.lock().unwrap();
+        if waiting.is_empty() {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        if let Some(fault) = self.faults.next(Call::Connect, true) {
+            return Err(fails(fault));
+        }
+        let script = waiting.pop_front().expect("there is one");
+        Ok(Called::new(script, self.clone()))
+    }
+
     pub fn accept(&self) -> io::Result<Established> {
         if let Some(fault) = self.faults.next(Call::Accept, true) {
-            let (Fault::Fails(error) | Fault::Loses(error)) = fault else {
-                unreachable!("no bytes are moved")
-            };
-            self.owes.fetch_or(error == libc::EAGAIN, Relaxed);
-            return Err(io::Error::from_raw_os_error(error));
+            let error = fails(fault);
+            self.owes
+                .fetch_or(error.kind() == io::ErrorKind::WouldBlock, Relaxed);
+            return Err(error);
         }
         match self.waiting.lock().unwrap().pop_front() {
             Some(script) => Ok(Established::scripted(script)),
@@ -60,4 +71,11 @@ impl AsRawFd for Callers {
     fn as_raw_fd(&self) -> RawFd {
         self.bell.as_raw_fd()
     }
+}
+
+fn fails(fault: Fault) -> io::Error {
+    let (Fault::Fails(error) | Fault::Loses(error)) = fault else {
+        unreachable!("no bytes are moved")
+    };
+    io::Error::from_raw_os_error(error)
 }

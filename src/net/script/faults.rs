@@ -12,6 +12,9 @@ use libc::{EAGAIN, ECONNABORTED, ECONNRESET, EINTR, EMFILE, ENOBUFS, ENOTCONN, E
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Accept,
+    Connect,
+    /// What has become of a connect.
+    ConnectResult,
     Send,
     Receive,
     Shutdown,
@@ -65,6 +68,12 @@ impl Fault {
             (Self::Fails(EAGAIN), Call::Receive) => may_wait,
             (Self::Fails(EINTR | EAGAIN), Call::Accept | Call::Send | Call::Receive) => true,
             (Self::Fails(ENOBUFS | EMFILE | ECONNABORTED), Call::Accept) => true,
+            (
+                Self::Fails(EAGAIN | ENOBUFS | ETIMEDOUT | ECONNABORTED),
+                Call::Connect | Call::ConnectResult,
+            ) => true,
+            (Self::Fails(EMFILE), Call::Connect) => true,
+            (Self::Loses(ECONNRESET), Call::ConnectResult) => true,
             (Self::Loses(ENOTCONN), Call::Shutdown) => true,
             (Self::Fails(EPIPE) | Self::Loses(EPIPE), call) => call == Call::Send,
             (

@@ -2,6 +2,7 @@
 //! A stream that does what a test has written down: takes and gives as much as it says, or fails.
 
 mod bell;
+mod called;
 mod callers;
 mod faults;
 
@@ -19,6 +20,7 @@ use std::{
 
 use self::bell::Bell;
 pub(crate) use self::{
+    called::Called,
     callers::Callers,
     faults::{Call, Fault, Faults},
 };

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     fanout::{Description, Flow, Frame, JoinAt, Lead, Limits, Payload, Piece},
-    net::{Arrivals, Call, Callers, Error, Established, Fault, Faults, Listener, Script, Sides},
+    net::{Arrivals, Call, Callers, Error, Fault, Faults, Listener, Script, Sides},
     transport::{
         Endpoint, Event, FrameMemory, Mode, Observer, Reason, Received, Receiver, SendError,
         Target,
@@ -38,7 +38,7 @@ const QUIET: usize = 3;
 const MAX_ROUNDS: usize = 500;
 
 /// Longer than anybody waits before trying again.
-const PAUSE: Duration = Duration::from_millis(150);
+const PAUSE: Duration = Duration::from_millis(2_500);
 
 /// How long a thread takes to end.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -178,17 +178,17 @@ impl Stage {
             .collect();
         let callers = Callers::new(peers.iter().map(|peer| peer.script.clone()), &faults);
         let poll = Poll::new().unwrap();
-        let mut arrivals = if scenario.awaits_callers() {
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
+        let mut arrivals = if connects {
+            Arrivals::calls("127.0.0.1", 1, None, ARRIVALS, &waker).to(callers.clone())
+        } else {
             let listener = Listener::scripted(callers.clone());
             Arrivals::doors(vec![listener], ARRIVALS, poll.registry()).unwrap()
-        } else {
-            Arrivals::established(Established::scripted(peers[0].script.clone()))
         };
         if scenario.tls {
             let tls = Sides::get().near(connects);
             arrivals = arrivals.with_tls(tls, ARRIVALS, scenario.reconnect);
         }
-        let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
         let endpoint = Endpoint::new(target(scenario), scenario.users, false, Vec::new(), waker);
         let endpoint = Arc::new(endpoint);
         let (teller, telling) = Teller::spawn().unwrap();
@@ -328,7 +328,7 @@ impl Stage {
         if self.receiver.take().is_some() {
             self.has_received_end |= self.peers.len() > 1;
         }
-        if self.has_sent.is_some() || !self.frames.is_empty() {
+        if self.sends || self.begins {
             self.endpoint.detach_writer();
         }
         self.frames.clear();

@@ -127,7 +127,9 @@ impl Trial<'_> {
             outcome.disconnected == undisturbed.disconnected,
             "connections end in the same way",
         );
+        // Who connects tries again.
         let is_told = outcome.has_happened
+            && self.scenario.mode == Mode::Listen
             && !self.fault.passes()
             && self.fault != Fault::Fails(ECONNABORTED);
         let warnings = outcome.warnings.iter();
