@@ -95,7 +95,7 @@ pub enum TlsFault {
         silent: bool,
     },
     /// The two have nothing in common.
-    #[error("and this side have no version or cipher of TLS in common: {0}")]
+    #[error("and this side have no version, cipher or signature of TLS in common: {0}")]
     Incompatible(String),
     /// More than a handshake takes.
     #[error("has sent more than a TLS handshake takes, {0} bytes")]

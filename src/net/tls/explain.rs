@@ -27,6 +27,8 @@ pub fn explain(
         Error::NoCertificatesPresented => TlsFault::NoClientCertificate,
         Error::AlertReceived(alert) => alert_fault(*alert),
         Error::PeerIncompatible(reason) => TlsFault::Incompatible(format!("{reason:?}")),
+        // Said of a key with which nothing can be signed that the peer knows.
+        Error::General(reason) => TlsFault::Incompatible(reason.clone()),
         Error::NoApplicationProtocol => {
             TlsFault::Incompatible("it speaks another protocol under TLS (ALPN)".into())
         }

@@ -207,6 +207,20 @@ fn openssl_connects() {
     sender.expect_eos();
 }
 
+/// It knows no signature such as the certificate's.
+#[test]
+fn openssl_with_nothing_in_common() {
+    let authority = Authority::new();
+    let own = authority.server().properties();
+    let receiver = Receiver::playing(&format!("mode=listen port=0 tls=true {own}"));
+    let address = format!("127.0.0.1:{}", receiver.port());
+    let mut arguments = client_arguments(&authority, &address);
+    arguments.extend(["-tls1_2", "-sigalgs", "ECDSA+SHA384"]);
+    let _program = Program::start("openssl", &arguments);
+    let warning = receiver.expect_warning().from(&receiver.source);
+    warning.says(&["no version, cipher or signature of TLS in common"]);
+}
+
 #[test]
 fn openssl_listens() {
     let authority = Authority::new();
