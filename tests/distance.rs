@@ -89,6 +89,22 @@ fn a_link_that_fails_for_a_moment_costs_no_byte() {
     });
 }
 
+/// The sink waits for two round trips whether the peer asks for records.
+#[test]
+fn a_peer_that_has_accepted_gets_the_next_frame_of_a_camera() {
+    // The sink has the connection that long before the peer.
+    const DELAY: Duration = Duration::from_millis(100);
+    over_link(DELAY, |link| {
+        let host = link.far.address();
+        let listener = link.far.run(|| Listener::on(host));
+        let settings = format!("host={host} port={}", listener.port());
+        let sink = link.near.run(|| Sender::live(&settings));
+        let peer = listener.accept();
+        sink.push(b"first");
+        assert_eq!(peer.receive_frame(), b"first");
+    });
+}
+
 /// A connecting sink here, and whom it talks to there.
 fn sink_and_peer(link: &Link, settings: &str) -> (Sender, Peer) {
     let host = link.far.address();

@@ -218,7 +218,8 @@ pub struct Flow {
     pub limits: Limits,
     /// Where a client that joins starts.
     pub join: JoinAt,
-    /// Hold the stream while there is no client.
+    /// Hold the stream while there is no client; for the peer to which this end connects, keep it within the limits until it
+    /// is there.
     pub hold_without_client: bool,
     /// Give up a client that takes nothing for this long.
     pub timeout: Option<Duration>,

@@ -351,8 +351,7 @@ impl<P: Payload> Fanout<P> {
         {
             sum += place.offer(number, &mut self.queue, &self.flow);
         }
-        let awaited = self.awaited.as_ref().filter(|_| !keeps);
-        let passes_by = self.audience == Audience::Callee && awaited.is_some_and(Place::is_joining);
+        let passes_by = !keeps && self.passes_by();
         // Of a group, this is a part.
         let had = self.group_size().max(usize::from(!repeats_header));
         self.keep_group();
@@ -747,9 +746,16 @@ impl<P: Payload> Fanout<P> {
 
     /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where
     /// the stream is when it joins.
+    /// Whether frames go by before the peer comes to which this end connects.
+    pub fn passes_by(&self) -> bool {
+        self.audience == Audience::Callee
+            && !self.keeps_for_later()
+            && self.awaited.as_ref().is_some_and(Place::is_joining)
+    }
+
     fn keeps_for_later(&self) -> bool {
-        let waits = self.audience == Audience::Callee && self.flow.overflow == Overflow::Block;
-        waits || self.flow.lockstep
+        let is_kept = self.flow.overflow == Overflow::Block || self.flow.hold_without_client;
+        (self.audience == Audience::Callee && is_kept) || self.flow.lockstep
     }
 
     fn keep_group(&mut self) {

@@ -134,6 +134,11 @@ impl<P: Payload> State<P> {
         })
     }
 
+    /// Whether the peer to which this end connects is there, and is not sent to yet: what went by meanwhile it would not get.
+    pub fn is_greeting_its_peer(&self) -> bool {
+        self.fanout.passes_by() && self.greetings().next().is_some()
+    }
+
     /// A link's peer has asked, or has had its time.
     pub fn forget_greeting(&mut self, key: usize) {
         self.greeting.retain(|&other| other != key);

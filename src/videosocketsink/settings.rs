@@ -8,7 +8,7 @@ use crate::{
     fanout::{self, Flow, JoinAt, Limits},
     settings::{
         Changeable::{Always, InReady},
-        Common, Property, Settings, common_properties, non_zero, wrong_type,
+        Common, Mode, Property, Settings, common_properties, non_zero, wrong_type,
     },
     wire::HeaderFormat,
 };
@@ -161,7 +161,10 @@ impl SinkSettings {
                 SyncMethod::NextKeyframe => JoinAt::NextKeyframe,
                 SyncMethod::LatestKeyframe => JoinAt::LatestKeyframe,
             },
-            hold_without_client: self.wait_for_connection,
+            hold_without_client: match self.common.mode {
+                Mode::Connect => !upstream_is_live,
+                Mode::Listen => self.wait_for_connection,
+            },
             timeout: self.common.idle_timeout(),
             lockstep: self.lockstep,
             max_clients: count(self.max_clients),

@@ -232,10 +232,9 @@ fn a_stream_header_that_waits_leaves_the_limits_in_force() {
 
 #[test]
 fn frames_lost_before_a_connection_are_counted_and_told() {
-    let sinks: [fn(&str) -> Sender; 2] = [Sender::playing, Sender::live];
-    for (sink, overflow) in sinks.into_iter().zip(["drop", "auto"]) {
+    for overflow in ["drop", "auto"] {
         let port = ReservedPort::new();
-        let sink = sink(&format!(
+        let sink = Sender::live(&format!(
             "port={} connect-timeout=0 overflow={overflow}",
             port.number()
         ));
@@ -248,4 +247,19 @@ fn frames_lost_before_a_connection_are_counted_and_told() {
         assert_eq!(peer.receive_frame(), b"first");
         assert_eq!(stat(&sink.sink, "frames-dropped"), 10);
     }
+}
+
+#[test]
+fn a_file_that_may_be_thinned_out_waits_for_the_connection_within_the_limits() {
+    let port = ReservedPort::new();
+    let sink = Sender::playing(&format!(
+        "port={} connect-timeout=0 overflow=drop max-size-buffers=3",
+        port.number()
+    ));
+    let frames = payloads(5, 100);
+    sink.push_all(&frames);
+    assert_eq!(stat(&sink.sink, "frames-dropped"), 2);
+    let peer = Listener::at(&port).accept();
+    sink.end();
+    assert_frames(&peer.receive_until_end(), &frames[2..]);
 }

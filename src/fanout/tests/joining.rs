@@ -201,6 +201,22 @@ fn frames_that_go_by_before_the_connection_are_counted() {
 }
 
 #[test]
+fn a_stream_that_could_wait_is_kept_within_the_limits_until_the_connection_is_there() {
+    for overflow in [Overflow::Drop, Overflow::Disconnect] {
+        let hold = Flow {
+            hold_without_client: true,
+            ..flow(overflow, frames(2))
+        };
+        let mut stream = Stream::new(Audience::Callee, hold);
+        assert!(!stream.must_wait('A'));
+        assert_eq!(stream.push("AB").dropped, 0);
+        assert_eq!(stream.push("C").dropped, 1);
+        let client = stream.join();
+        assert_eq!(stream.waiting(client), "BC");
+    }
+}
+
+#[test]
 fn a_group_that_is_kept_for_the_connection_is_not_lost() {
     let mut stream = Stream::new(
         Audience::Callee,
