@@ -98,10 +98,10 @@ impl Dial {
         token: Token,
         waker: &Arc<Waker>,
     ) -> Self {
-        let phase = match backoff.first_pause() {
-            Some(pause) => Phase::Pausing {
-                until: Instant::now() + jittered(pause),
-            },
+        let now = Instant::now();
+        let pause = backoff.first_pause().map(jittered);
+        let phase = match pause {
+            Some(pause) => Phase::Pausing { until: now + pause },
             None => Phase::Resolving(SYSTEM.start(host, Some(waker))),
         };
         Self {
@@ -111,10 +111,11 @@ impl Dial {
             connector: connector.clone(),
             token,
             waker: waker.clone(),
-            started: Instant::now(),
+            // To pause is not to try.
+            started: now + pause.unwrap_or_default(),
             phase,
             last_failure: None,
-            reports: Reports::from(Instant::now()),
+            reports: Reports::from(now),
         }
     }
 
@@ -203,7 +204,7 @@ impl Dial {
 
     fn give_up(&mut self, now: Instant) -> Error {
         let host = self.host.clone();
-        let after = now - self.started;
+        let after = now.saturating_duration_since(self.started);
         let timed_out = || io::ErrorKind::TimedOut.into();
         match (self.last_failure.take(), &mut self.phase) {
             (Some(Failure::Unreachable(tried, source)), _) => Error::Unreachable {
@@ -366,7 +367,35 @@ fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv6Addr, SocketAddrV6};
+    use mio::Poll;
+    use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
+
+    #[test]
+    fn the_pause_after_a_connection_is_no_part_of_the_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let (limit, connector) = (Duration::from_millis(1), Connector::default());
+        let mut backoff = Backoff::default();
+        backoff.ended(true);
+        let token = Token(1);
+        let mut dial = Dial::start(
+            "127.0.0.1",
+            port,
+            Some(limit),
+            &connector,
+            &mut backoff,
+            token,
+            &waker,
+        );
+        let Phase::Pausing { until } = dial.phase else {
+            panic!("no pause")
+        };
+        let mut step = |now| dial.step(poll.registry(), &mut backoff, now);
+        assert!(step(until - limit).is_none());
+        assert!(matches!(step(until), Some(Ok(_))));
+    }
 
     #[test]
     fn addresses_keep_their_interface() {
