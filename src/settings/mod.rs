@@ -9,6 +9,7 @@ mod given_socket;
 mod preamble;
 mod property;
 mod read_only;
+mod text;
 mod tls;
 pub mod uri;
 

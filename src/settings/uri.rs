@@ -6,14 +6,12 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use gst::{
-    glib::{self, Uri, UriFlags},
-    prelude::*,
-};
+use gst::glib::{self, Uri, UriFlags};
 
 use super::{
     common::{Common, Settings, find},
     property::Property,
+    text,
 };
 
 /// The scheme of the URIs.
@@ -153,7 +151,8 @@ pub fn to_string<S: Settings>(settings: &S) -> String {
         if NOT_IN_QUERY.contains(&name) {
             continue;
         }
-        let (value, default) = (text(property, settings), text(property, &defaults));
+        let [value, default] =
+            [settings, &defaults].map(|settings| text::text(&property.get(settings)));
         if value == default {
             continue;
         }
@@ -170,58 +169,16 @@ fn parse<S: Settings>(
     text: &str,
 ) -> Result<(&'static Property<S>, glib::Value), String> {
     let property = find::<S>(name).ok_or_else(|| unknown(name))?;
-    let spec = &property.spec;
-    let bad = || {
-        let range = range(spec).map_or_else(String::new, |range| format!(": it is {range}"));
-        format!("gives {name} the value {text:?}, which it cannot have{range}")
-    };
-    let value = if spec.value_type() == glib::Type::STRING {
-        text.to_value()
-    } else {
-        glib::Value::deserialize_with_pspec(text, spec).map_err(|_| bad())?
-    };
-    if is_in_range(spec, &value) {
-        Ok((property, value))
-    } else {
-        Err(bad())
-    }
+    let value = text::parse(&property.spec, text).ok_or_else(|| {
+        let possible = text::possible(&property.spec).map(|possible| format!(": it is {possible}"));
+        let possible = possible.unwrap_or_default();
+        format!("gives {name} the value {text:?}, which it cannot have{possible}")
+    })?;
+    Ok((property, value))
 }
 
 fn unknown(key: &str) -> String {
     format!("has an unknown key, {key:?}")
-}
-
-fn is_in_range(spec: &glib::ParamSpec, value: &glib::Value) -> bool {
-    if let (Some(spec), Ok(value)) = (spec.downcast_ref::<glib::ParamSpecUInt>(), value.get()) {
-        return (spec.minimum()..=spec.maximum()).contains::<u32>(&value);
-    }
-    if let (Some(spec), Ok(value)) = (spec.downcast_ref::<glib::ParamSpecInt>(), value.get()) {
-        return (spec.minimum()..=spec.maximum()).contains::<i32>(&value);
-    }
-    if let (Some(spec), Ok(value)) = (spec.downcast_ref::<glib::ParamSpecUInt64>(), value.get()) {
-        return (spec.minimum()..=spec.maximum()).contains::<u64>(&value);
-    }
-    true
-}
-
-/// What a number may be.
-fn range(spec: &glib::ParamSpec) -> Option<String> {
-    if let Some(spec) = spec.downcast_ref::<glib::ParamSpecUInt>() {
-        return Some(format!("{} to {}", spec.minimum(), spec.maximum()));
-    }
-    if let Some(spec) = spec.downcast_ref::<glib::ParamSpecInt>() {
-        return Some(format!("{} to {}", spec.minimum(), spec.maximum()));
-    }
-    let spec = spec.downcast_ref::<glib::ParamSpecUInt64>()?;
-    Some(format!("{} to {}", spec.minimum(), spec.maximum()))
-}
-
-fn text<S: Settings>(property: &Property<S>, settings: &S) -> Option<String> {
-    let value = property.get(settings);
-    if let Ok(text) = value.get::<Option<String>>() {
-        return text;
-    }
-    value.serialize().ok().map(Into::into)
 }
 
 fn escaped(text: &str, allowed: &str) -> String {

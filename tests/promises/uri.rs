@@ -222,6 +222,61 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_value_out_of_range_is_not_taken_for_another() {
+    for (key, value, possible) in [
+        ("length-digits", "4294967304", "it is 1 to 64"),
+        ("length-adjustment", "4294967292", "it is -64 to 64"),
+        ("timeout", "-2", "it is 0 to"),
+        ("timeout", "18446744073709551616", "it is 0 to"),
+        ("connect-timeout", "", "it is 0 to"),
+        ("qos-dscp", "", "it is -1 to 63"),
+        ("reconnect", "", ""),
+        ("mode", "", "it is one of connect, listen"),
+        ("mode", "2", "it is one of connect, listen"),
+    ] {
+        for element in elements() {
+            expect_refused(&element, key, value, possible);
+        }
+    }
+    let [sink, source] = elements();
+    for (key, value, possible) in [
+        ("max-size-bytes", "4294967296", "it is 0 to 4294967295"),
+        ("max-clients", "4294967297", "it is 0 to 4294967295"),
+        ("max-size-time", "-500000000", "it is 0 to"),
+        ("metadata", "", "it is one of off, on-request, on"),
+        ("accept-events", "8", "it is one of none, keyframe"),
+        ("accept-events", "keyframe+", "several with + between them"),
+    ] {
+        expect_refused(&sink, key, value, possible);
+    }
+    expect_refused(&source, "caps", "", "");
+}
+
+#[track_caller]
+fn expect_refused(element: &gst::Element, key: &str, value: &str, possible: &str) {
+    let uri = format!("videosocket://localhost?{key}={value}");
+    let error = handler(element).set_uri(&uri).expect_err(&uri);
+    let named = format!("gives {key} the value {value:?}, which it cannot have");
+    for words in [&named, possible] {
+        assert!(error.message().contains(words), "{words} in {error}");
+    }
+}
+
+#[test]
+fn flags_are_read_as_they_are_written() {
+    let [sink, _] = elements();
+    for flags in ["none", "qos", "keyframe%2Bqos%2Bnavigation"] {
+        let uri = format!("videosocket://localhost:4953?accept-events={flags}");
+        handler(&sink).set_uri(&uri).expect("a URI");
+        assert_eq!(handler(&sink).uri().expect("a URI"), uri);
+    }
+    let plus = "videosocket://localhost:4953?accept-events=keyframe+qos";
+    handler(&sink).set_uri(plus).expect("a URI");
+    let read = handler(&sink).uri().expect("a URI");
+    assert_eq!(read, plus.replace('+', "%2B"));
+}
+
+#[test]
 fn a_mistake_in_the_property_fails_the_start_until_it_is_mended() {
     let (sink, source) = (Sender::new(""), Receiver::new(""));
     let both: [(&Pipeline, _); 2] = [(&sink, &sink.sink), (&source, &source.source)];
