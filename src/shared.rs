@@ -3,10 +3,11 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use gst::prelude::*;
+use gst::{glib, prelude::*};
 use once_cell::sync::Lazy;
 use thiserror::Error;
 
@@ -20,7 +21,8 @@ use crate::{
 };
 
 /// What both have to agree on: whichever starts first opens the connection.
-const AGREED: [&str; 12] = [
+const AGREED: [&str; 13] = [
+    "socket",
     "mode",
     "host",
     "port",
@@ -113,6 +115,15 @@ struct User {
     role: Role,
     name: String,
     agreed: Vec<(&'static str, String)>,
+    /// Of two that exclude each other, the one that it wants.
+    wants: Option<Excluding>,
+}
+
+/// Who takes turns talks to a program of few lines, which takes a question for a bad header.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Excluding {
+    Turns,
+    Records,
 }
 
 static SHARED: Lazy<Registry<Endpoint<SentBuffer>>> = Lazy::new(Registry::default);
@@ -132,6 +143,7 @@ pub fn open<S: Settings>(
         role,
         name: element.name().into(),
         agreed: agreed(settings),
+        wants: Excluding::of(settings),
     };
     SHARED.join_or_open(
         id,
@@ -260,15 +272,18 @@ impl<E> Shared<E> {
                     other: other.name.clone(),
                 });
             }
-            let differences: Vec<_> = user
-                .agreed
-                .iter()
-                .zip(&other.agreed)
-                .filter(|(mine, theirs)| mine != theirs)
+            let pairs = user.agreed.iter().zip(&other.agreed);
+            let differing = pairs.filter(|(mine, theirs)| mine != theirs);
+            let mut differences: Vec<_> = differing
                 .map(|((name, mine), (_, theirs))| {
                     format!("{name} is {mine} here and {theirs} there")
                 })
                 .collect();
+            if let (Some(mine), Some(theirs)) = (user.wants, other.wants)
+                && mine != theirs
+            {
+                differences.push(format!("{mine} here excludes {theirs} there"));
+            }
             if !differences.is_empty() {
                 return Err(OpenError::Contradiction {
                     id: id.into(),
@@ -290,10 +305,42 @@ fn agreed<S: Settings>(settings: &S) -> Vec<(&'static str, String)> {
         .iter()
         .filter_map(|&name| {
             let value = find::<S>(name)?.get(settings);
-            let text = value.serialize().map_or_else(|_| String::new(), Into::into);
-            Some((name, text))
+            Some((name, shown(&value)))
         })
         .collect()
+}
+
+fn shown(value: &glib::Value) -> String {
+    match value.get::<Option<glib::Object>>() {
+        Ok(None) => "none".into(),
+        Ok(Some(object)) => format!("{:?}", object.as_ptr()),
+        Err(_) => value.serialize().map_or_else(|_| String::new(), Into::into),
+    }
+}
+
+impl Excluding {
+    const ALL: [Self; 2] = [Self::Turns, Self::Records];
+
+    fn of<S: Settings>(settings: &S) -> Option<Self> {
+        Self::ALL.into_iter().find(|wanted| {
+            let (name, text) = wanted.property();
+            find::<S>(name).is_some_and(|property| shown(&property.get(settings)) == text)
+        })
+    }
+
+    fn property(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Turns => ("lockstep", "true"),
+            Self::Records => ("metadata", "request"),
+        }
+    }
+}
+
+impl fmt::Display for Excluding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, text) = self.property();
+        write!(f, "{name}={text}")
+    }
 }
 
 #[cfg(test)]
@@ -311,6 +358,7 @@ mod tests {
             role,
             name: format!("{role:?}"),
             agreed: Vec::new(),
+            wants: None,
         }
     }
 

@@ -130,6 +130,11 @@ fn settings_that_contradict_each_other_are_named() {
         ("", &*format!("port={}", other.number()), "port"),
         ("host=127.0.0.1", "host=127.0.0.2", "host"),
         ("mode=listen", "mode=connect", "mode"),
+        (
+            "metadata=request",
+            "lockstep=true",
+            "lockstep=true here excludes metadata=request there",
+        ),
     ] {
         let common = format!(
             "connection-id=quarrel port={} connect-timeout=0",
@@ -141,6 +146,31 @@ fn settings_that_contradict_each_other_are_named() {
         sink.expect_error().from(&sink.sink).shows(&[named]);
         assert!(source.unread_errors(&source.source).is_empty());
     }
+}
+
+#[test]
+fn of_two_sockets_neither_is_taken_for_the_other() {
+    let sockets = [(); 2].map(|()| wrapped_socket());
+    for (id, [of_sink, of_source]) in [
+        ("two sockets", [Some(&sockets[0].0), Some(&sockets[1].0)]),
+        ("one socket", [None, Some(&sockets[1].0)]),
+    ] {
+        let pair = Pair::new(&format!("connection-id=\"{id}\""), "");
+        pair.sink.sink.set_property("socket", of_sink);
+        pair.source.source.set_property("socket", of_source);
+        pair.source.play();
+        let refusal = pair.sink.expect_refusal().from(&pair.sink.sink);
+        refusal
+            .is(gst::ResourceError::Settings)
+            .says(&["socket is"]);
+    }
+    let pair = Pair::new("connection-id=socket", "");
+    let (socket, _, peer) = wrapped_socket();
+    for element in [&pair.sink.sink, &pair.source.source] {
+        element.set_property("socket", &socket);
+    }
+    pair.start();
+    talk(&pair, &peer);
 }
 
 #[test]
