@@ -168,7 +168,7 @@ fn code(error: &Error, direction: Direction) -> Code {
     use gst::ResourceError::*;
     let sends = direction == Direction::Sending;
     Code::Resource(match error {
-        Error::Handshake { fault, .. } if fault.is_about_trust() => NotAuthorized,
+        error if error.is_about_trust() => NotAuthorized,
         Error::Credentials(_) => Settings,
         Error::Header { .. } | Error::Record { .. } | Error::Flood { .. } => {
             return Code::Stream(gst::StreamError::Decode);

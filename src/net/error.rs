@@ -70,7 +70,7 @@ pub enum Error {
     #[error("A client cannot be accepted: {}", Reason(.0))]
     Accept(#[source] io::Error),
     /// Sending failed.
-    #[error("The connection to {peer} is lost: {}", Reason(.source))]
+    #[error("{}", Lost("to", .peer, .source))]
     Send {
         /// The other end.
         peer: Peer,
@@ -78,7 +78,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Receiving failed.
-    #[error("The connection from {peer} is lost: {}{}", Reason(.source), Cut(.cut))]
+    #[error("{}{}", Lost("from", .peer, .source), Cut(.cut))]
     Receive {
         /// The other end.
         peer: Peer,
@@ -198,6 +198,16 @@ pub enum Nature {
 }
 
 impl Error {
+    /// Whether either side does not believe the other. A client learns that of TLS 1.3 behind the handshake.
+    pub fn is_about_trust(&self) -> bool {
+        let fault = match self {
+            Self::Handshake { fault, .. } => Some(fault),
+            Self::Send { source, .. } | Self::Receive { source, .. } => tls_fault(source),
+            _ => None,
+        };
+        fault.is_some_and(TlsFault::is_about_trust)
+    }
+
     /// What makes it the same fault as that of another connection.
     pub fn nature(&self) -> Nature {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
@@ -217,6 +227,27 @@ impl Error {
         };
         Nature::Fault(discriminant(self), kind)
     }
+}
+
+/// A connection that was there, in this direction.
+struct Lost<'a>(&'static str, &'a Peer, &'a io::Error);
+
+impl fmt::Display for Lost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(direction, peer, source) = self;
+        match tls_fault(source).filter(|fault| fault.is_of_peer()) {
+            Some(fault) => write!(f, "{peer} {fault}"),
+            None => write!(
+                f,
+                "The connection {direction} {peer} is lost: {}",
+                Reason(source)
+            ),
+        }
+    }
+}
+
+fn tls_fault(error: &io::Error) -> Option<&TlsFault> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// "connection refused" rather than "Connection refused (os error 111)".

@@ -114,6 +114,11 @@ impl TlsFault {
         discriminant(self) == discriminant(other)
     }
 
+    /// Whether the sentence begins with the peer: that of a lost connection goes on in another way.
+    pub fn is_of_peer(&self) -> bool {
+        !matches!(self, Self::Cut | Self::IsTls)
+    }
+
     /// Whether either side does not believe the other.
     pub fn is_about_trust(&self) -> bool {
         matches!(

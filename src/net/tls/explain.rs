@@ -9,22 +9,24 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::files::{AUTHORITIES, CLIENT_AUTHORITIES};
+use super::{
+    files::{AUTHORITIES, CLIENT_AUTHORITIES},
+    verify::Found,
+};
 use crate::net::{certificate::Certificate, handshake_fault::TlsFault, shown::shown};
 
 /// Names of a certificate that are shown.
 const NAMES: usize = 8;
 
-/// What a fault means. `host` is the one that was connected to, by the side that did; `refused` the certificate that
-/// this side does not accept.
-pub fn explain(
-    error: &Error,
-    host: Option<&str>,
-    refused: Option<&CertificateDer<'_>>,
-) -> TlsFault {
+/// What a fault means. `host` is the one that was connected to, by the side that did.
+pub fn explain(error: &Error, host: Option<&str>, found: &Found) -> TlsFault {
     match error {
-        Error::InvalidCertificate(error) => certificate_fault(error, host, refused),
+        Error::InvalidCertificate(error) => certificate_fault(error, host, found.refused.as_ref()),
         Error::NoCertificatesPresented => TlsFault::NoClientCertificate,
+        // All that TLS 1.2 says of a certificate that it misses.
+        Error::AlertReceived(AlertDescription::HandshakeFailure) if found.is_asked => {
+            TlsFault::WantsCertificate
+        }
         Error::AlertReceived(alert) => alert_fault(*alert),
         Error::PeerIncompatible(reason) => TlsFault::Incompatible(format!("{reason:?}")),
         // Said of a key with which nothing can be signed that the peer knows.

@@ -16,7 +16,7 @@ use rustls::{
     server::{NoServerSessionStorage, ServerConnection, WebPkiClientVerifier},
 };
 
-use self::verify::{Anybody, Refused, Watching};
+use self::verify::{Anybody, Evidence, Watching};
 use super::{
     carrier::Carrier,
     credentials::{Credentials, Side, Unusable},
@@ -32,7 +32,7 @@ const PROTOCOL: &[u8] = b"videosocket";
 #[derive(Debug)]
 pub struct Tls {
     config: Config,
-    refused: Refused,
+    evidence: Evidence,
 }
 
 #[derive(Debug)]
@@ -49,20 +49,22 @@ enum Config {
 impl Tls {
     /// Reads the files.
     pub fn load(credentials: &Credentials, side: Side) -> Result<Self, Unusable> {
-        let refused = Refused::default();
+        let evidence = Evidence::default();
         let config = match side {
             Side::Client(host) => Config::Client {
-                config: Arc::new(client_config(credentials, &refused)?),
+                config: Arc::new(client_config(credentials, &evidence)?),
                 name: server_name(&host)?,
                 host,
             },
-            Side::Server => Config::Server(Arc::new(server_config(credentials, &refused)?)),
+            Side::Server => Config::Server(Arc::new(server_config(credentials, &evidence)?)),
         };
-        Ok(Self { config, refused })
+        Ok(Self { config, evidence })
     }
 
     /// Begins to make an encrypted connection of one, which does not block.
     pub(super) fn begin(&self, carrier: Carrier) -> Result<Session, TlsFault> {
+        // Of a handshake that went well.
+        self.evidence.take();
         let broken = |error: rustls::Error| TlsFault::Broken(error.to_string());
         let (connection, host): (Connection, _) = match &self.config {
             Config::Client { config, name, host } => {
@@ -78,7 +80,7 @@ impl Tls {
             carrier,
             connection,
             host,
-            self.refused.clone(),
+            self.evidence.clone(),
         ))
     }
 }
@@ -93,9 +95,9 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn client_config(credentials: &Credentials, refused: &Refused) -> Result<ClientConfig, Unusable> {
+fn client_config(credentials: &Credentials, evidence: &Evidence) -> Result<ClientConfig, Unusable> {
     let builder = with_versions(ClientConfig::builder_with_provider(provider()));
-    let verifier = server_verifier(credentials, refused)?;
+    let verifier = server_verifier(credentials, evidence)?;
     let builder = builder
         .dangerous()
         .with_custom_certificate_verifier(verifier);
@@ -103,7 +105,7 @@ fn client_config(credentials: &Credentials, refused: &Refused) -> Result<ClientC
         Some((chain, key)) => builder
             .with_client_auth_cert(chain, key)
             .map_err(|error| files::mismatch(credentials, &error))?,
-        None => builder.with_no_client_auth(),
+        None => builder.with_client_cert_resolver(Arc::new(evidence.clone())),
     };
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     config.resumption = Resumption::disabled();
@@ -113,7 +115,7 @@ fn client_config(credentials: &Credentials, refused: &Refused) -> Result<ClientC
 /// Whom a side believes that connects.
 fn server_verifier(
     credentials: &Credentials,
-    refused: &Refused,
+    evidence: &Evidence,
 ) -> Result<Arc<dyn ServerCertVerifier>, Unusable> {
     if credentials.believes_anybody {
         return Ok(Arc::new(Anybody(provider())));
@@ -131,10 +133,10 @@ fn server_verifier(
             (Vec::new(), Arc::new(verifier.map_err(unusable)?))
         }
     };
-    Ok(Arc::new(Watching::new(inner, pinned, refused)))
+    Ok(Arc::new(Watching::new(inner, pinned, evidence)))
 }
 
-fn server_config(credentials: &Credentials, refused: &Refused) -> Result<ServerConfig, Unusable> {
+fn server_config(credentials: &Credentials, evidence: &Evidence) -> Result<ServerConfig, Unusable> {
     let builder = with_versions(ServerConfig::builder_with_provider(provider()));
     let builder = match &credentials.client_authorities {
         Some(path) => {
@@ -142,7 +144,7 @@ fn server_config(credentials: &Credentials, refused: &Refused) -> Result<ServerC
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
             let verifier = verifier
                 .map_err(|error| files::unusable(files::CLIENT_AUTHORITIES, path, error))?;
-            builder.with_client_cert_verifier(Arc::new(Watching::new(verifier, pinned, refused)))
+            builder.with_client_cert_verifier(Arc::new(Watching::new(verifier, pinned, evidence)))
         }
         None => builder.with_no_client_auth(),
     };

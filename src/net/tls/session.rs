@@ -19,7 +19,7 @@ use std::{
 use rustls::Connection;
 use smallvec::SmallVec;
 
-use super::{explain, verify::Refused};
+use super::{explain, verify::Evidence};
 use crate::{
     lock::lock,
     net::{
@@ -55,7 +55,7 @@ pub struct Session {
     fault: OnceLock<TlsFault>,
     /// The host that was connected to, by the side that did.
     host: Option<String>,
-    refused: Refused,
+    evidence: Evidence,
 }
 
 /// What carries it. Of an error the system tells one direction, and once; to the other, and to later calls, it would
@@ -99,7 +99,7 @@ impl Session {
         carrier: Carrier,
         mut connection: Connection,
         host: Option<String>,
-        refused: Refused,
+        evidence: Evidence,
     ) -> Self {
         connection.set_buffer_limit(Some(CHUNK));
         Self {
@@ -122,7 +122,7 @@ impl Session {
             }),
             fault: OnceLock::new(),
             host,
-            refused,
+            evidence,
         }
     }
 
@@ -347,8 +347,8 @@ impl Session {
             }
             Ok(_) => Ok(()),
             Err(error) => {
-                let refused = self.refused.take();
-                let fault = explain::explain(&error, self.host.as_deref(), refused.as_ref());
+                let found = self.evidence.take();
+                let fault = explain::explain(&error, self.host.as_deref(), &found);
                 input.from = input.to;
                 Err(self.fault.get_or_init(|| fault).clone())
             }

@@ -72,8 +72,8 @@ impl Sides {
         } else {
             Config::Server(self.server.clone())
         };
-        let refused = Refused::default();
-        Tls { config, refused }
+        let evidence = Evidence::default();
+        Tls { config, evidence }
     }
 
     /// The other side of that.

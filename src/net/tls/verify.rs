@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::{
+        ResolvesClientCert,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_name,
     },
@@ -15,23 +16,44 @@ use rustls::{
         ParsedCertificate,
         danger::{ClientCertVerified, ClientCertVerifier},
     },
+    sign::CertifiedKey,
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::lock::lock;
 
-/// The certificate that was last refused. Handshakes are made by one thread, one step after the other.
+/// What tells more of a handshake than its error. Handshakes are made by one thread, one step after the other.
 #[derive(Clone, Debug, Default)]
-pub struct Refused(Arc<Mutex<Option<CertificateDer<'static>>>>);
+pub struct Evidence(Arc<Mutex<Found>>);
 
-impl Refused {
-    /// The certificate of the handshake that has just failed.
-    pub fn take(&self) -> Option<CertificateDer<'static>> {
-        lock(&self.0).take()
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The certificate that this side has refused.
+    pub refused: Option<CertificateDer<'static>>,
+    /// The peer has asked for a certificate, and this side has none.
+    pub is_asked: bool,
+}
+
+impl Evidence {
+    /// What there is of the handshake that has just failed, or before one begins.
+    pub fn take(&self) -> Found {
+        std::mem::take(&mut *lock(&self.0))
     }
 
-    fn note(&self, certificate: &CertificateDer<'_>) {
-        *lock(&self.0) = Some(certificate.clone().into_owned());
+    fn note(&self, refused: &CertificateDer<'_>) {
+        lock(&self.0).refused = Some(refused.clone().into_owned());
+    }
+}
+
+/// Shows no certificate.
+impl ResolvesClientCert for Evidence {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        lock(&self.0).is_asked = true;
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 
@@ -40,15 +62,15 @@ impl Refused {
 pub struct Watching<V: ?Sized> {
     inner: Arc<V>,
     given: Vec<CertificateDer<'static>>,
-    refused: Refused,
+    evidence: Evidence,
 }
 
 impl<V: ?Sized> Watching<V> {
-    pub fn new(inner: Arc<V>, given: Vec<CertificateDer<'static>>, refused: &Refused) -> Self {
+    pub fn new(inner: Arc<V>, given: Vec<CertificateDer<'static>>, evidence: &Evidence) -> Self {
         Self {
             inner,
             given,
-            refused: refused.clone(),
+            evidence: evidence.clone(),
         }
     }
 
@@ -63,7 +85,7 @@ impl<V: ?Sized> Watching<V> {
         certificate: &CertificateDer<'_>,
     ) -> Result<T, Error> {
         if result.is_err() {
-            self.refused.note(certificate);
+            self.evidence.note(certificate);
         }
         result
     }

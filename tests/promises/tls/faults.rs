@@ -121,7 +121,13 @@ fn no_client_certificate() {
         .is(NotAuthorized)
         .says(&["shows no client certificate", "127.0.0.1"]);
     let error = sender.expect_error().from(&sender.sink);
-    error.says(&["wants a certificate of this side", "tls-certificate-file"]);
+    let wants = format!(
+        "127.0.0.1:{} wants a certificate of this side",
+        receiver.port()
+    );
+    error
+        .is(NotAuthorized)
+        .says(&[&wants, "tls-certificate-file"]);
 }
 
 #[test]
@@ -134,11 +140,7 @@ fn a_client_certificate_that_is_refused() {
             "unknown authority",
             "does not know the authority",
         ),
-        (
-            other.self_signed("me", true),
-            "self-signed",
-            "refuses the certificate",
-        ),
+        (other.self_signed("me", true), "self-signed", "this side"),
     ] {
         let connecting = format!("{} {}", trusts(&authority), client.properties());
         let (receiver, sender) = pair(&authority.server(), &wants, &connecting);
@@ -147,7 +149,8 @@ fn a_client_certificate_that_is_refused() {
             .is(NotAuthorized)
             .says(&[listener_says, "tls-client-ca-file"]);
         let error = sender.expect_error().from(&sender.sink);
-        error.says(&[sender_says]);
+        let refuses = format!("127.0.0.1:{} refuses the certificate", receiver.port());
+        error.is(NotAuthorized).says(&[&refuses, sender_says]);
     }
 }
 

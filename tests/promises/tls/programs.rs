@@ -221,6 +221,27 @@ fn openssl_with_nothing_in_common() {
     warning.says(&["no version, cipher or signature of TLS in common"]);
 }
 
+/// With TLS 1.2 it says no more than that the handshake has failed.
+#[test]
+fn openssl_wants_a_certificate() {
+    let authority = Authority::new();
+    let own = authority.server();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let port = ReservedPort::new();
+        let address = format!("127.0.0.1:{}", port.number());
+        let arguments = ["s_server", "-accept", &address, "-quiet", "-Verify", "1"];
+        let files = ["-cert", &own.certificate, "-key", &own.key];
+        let program = [&arguments[..], &files, &[version, "-verify_return_error"]].concat();
+        let _program = Program::start("openssl", &program);
+        let settings = format!("{address} tls=true tls-ca-file={}", authority.file);
+        let settings = settings.replace("127.0.0.1:", "host=127.0.0.1 port=");
+        let receiver = Receiver::playing(&settings);
+        let error = receiver.expect_error().from(&receiver.source);
+        let wants = format!("{address} wants a certificate of this side");
+        error.is(gst::ResourceError::NotAuthorized).says(&[&wants]);
+    }
+}
+
 #[test]
 fn openssl_listens() {
     let authority = Authority::new();
