@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use gst::{glib, prelude::*, subclass::prelude::*};
+use gst::{MappedBuffer, buffer::Writable, glib, prelude::*, subclass::prelude::*};
 use gst_base::{
     prelude::*,
     subclass::{base_src::CreateSuccess, prelude::*},
@@ -16,6 +16,7 @@ use super::{
     CAT, allocation, caps,
     described::{Described, Request},
     layout::Reads,
+    premature::Premature,
     raw,
     reporter::Reporter,
     settings::{Metadata, PROPERTIES, SrcSettings, Timestamps, ZeroLength},
@@ -29,7 +30,7 @@ use crate::{
     metadata::describe,
     settings::{self, uri},
     shared::{self, OpenError, Opened},
-    transport::{Arrival, Endpoint, Interrupt, Receiver, Role},
+    transport::{Arrival, Endpoint, Interrupt, Received, Receiver, Role},
     wire::record::{Back, Buffer},
 };
 
@@ -52,12 +53,25 @@ pub struct VideoSocketSrc {
 
 pub(super) type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
 
+/// What it receives.
+pub(super) type FrameReceived = Received<MappedBuffer<Writable>>;
+
 /// What was received.
 #[derive(Clone)]
 pub(super) struct Frame {
     pub(super) buffer: gst::Buffer,
     /// What was said of it, and when, until it has its times.
     pub(super) announced: Option<(Buffer, Arrival)>,
+}
+
+impl Frame {
+    /// One of which nothing was said.
+    pub(super) fn plain(buffer: gst::Buffer) -> Self {
+        Self {
+            buffer,
+            announced: None,
+        }
+    }
 }
 
 /// What is there from start to stop.
@@ -85,6 +99,8 @@ pub(super) struct Run {
     pub(super) is_warned_of_size: bool,
     /// What is still to be said by a peer that is asked.
     pub(super) awaits_description: bool,
+    /// What came before that.
+    pub(super) premature: Premature<gst::Buffer, FrameReceived>,
     /// What the user allows.
     pub(super) caps: Option<gst::Caps>,
     pub(super) metadata: Metadata,
@@ -279,6 +295,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             has_told_caps: false,
             is_warned_of_size: false,
             awaits_description: settings.metadata == Metadata::Request,
+            premature: Premature::default(),
             caps: settings.caps.clone(),
             metadata: settings.metadata,
             timestamps: settings.timestamps,

@@ -61,6 +61,7 @@ mod caps;
 mod described;
 mod imp;
 mod layout;
+mod premature;
 mod raw;
 mod receiving;
 mod records;

@@ -3,13 +3,14 @@
 
 use std::{mem, sync::Arc};
 
-use gst::{MappedBuffer, buffer::Writable, prelude::*, subclass::prelude::*};
+use gst::{prelude::*, subclass::prelude::*};
 use gst_base::prelude::*;
 use gst_video::VideoMeta;
 
 use super::{
     CAT, allocation, batch, caps,
-    imp::{Frame, FrameReceiver, VideoSocketSrc},
+    imp::{Frame, FrameReceived, FrameReceiver, VideoSocketSrc},
+    premature,
     settings::{Metadata, ZeroLength},
 };
 use crate::{fault::here, lock::lock, net::Error, transport::Received};
@@ -52,8 +53,17 @@ impl VideoSocketSrc {
 
     fn receive(&self, receiver: &mut FrameReceiver) -> Result<Frame, gst::FlowError> {
         loop {
-            let received = receiver.next();
-            if let Some(frame) = self.take(received, receiver)? {
+            let received = match self.next_premature() {
+                Some(premature::Next::Frame(buffer)) => match self.finish_buffer(buffer) {
+                    Some(buffer) => return Ok(Frame::plain(buffer)),
+                    None => continue,
+                },
+                Some(premature::Next::End(end)) => end,
+                None => receiver.next(),
+            };
+            if let Some(received) = self.behind_premature(received)
+                && let Some(frame) = self.take(received, receiver)?
+            {
                 return Ok(frame);
             }
         }
@@ -62,7 +72,7 @@ impl VideoSocketSrc {
     /// The frame that comes of what was received, if one does.
     pub(super) fn take(
         &self,
-        received: Received<MappedBuffer<Writable>>,
+        received: FrameReceived,
         receiver: &mut FrameReceiver,
     ) -> Result<Option<Frame>, gst::FlowError> {
         match received {
@@ -80,16 +90,16 @@ impl VideoSocketSrc {
                     }
                 }
                 let announced = receiver.announced();
-                if announced.is_none() && self.is_premature() {
-                    return Ok(None);
+                let mut buffer = frame.into_buffer();
+                if announced.is_none() {
+                    match self.keep_premature(buffer) {
+                        Some(kept_back) => buffer = kept_back,
+                        None => return Ok(None),
+                    }
                 }
                 self.ask_again();
-                let buffer = frame.into_buffer();
                 match announced {
-                    None => Ok(self.finish_buffer(buffer).map(|buffer| Frame {
-                        buffer,
-                        announced: None,
-                    })),
+                    None => Ok(self.finish_buffer(buffer).map(Frame::plain)),
                     Some((record, _)) => match self.finish_described(buffer, &record, receiver) {
                         Ok(buffer) => Ok(buffer.map(|buffer| Frame { buffer, announced })),
                         Err(error) => self.refuse(error, receiver),
@@ -119,7 +129,7 @@ impl VideoSocketSrc {
         first: Frame,
         receiver: &mut FrameReceiver,
     ) -> Result<Frame, gst::FlowError> {
-        if receiver.frame_ahead().is_none() || self.is_untyped() || !self.pushes_lists() {
+        if receiver.frame_ahead().is_none() || self.is_beginning() || !self.pushes_lists() {
             return Ok(first);
         }
         let (list, last) = self.read_ahead(first, receiver);
@@ -134,9 +144,11 @@ impl VideoSocketSrc {
         }
     }
 
-    /// So far there were only empty frames.
-    fn is_untyped(&self) -> bool {
-        lock(&self.run).as_ref().is_some_and(|run| run.is_untyped)
+    /// So far there were only empty frames, or others follow that came before.
+    fn is_beginning(&self) -> bool {
+        let run = lock(&self.run);
+        run.as_ref()
+            .is_some_and(|run| run.is_untyped || run.premature.is_to_be_handed_on())
     }
 
     /// The base class counts buffers, and sends the events that come before the first.

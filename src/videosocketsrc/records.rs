@@ -10,14 +10,16 @@ use gst_video::{VideoInfo, VideoMeta};
 use super::{
     CAT, allocation,
     described::{Effect, Here},
-    imp::{Frame, FrameReceiver, Run, VideoSocketSrc},
+    imp::{Frame, FrameReceived, FrameReceiver, Run, VideoSocketSrc},
     layout::{self, Reads},
+    premature,
     receiving::STREAM_OVER,
-    settings::Timestamps,
+    settings::{Timestamps, ZeroLength},
 };
 use crate::{
     lock::lock,
     metadata::RestoreError,
+    transport::Received,
     wire::record::{Buffer, Record},
 };
 
@@ -44,8 +46,12 @@ impl VideoSocketSrc {
         let is_hello = matches!(record, Record::Hello(_));
         let is_caps = matches!(record, Record::Caps(_));
         drop(described);
-        if is_hello && let Some(run) = &mut *lock(&self.run) {
-            run.awaits_description = false;
+        if is_hello {
+            let premature = lock(&self.run).as_mut().map(|run| {
+                run.awaits_description = false;
+                run.premature.forget()
+            });
+            drop(premature);
         }
         match effect {
             Ok(Effect::None) => (),
@@ -171,23 +177,70 @@ impl VideoSocketSrc {
         self.take(received, receiver)
     }
 
-    /// A frame that came before the peer had said what its frames are, which it is asked.
-    pub(super) fn is_premature(&self) -> bool {
-        let mut run = lock(&self.run);
-        let Some(run) = run.as_mut().filter(|run| run.awaits_description) else {
+    /// Keeps a frame that came before the peer had said what its frames are, which it is asked, or that follows such
+    /// frames. Gives back any other.
+    pub(super) fn keep_premature(&self, mut buffer: gst::Buffer) -> Option<gst::Buffer> {
+        let mut guard = lock(&self.run);
+        let waits = |run: &&mut Run| run.awaits_description || run.premature.is_to_be_handed_on();
+        let Some(run) = guard.as_mut().filter(waits) else {
+            return Some(buffer);
+        };
+        let is_over = run.awaits_description && !lock(&self.described).is_premature(Instant::now());
+        let time = self.obj().current_running_time();
+        if let Some(time) = time.filter(|_| run.does_timestamp) {
+            // As the base class does, but when it comes.
+            let buffer = buffer.make_mut();
+            buffer.set_pts(time);
+            buffer.set_dts(time);
+        }
+        let bytes = buffer.size();
+        let has_room = run.premature.keep(buffer, bytes);
+        drop(guard);
+        if is_over || !has_room {
+            self.release_premature();
+        }
+        None
+    }
+
+    /// What ends the stream, or the connection, goes behind the frames that were kept. Gives back anything else.
+    pub(super) fn behind_premature(&self, received: FrameReceived) -> Option<FrameReceived> {
+        let is_end = match &received {
+            Received::Ended { .. } | Received::Failed(_) => true,
+            Received::Frame(frame) => {
+                frame.is_empty() && lock(&self.settings).zero_length == ZeroLength::Eos
+            }
+            Received::Record | Received::Interrupted => false,
+        };
+        if !is_end || !self.release_premature() {
+            return Some(received);
+        }
+        if let Some(run) = &mut *lock(&self.run) {
+            run.premature.end(received);
+        }
+        None
+    }
+
+    /// The peer does not say what its frames are. Says whether some were kept.
+    fn release_premature(&self) -> bool {
+        let mut guard = lock(&self.run);
+        let waits = |run: &&mut Run| run.awaits_description && run.premature.waits();
+        let Some(run) = guard.as_mut().filter(waits) else {
             return false;
         };
-        if lock(&self.described).is_premature(Instant::now()) {
-            return true;
-        }
         run.awaits_description = false;
+        run.premature.release();
+        drop(guard);
         gst::element_imp_warning!(
             self,
             gst::StreamError::Format,
             ("The peer does not say what its frames are, although metadata=request asks it to: it is no \
                  videosocketsink, or has metadata=off, lockstep=true or another header")
         );
-        false
+        true
+    }
+
+    pub(super) fn next_premature(&self) -> Option<premature::Next<gst::Buffer, FrameReceived>> {
+        lock(&self.run).as_mut()?.premature.next()
     }
 
     /// Asks the peer for a keyframe that was asked for too early.

@@ -436,6 +436,28 @@ fn a_source_that_passed_over_pieces_begins_with_the_parameter_sets_of_a_keyframe
 }
 
 #[test]
+fn of_a_peer_that_describes_nothing_every_frame_is_handed_on() {
+    for ending in ["", "zero-length=eos", "reconnect=true"] {
+        let source = Receiver::playing(&format!("mode=listen port=0 metadata=request {ending}"));
+        let peer = Peer::connect(source.port());
+        let frames = payloads(3, 10);
+        for frame in &frames {
+            peer.send_frame(frame);
+        }
+        if ending == "zero-length=eos" {
+            peer.send_frame(b"");
+        }
+        peer.end_sending();
+        assert_frames(&source.frames(frames.len()), &frames);
+        let warning = source.expect_warning().from(&source.source);
+        warning.says(&["does not say what its frames are"]);
+        if ending != "reconnect=true" {
+            source.expect_eos();
+        }
+    }
+}
+
+#[test]
 fn a_source_asks_nothing_of_a_peer_that_takes_nothing() {
     let source = Receiver::playing("mode=listen port=0");
     let peer = Peer::connect(source.port());
