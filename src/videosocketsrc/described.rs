@@ -474,6 +474,13 @@ impl Here {
         })
     }
 
+    /// As GStreamer reckons: of a clock that has begun anew the base time is one of before that.
+    pub fn running_time(&self) -> Option<gst::ClockTime> {
+        let time = self.now.nseconds().wrapping_sub(self.base_time.nseconds());
+        let is_begun = i64::try_from(time).is_ok();
+        is_begun.then(|| gst::ClockTime::from_nseconds(time))
+    }
+
     /// What the clock showed then.
     fn then(&self, came: Arrival) -> ReadAt {
         let since = self.at.saturating_duration_since(came.at).as_nanos();
@@ -491,6 +498,21 @@ mod tests {
 
     use super::*;
     use crate::test_clocks::{self, SilentClock, SlowClock};
+
+    #[test]
+    fn of_a_clock_that_has_begun_anew_the_running_time_goes_on() {
+        gst::init().unwrap();
+        let at = |now, base_time: i64| Here {
+            clock: gst::SystemClock::obtain(),
+            base_time: gst::ClockTime::from_nseconds(base_time.cast_unsigned()),
+            now: gst::ClockTime::from_nseconds(now),
+            at: Instant::now(),
+        };
+        let time = gst::ClockTime::from_nseconds;
+        assert_eq!(at(5, -7).running_time(), Some(time(12)));
+        assert_eq!(at(5, 5).running_time(), Some(time(0)));
+        assert_eq!(at(5, 6).running_time(), None);
+    }
 
     #[test]
     fn without_a_time_it_is_nowhere() {

@@ -165,12 +165,11 @@ impl VideoSocketSrc {
     }
 
     fn read_ahead(&self, first: Frame, receiver: &mut FrameReceiver) -> (gst::BufferList, Frame) {
-        let obj = self.obj();
         // As the base class does for a buffer.
         let run = lock(&self.run);
         let does_timestamp = run.as_ref().is_some_and(|run| run.does_timestamp);
         drop(run);
-        let mut time = obj.current_running_time().filter(|_| does_timestamp);
+        let mut time = self.running_time().filter(|_| does_timestamp);
         let mut list = gst::BufferList::new_sized(BATCH);
         let buffers = list.make_mut();
         let mut last = first;

@@ -186,7 +186,7 @@ impl VideoSocketSrc {
             return Some(buffer);
         };
         let is_over = run.awaits_description && !lock(&self.described).is_premature(Instant::now());
-        let time = self.obj().current_running_time();
+        let time = self.running_time();
         if let Some(time) = time.filter(|_| run.does_timestamp) {
             // As the base class does, but when it comes.
             let buffer = buffer.make_mut();
@@ -314,6 +314,10 @@ impl VideoSocketSrc {
         let obj = self.obj();
         let (clock, base_time) = (obj.clock()?, obj.base_time()?);
         Here::read(clock, base_time)
+    }
+
+    pub(super) fn running_time(&self) -> Option<gst::ClockTime> {
+        self.here()?.running_time()
     }
 
     /// Gives a frame its times, if they are the sender's. The base class gives it others. The time is read once for

@@ -58,6 +58,8 @@ pub struct Timing {
     /// Where a sender that is not live has begun.
     anchor: Option<Anchor>,
     last: Option<Last>,
+    /// When frames were handed on last, and before that.
+    handed_on: Option<[i64; 2]>,
     /// Frames are pieces of pictures.
     are_pieces: bool,
     /// A frame of this connection had a time.
@@ -101,7 +103,7 @@ enum Anchor {
 struct Here {
     base_time: i64,
     running_time: i64,
-    /// A frame of an earlier time is late.
+    /// A frame of this time is shown at once.
     floor: i64,
 }
 
@@ -287,6 +289,7 @@ impl Timing {
             self.update_jitter(time(read_at.time).saturating_sub(time(sent_at)));
         }
         let here = self.here(now, base_time);
+        let came_at = self.earliest_arrival(read_at, here);
         let picture = self.picture(buffer);
         let follows_gap = self.follows_gap(buffer);
         self.has_times |= buffer.pts.or(buffer.dts).is_some();
@@ -294,7 +297,7 @@ impl Timing {
         let (pts, dts) = if self.sender.is_none() || lacks_times {
             self.arrival_times(here)
         } else {
-            self.sender_times(buffer, picture, here)
+            self.sender_times(buffer, picture, came_at, here)
         };
         let jumps = picture.is_none() && mem::take(&mut self.is_discontinuous);
         Timed {
@@ -318,8 +321,8 @@ impl Timing {
     }
 
     fn here(&mut self, now: u64, base_time: u64) -> Here {
-        let base_time = time(base_time);
-        let running_time = time(now).saturating_sub(base_time);
+        let base_time = wrapped(base_time);
+        let running_time = bounded(time(now).saturating_sub(base_time));
         if self
             .last
             .is_some_and(|last| running_time < last.running_time)
@@ -332,6 +335,24 @@ impl Timing {
             base_time,
             running_time,
             floor: running_time.saturating_sub(self.latency),
+        }
+    }
+
+    /// The running time at which a frame may have come. While downstream holds the one before, as a sink does that
+    /// waits for its time, nobody looks: to be handed on later is not to be late.
+    fn earliest_arrival(&mut self, read_at: ReadAt, here: Here) -> i64 {
+        let now = here.running_time;
+        self.handed_on = match self.handed_on {
+            Some([last, before]) if last == now => Some([last, before]),
+            Some([last, _]) if last < now => Some([now, last]),
+            _ => Some([now, now]),
+        };
+        let before = self.handed_on.map_or(now, |[_, before]| before);
+        if read_at.is_awaited {
+            let read_at = time(read_at.time).saturating_sub(here.base_time);
+            read_at.clamp(before, now)
+        } else {
+            before
         }
     }
 
@@ -371,6 +392,7 @@ impl Timing {
         &mut self,
         buffer: &Buffer,
         picture: Option<Moved>,
+        came_at: i64,
         here: Here,
     ) -> (Option<i64>, Option<i64>) {
         let (pts, dts) = (buffer.pts.map(bounded), buffer.dts.map(bounded));
@@ -379,7 +401,8 @@ impl Timing {
         };
         let first = dts.map_or(wanted, |dts| dts.min(wanted));
         let shift = self.shift(here.base_time);
-        let is_late = shift.is_some_and(|shift| wanted.saturating_add(shift) < here.floor);
+        let least = came_at.saturating_sub(self.latency);
+        let is_late = shift.is_some_and(|shift| wanted.saturating_add(shift) < least);
         self.late += u64::from(is_late);
         let is_far = shift.is_some_and(|shift| wanted.saturating_add(shift) > self.latest(here));
         self.is_discontinuous |= is_far && picture.is_none();
@@ -488,7 +511,7 @@ impl Timing {
 
     /// The running time of the sender at a running time of this pipeline.
     pub fn to_sender(&self, running_time: u64, base_time: u64) -> Option<u64> {
-        let shift = self.shift(time(base_time))?;
+        let shift = self.shift(wrapped(base_time))?;
         u64::try_from(time(running_time).saturating_sub(shift)).ok()
     }
 
@@ -519,7 +542,7 @@ impl Timing {
 impl Sender {
     fn new(clock: &Clock<'_>) -> Self {
         Self {
-            base_time: time(clock.base_time),
+            base_time: wrapped(clock.base_time),
             latency: time(clock.latency),
             unix_offset: clock.unix_offset,
             is_paced: clock.is_paced,
@@ -558,6 +581,11 @@ impl Moved {
 
 fn time(nanoseconds: u64) -> i64 {
     bounded(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+}
+
+/// Of a clock that has begun anew, while the running time goes on, the base time is below 0.
+fn wrapped(base_time: u64) -> i64 {
+    bounded(base_time.cast_signed())
 }
 
 fn bounded(time: i64) -> i64 {

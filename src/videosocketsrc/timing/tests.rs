@@ -713,6 +713,75 @@ fn a_live_sender_is_shown_when_it_shows_itself_and_the_way_later() {
 }
 
 #[test]
+fn a_base_time_before_the_clocks_beginning_is_one() {
+    let (mut timing, begin) = live(LATENCY);
+    let clock = clock_of("");
+    let (due, base) = (clock.latency as i64, -2 * SECOND);
+    let sent = clock.base_time as i64 + due;
+    let timed = frame_at(&mut timing, 0, 0, sent, begin + due, base);
+    assert_eq!(timed.pts, Some((begin + due - base) as u64));
+    assert_eq!(
+        timing.to_sender((begin + due - base) as u64, base as u64),
+        Some(0)
+    );
+    // The same of the sender's.
+    let began_anew = Clock {
+        now: SECOND as u64,
+        base_time: base as u64,
+        ..clock
+    };
+    timing.connected();
+    timing.clock(&began_anew, 5 * SECOND as u64, None);
+    let timed = frame_at(
+        &mut timing,
+        0,
+        3 * SECOND,
+        SECOND + due,
+        5 * SECOND + due,
+        0,
+    );
+    assert_eq!(timed.pts, Some((5 * SECOND + due) as u64));
+}
+
+/// The sink holds each frame until its time has come, and 20 ms more, which is longer than one lasts.
+#[test]
+fn a_frame_that_waits_for_the_one_before_is_not_late() {
+    const INTERVAL: i64 = SECOND / 60;
+    const HOLD: i64 = 20 * MILLISECOND;
+    for paced in [true, false] {
+        let (mut timing, begin) = live(0);
+        let clock = Clock {
+            is_paced: paced,
+            ..clock_of("")
+        };
+        timing.clock(&clock, begin as u64, None);
+        let (due, offset) = (clock.latency as i64, begin - clock.base_time as i64);
+        let mut free = 0;
+        for number in 0..600 {
+            let pts = number * INTERVAL;
+            let sent = clock.base_time as i64 + due + pts;
+            let came = sent + offset;
+            let now = came.max(free);
+            let buffer = Buffer {
+                sequence: number as u16,
+                pts: Some(pts),
+                clock: Some(sent as u64),
+                ..Buffer::default()
+            };
+            let read_at = ReadAt {
+                time: now as u64,
+                is_awaited: now == came,
+            };
+            let timed = timing.frame(&buffer, read_at, now as u64, 0);
+            assert_eq!(timed.pts, Some(came as u64), "{number}");
+            assert!(now - came < HOLD, "{number}");
+            free = came + HOLD;
+        }
+        assert_eq!(timing.stats().late, 0);
+    }
+}
+
+#[test]
 fn base_times_that_change_leave_the_offset_as_it_is() {
     let (mut timing, begin) = live(LATENCY);
     let offset = timing.stats().offset;
