@@ -170,7 +170,7 @@ fn code(error: &Error, direction: Direction) -> Code {
     Code::Resource(match error {
         error if error.is_about_trust() => NotAuthorized,
         Error::Credentials(_) => Settings,
-        Error::Header { .. } | Error::Record { .. } | Error::Flood { .. } => {
+        Error::Header { .. } | Error::Record { .. } | Error::IsTls { .. } | Error::Flood { .. } => {
             return Code::Stream(gst::StreamError::Decode);
         }
         Error::Unreachable { .. }

@@ -124,6 +124,12 @@ pub enum Error {
         /// Why it makes none.
         reason: String,
     },
+    /// A peer that says that it is encrypted.
+    #[error("{peer} speaks TLS: set tls=true, or tls=false at the other end")]
+    IsTls {
+        /// The other end.
+        peer: Peer,
+    },
     /// A stream that says when it is over ended before that.
     #[error("The connection from {peer} ended before the stream was over")]
     Cut {

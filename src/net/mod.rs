@@ -58,6 +58,7 @@ pub use peer::Peer;
 #[cfg(test)]
 pub(crate) use script::{Answer, Call, Callers, Fault, Faults, Script};
 pub use sent::Sent;
+pub use stream::tells_of_tls;
 pub use tls::Tls;
 #[cfg(all(test, feature = "tls"))]
 pub(crate) use tls::tests::{Sides, encrypted_pair};

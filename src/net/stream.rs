@@ -73,7 +73,9 @@ impl Stream {
         match self {
             Self::Plain(carrier) => {
                 let read = carrier.receive(&mut [IoSliceMut::new(bytes)])?;
-                tells_of_tls(&bytes[..read])?;
+                if tells_of_tls(&bytes[..read]) {
+                    return Err(TlsFault::IsTls.into());
+                }
                 Ok(read)
             }
             Self::Tls(session) => session.discard(bytes),
@@ -120,11 +122,8 @@ impl Stream {
 
 /// Whether a peer that is sent plain frames, and is read for nothing else, says that they are no TLS: it has one
 /// kind of message for that.
-fn tells_of_tls(bytes: &[u8]) -> Result<(), TlsFault> {
-    match bytes {
-        [0x15, 3, 1..=4, 0, 2, 1 | 2, _, ..] => Err(TlsFault::IsTls),
-        _ => Ok(()),
-    }
+pub fn tells_of_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15, 3, 1..=4, 0, 2, 1 | 2, _, ..])
 }
 
 /// Room for what is thrown away.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     fanout::Payload,
-    net::{Connection, Error},
+    net::{Connection, Error, tells_of_tls},
     wire::{
         Decoder, HeaderError, HeaderFormat, Step, Truncated,
         record::{Buffer, Record},
@@ -173,6 +173,8 @@ enum Ending {
     /// Before the stream was over, of which it would have told.
     Cut,
     Truncated(Truncated),
+    /// The peer's is no such stream, but says that it is TLS.
+    IsTls,
     Header(HeaderError),
     Lost(io::Error),
     /// This side gave it up, and has said why.
@@ -474,7 +476,9 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
         self.memory.forget();
         let totals = self.endpoint.totals();
         match ending {
-            Ending::Header(_) | Ending::Flood | Ending::Refused(_) => totals.protocol_errors.add(1),
+            Ending::Header(_) | Ending::Flood | Ending::Refused(_) | Ending::IsTls => {
+                totals.protocol_errors.add(1);
+            }
             _ => match current.decoder.finish() {
                 // No frame has begun.
                 Ok(()) | Err(Truncated::Preamble { .. }) => (),
@@ -573,6 +577,8 @@ impl<F> Current<F> {
 impl<F> Current<F> {
     fn end_of_stream(&self) -> Ending {
         match self.decoder.finish() {
+            // What TLS says to who speaks something else is shorter than a header.
+            Err(Truncated::Header { .. }) if tells_of_tls(self.decoder.ahead()) => Ending::IsTls,
             Err(cut) => Ending::Truncated(cut),
             Ok(()) if self.decoder.lacks_end() => Ending::Cut,
             Ok(()) => Ending::EndOfStream,
@@ -618,6 +624,7 @@ impl Ending {
             }
             Self::EndOfStream | Self::Abandoned => return (None, None),
             Self::Truncated(cut) => (Reason::Failed, Error::Truncated { peer, cut }),
+            Self::IsTls => (Reason::Failed, Error::IsTls { peer }),
             Self::Cut => (Reason::Failed, Error::Cut { peer }),
             Self::Flood => (Reason::Failed, Error::Flood { peer }),
             Self::Refused(reason) => (Reason::Failed, Error::Record { peer, reason }),

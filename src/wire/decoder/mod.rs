@@ -248,6 +248,11 @@ impl Decoder {
         !matches!(self.state, State::Payload { filled: 1.., .. })
     }
 
+    /// What has come of the next header.
+    pub fn ahead(&self) -> &[u8] {
+        &self.ahead[self.start..self.end]
+    }
+
     /// The stream has ended: fine between frames, and nowhere else.
     pub fn finish(&self) -> Result<(), Truncated> {
         match self.state {

@@ -171,6 +171,19 @@ fn plain_to_a_tls_port() {
 }
 
 #[test]
+fn plain_from_a_tls_port() {
+    let authority = Authority::new();
+    let own = authority.server().properties();
+    let sender = Sender::playing(&format!("mode=listen port=0 tls=true {own}"));
+    let port = sender.port();
+    let receiver = Receiver::playing(&format!("port={port} metadata=request"));
+    let error = receiver.expect_error().from(&receiver.source);
+    error
+        .is(gst::StreamError::Decode)
+        .says(&["speaks TLS", "tls=true"]);
+}
+
+#[test]
 fn tls_to_a_plain_port() {
     let authority = Authority::new();
     let receiver = Receiver::playing("mode=listen port=0");
