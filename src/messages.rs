@@ -150,30 +150,20 @@ pub fn post_dropped(
 }
 
 /// The `stats` of an element, in which all is zero where it was never started, and those of its clients.
-pub fn stats<P: Payload>(endpoint: Option<&Endpoint<P>>) -> (gst::Structure, Vec<ClientStats>) {
-    let (totals, stats) = match endpoint {
-        Some(endpoint) => (Some(endpoint.totals()), endpoint.stats()),
-        None => (None, Default::default()),
-    };
-    let count = |get: fn(&Totals) -> u64| totals.map_or(0, get);
+pub fn stats<P: Payload>(
+    endpoint: Option<&Endpoint<P>>,
+    totals: &Totals,
+) -> (gst::Structure, Vec<ClientStats>) {
+    let stats = endpoint.map(Endpoint::stats).unwrap_or_default();
     let structure = gst::Structure::builder("application/x-videosocket-stats")
-        .field("frames-sent", count(|totals| totals.sent.frames.get()))
-        .field("bytes-sent", count(|totals| totals.sent.bytes.get()))
-        .field(
-            "frames-received",
-            count(|totals| totals.received.frames.get()),
-        )
-        .field(
-            "bytes-received",
-            count(|totals| totals.received.bytes.get()),
-        )
-        .field("connections", count(|totals| totals.connections.get()))
-        .field("frames-dropped", count(|totals| totals.dropped.get()))
-        .field("frames-truncated", count(|totals| totals.truncated.get()))
-        .field(
-            "protocol-errors",
-            count(|totals| totals.protocol_errors.get()),
-        )
+        .field("frames-sent", totals.sent.frames.get())
+        .field("bytes-sent", totals.sent.bytes.get())
+        .field("frames-received", totals.received.frames.get())
+        .field("bytes-received", totals.received.bytes.get())
+        .field("connections", totals.connections.get())
+        .field("frames-dropped", totals.dropped.get())
+        .field("frames-truncated", totals.truncated.get())
+        .field("protocol-errors", totals.protocol_errors.get())
         .field("bytes-queued", stats.queued)
         .field("rtt", nanoseconds(stats.rtt))
         .build();

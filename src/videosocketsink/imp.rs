@@ -26,6 +26,7 @@ use crate::{
     lock::lock,
     messages::{self, RemoveReason},
     metadata::describe,
+    net::Totals,
     settings::{self, Changeable, uri},
     shared::{self, OpenError, Opened},
     transport::{Endpoint, Role},
@@ -41,8 +42,8 @@ pub struct VideoSocketSink {
     sends_ahead: AtomicBool,
     /// The element has been given a clock or a latency since they were last looked at.
     pub(super) clock_may_be_other: AtomicBool,
-    /// The last endpoint, whose counters outlive it.
-    endpoint: Mutex<Option<Arc<Endpoint<SentBuffer>>>>,
+    /// What was counted since the last start.
+    totals: Mutex<Arc<Totals>>,
 }
 
 /// What is there from READY to PAUSED and back.
@@ -395,7 +396,7 @@ impl VideoSocketSink {
             reporter: reporter.clone(),
             settings: settings.clone(),
         });
-        *lock(&self.endpoint) = Some(endpoint.clone());
+        *lock(&self.totals) = endpoint.totals().clone();
         messages::announce_listening(&*obj, endpoint.listening());
         endpoint.set_edges(settings.common.preamble.bytes(), &eos_frame);
         endpoint.attach_writer(
@@ -465,8 +466,8 @@ impl VideoSocketSink {
     }
 
     fn stats(&self) -> gst::Structure {
-        let endpoint = lock(&self.endpoint).clone();
-        let (mut stats, clients) = messages::stats(endpoint.as_deref());
+        let (endpoint, totals) = (self.running_endpoint(), lock(&self.totals).clone());
+        let (mut stats, clients) = messages::stats(endpoint.as_deref(), &totals);
         let clients = messages::all_client_stats(&clients);
         stats.set("clients", gst::Array::new(clients));
         stats

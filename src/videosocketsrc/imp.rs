@@ -28,6 +28,7 @@ use crate::{
     lock::lock,
     messages,
     metadata::describe,
+    net::Totals,
     settings::{self, uri},
     shared::{self, OpenError, Opened},
     transport::{Arrival, Endpoint, Interrupt, Received, Receiver, Role},
@@ -47,8 +48,10 @@ pub struct VideoSocketSrc {
     pub(super) described: Mutex<Described>,
     /// What downstream has asked for since the receiver was last told.
     allocation: Mutex<Option<Allocation>>,
-    /// The last endpoint, whose counters outlive it.
+    /// From start to stop.
     endpoint: Mutex<Option<Arc<Endpoint<SentBuffer>>>>,
+    /// What was counted since the last start.
+    totals: Mutex<Arc<Totals>>,
 }
 
 pub(super) type FrameReceiver = Receiver<SentBuffer, ReceivedBuffers>;
@@ -308,6 +311,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             settings.metadata == Metadata::Request,
             settings.caps.as_deref(),
         );
+        *lock(&self.totals) = endpoint.totals().clone();
         *lock(&self.endpoint) = Some(endpoint.clone());
         messages::announce_listening(&*obj, endpoint.listening());
         if settings.metadata != Metadata::Off && needs_plain.is_none() {
@@ -325,6 +329,8 @@ impl BaseSrcImpl for VideoSocketSrc {
         let receiver = lock(&self.receiver).take();
         let id = run.as_ref().and_then(|run| run.connection_id.as_deref());
         shared::leave(id, Role::Reader, || drop(receiver));
+        let endpoint = lock(&self.endpoint).take();
+        drop(endpoint);
         if let Some(run) = run {
             run.reporter.close();
             self.obj().set_do_timestamp(run.does_timestamp);
@@ -467,7 +473,8 @@ impl VideoSocketSrc {
     }
 
     fn stats(&self) -> gst::Structure {
-        let (mut stats, _) = messages::stats(self.endpoint().as_deref());
+        let totals = lock(&self.totals).clone();
+        let (mut stats, _) = messages::stats(self.endpoint().as_deref(), &totals);
         let timing = lock(&self.described).stats();
         stats.set("clock-offset", timing.offset);
         stats.set("clock-drift", timing.drift);

@@ -55,6 +55,10 @@ impl Pipeline {
             .expect("an element of this name")
     }
 
+    pub fn elements(&self) -> Vec<gst::Element> {
+        self.pipeline.children()
+    }
+
     pub fn use_clock(&self, clock: &impl IsA<gst::Clock>) {
         self.pipeline.use_clock(Some(clock));
     }

@@ -104,7 +104,7 @@ impl<P: Payload> Endpoint<P> {
     }
 
     /// What was counted. Stays when the endpoint is closed.
-    pub fn totals(&self) -> &Totals {
+    pub fn totals(&self) -> &Arc<Totals> {
         &self.totals
     }
 
