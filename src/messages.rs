@@ -193,11 +193,13 @@ pub fn all_client_stats(clients: &[ClientStats]) -> impl Iterator<Item = gst::St
     })
 }
 
-const CLIENT_FIELDS: [&str; 9] = [
+const CLIENT_FIELDS: [&str; 11] = [
     "id",
     "address",
     "frames-sent",
     "bytes-sent",
+    "frames-received",
+    "bytes-received",
     "frames-dropped",
     "bytes-queued",
     "time-connected",
@@ -211,6 +213,8 @@ fn client_values(client: &ClientStats) -> [glib::SendValue; CLIENT_FIELDS.len()]
         (*client.address).to_send_value(),
         client.frames_sent.to_send_value(),
         client.bytes_sent.to_send_value(),
+        client.frames_received.to_send_value(),
+        client.bytes_received.to_send_value(),
         client.frames_dropped.to_send_value(),
         client.bytes_queued.to_send_value(),
         nanoseconds(Some(client.connected)).to_send_value(),
@@ -245,8 +249,8 @@ mod tests {
             address: format!("192.0.2.{id}:4953").into(),
             frames_sent: 10 * id,
             bytes_sent: 20 * id,
-            frames_received: 0,
-            bytes_received: 0,
+            frames_received: 80 * id,
+            bytes_received: 90 * id,
             frames_dropped: 30 * id,
             bytes_queued: 40 * id,
             connected: Duration::from_nanos(50 * id),

@@ -5,7 +5,7 @@ use gst::{glib, prelude::*};
 
 /// What a sink's `stats` have besides.
 pub const CLIENTS_BLURB: &str = ". And clients, a structure for each with id, address, frames-sent, bytes-sent, \
-     frames-dropped, bytes-queued, and in nanoseconds time-connected, oldest-queued (the age of the oldest \
+     frames-received, bytes-received, frames-dropped, bytes-queued, and in nanoseconds time-connected, oldest-queued (the age of the oldest \
      frame that waits for it) and rtt";
 
 /// What a source's `stats` have besides.
