@@ -152,6 +152,8 @@ struct Current<F> {
     came: Arrival,
     /// The last wait was one.
     has_waited: bool,
+    /// When the last one ended that was.
+    waited_until: Instant,
     /// What is said of the next frame, and when.
     announcement: Option<(Buffer, Arrival)>,
     /// The same of the last one.
@@ -243,6 +245,11 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// What was said of the last frame, and when.
     pub fn announced(&self) -> Option<(Buffer, Arrival)> {
         self.current.as_ref()?.announced
+    }
+
+    /// Until when it was last waited for something: the last frame has not come before.
+    pub fn waited_until(&self) -> Option<Instant> {
+        Some(self.current.as_ref()?.waited_until)
     }
 
     /// Ends the connection because of what it has brought.
@@ -419,7 +426,11 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             }
             if is_readable {
                 if let Some(current) = &mut self.current {
-                    current.has_waited = begin.elapsed() > SHORTEST_WAIT;
+                    let end = Instant::now();
+                    current.has_waited = end - begin > SHORTEST_WAIT;
+                    if current.has_waited {
+                        current.waited_until = end;
+                    }
                 }
                 return Ok(());
             }
@@ -519,6 +530,7 @@ impl<F> Current<F> {
                 is_awaited: false,
             },
             has_waited: false,
+            waited_until: Instant::now(),
             announcement: None,
             announced: None,
             requests: RequestLimits::default(),

@@ -72,6 +72,16 @@ pub struct Described {
     navigation: Asked,
 }
 
+/// What was said of a frame.
+#[derive(Clone)]
+pub struct Announced {
+    pub record: Buffer,
+    /// When that came.
+    pub came: Arrival,
+    /// The frame itself has not come before.
+    pub waited_until: Instant,
+}
+
 /// What is to be done because of a record.
 pub enum Effect {
     /// Nothing for now.
@@ -329,13 +339,20 @@ impl Described {
     pub fn stamp(
         &mut self,
         buffer: &mut gst::BufferRef,
-        record: &Buffer,
-        came: Arrival,
+        announced: &Announced,
         here: &Here,
     ) -> bool {
         self.settle_clock(here);
         let (now, base_time) = (here.now.nseconds(), here.base_time.nseconds());
-        let timed = self.timing.frame(record, here.then(came), now, base_time);
+        let Announced {
+            record,
+            came,
+            waited_until,
+        } = announced;
+        let (read_at, waited_until) = (here.then(*came), here.time_at(*waited_until));
+        let timed = self
+            .timing
+            .frame(record, read_at, waited_until, now, base_time);
         buffer.set_pts(timed.pts.map(gst::ClockTime::from_nseconds));
         buffer.set_dts(timed.dts.map(gst::ClockTime::from_nseconds));
         if timed.is_discontinuous {
@@ -483,12 +500,16 @@ impl Here {
 
     /// What the clock showed then.
     fn then(&self, came: Arrival) -> ReadAt {
-        let since = self.at.saturating_duration_since(came.at).as_nanos();
-        let since = u64::try_from(since).unwrap_or(u64::MAX);
         ReadAt {
-            time: self.now.nseconds().saturating_sub(since),
+            time: self.time_at(came.at),
             is_awaited: came.is_awaited,
         }
+    }
+
+    fn time_at(&self, then: Instant) -> u64 {
+        let since = self.at.saturating_duration_since(then).as_nanos();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        self.now.nseconds().saturating_sub(since)
     }
 }
 

@@ -14,7 +14,7 @@ use once_cell::sync::Lazy;
 
 use super::{
     CAT, allocation, caps,
-    described::{Described, Request},
+    described::{Announced, Described, Request},
     layout::Reads,
     premature::Premature,
     raw,
@@ -31,8 +31,8 @@ use crate::{
     net::Totals,
     settings::{self, uri},
     shared::{self, OpenError, Opened},
-    transport::{Arrival, Endpoint, Interrupt, Received, Receiver, Role},
-    wire::record::{Back, Buffer},
+    transport::{Endpoint, Interrupt, Received, Receiver, Role},
+    wire::record::Back,
 };
 
 #[derive(Default)]
@@ -63,8 +63,8 @@ pub(super) type FrameReceived = Received<MappedBuffer<Writable>>;
 #[derive(Clone)]
 pub(super) struct Frame {
     pub(super) buffer: gst::Buffer,
-    /// What was said of it, and when, until it has its times.
-    pub(super) announced: Option<(Buffer, Arrival)>,
+    /// What was said of it, until it has its times.
+    pub(super) announced: Option<Announced>,
 }
 
 impl Frame {

@@ -9,6 +9,7 @@ use gst_video::VideoMeta;
 
 use super::{
     CAT, allocation, batch, caps,
+    described::Announced,
     imp::{Frame, FrameReceived, FrameReceiver, VideoSocketSrc},
     premature,
     settings::{Metadata, ZeroLength},
@@ -100,10 +101,17 @@ impl VideoSocketSrc {
                 self.ask_again();
                 match announced {
                     None => Ok(self.finish_buffer(buffer).map(Frame::plain)),
-                    Some((record, _)) => match self.finish_described(buffer, &record, receiver) {
-                        Ok(buffer) => Ok(buffer.map(|buffer| Frame { buffer, announced })),
-                        Err(error) => self.refuse(error, receiver),
-                    },
+                    Some((record, came)) => {
+                        let announced = Some(Announced {
+                            record,
+                            came,
+                            waited_until: receiver.waited_until().unwrap_or(came.at),
+                        });
+                        match self.finish_described(buffer, &record, receiver) {
+                            Ok(buffer) => Ok(buffer.map(|buffer| Frame { buffer, announced })),
+                            Err(error) => self.refuse(error, receiver),
+                        }
+                    }
                 }
             }
             Received::Record => self.take_record(receiver),

@@ -338,11 +338,11 @@ impl VideoSocketSrc {
         if is_plain {
             self.warn_of_arrival_times();
         }
-        let Some((record, came)) = announced else {
+        let Some(announced) = announced else {
             return false;
         };
         if !stamps {
-            if lock(&self.described).follows_gap(&record) {
+            if lock(&self.described).follows_gap(&announced.record) {
                 frame.buffer.make_mut().set_flags(gst::BufferFlags::DISCONT);
             }
             return false;
@@ -354,7 +354,7 @@ impl VideoSocketSrc {
             return false;
         };
         let buffer = frame.buffer.make_mut();
-        let has_times = lock(&self.described).stamp(buffer, &record, came, here);
+        let has_times = lock(&self.described).stamp(buffer, &announced, here);
         if !has_times {
             self.warn_of_arrival_times();
         }

@@ -193,6 +193,7 @@ impl Timing {
         self.has_times = false;
         self.last_sequence = None;
         self.last_way = None;
+        self.handed_on = None;
         if let Some(last) = &mut self.last {
             last.time.from = i64::MIN;
             last.dts = None;
@@ -275,11 +276,13 @@ impl Timing {
         self.clocks == Clocks::Apart
     }
 
-    /// The times of a frame whose record was read at a time of this pipeline's clock, and that is handed on now.
+    /// The times of a frame that is handed on now. Its record was read at a time of this pipeline's clock, and until
+    /// another it was last waited for something.
     pub fn frame(
         &mut self,
         buffer: &Buffer,
         read_at: impl Into<ReadAt>,
+        waited_until: u64,
         now: u64,
         base_time: u64,
     ) -> Timed {
@@ -289,7 +292,7 @@ impl Timing {
             self.update_jitter(time(read_at.time).saturating_sub(time(sent_at)));
         }
         let here = self.here(now, base_time);
-        let came_at = self.earliest_arrival(read_at, here);
+        let came_at = self.earliest_arrival(waited_until, here);
         let picture = self.picture(buffer);
         let follows_gap = self.follows_gap(buffer);
         self.has_times |= buffer.pts.or(buffer.dts).is_some();
@@ -338,9 +341,9 @@ impl Timing {
         }
     }
 
-    /// The running time at which a frame may have come. While downstream holds the one before, as a sink does that
-    /// waits for its time, nobody looks: to be handed on later is not to be late.
-    fn earliest_arrival(&mut self, read_at: ReadAt, here: Here) -> i64 {
+    /// The running time before which no frame came that is handed on now. While downstream holds the one before, as a
+    /// sink does that waits for its time, nobody waits for the next: to be handed on later is not to be late.
+    fn earliest_arrival(&mut self, waited_until: u64, here: Here) -> i64 {
         let now = here.running_time;
         self.handed_on = match self.handed_on {
             Some([last, before]) if last == now => Some([last, before]),
@@ -348,12 +351,8 @@ impl Timing {
             _ => Some([now, now]),
         };
         let before = self.handed_on.map_or(now, |[_, before]| before);
-        if read_at.is_awaited {
-            let read_at = time(read_at.time).saturating_sub(here.base_time);
-            read_at.clamp(before, now)
-        } else {
-            before
-        }
+        let waited_until = time(waited_until).saturating_sub(here.base_time);
+        waited_until.clamp(before, now)
     }
 
     /// Takes note of a frame's number, also of one that is given no times here. Says whether something is missing before it.

@@ -38,6 +38,7 @@ enum Happening {
 #[derive(Clone, Copy, Debug)]
 struct Here {
     read_at: u64,
+    waited_until: u64,
     now: u64,
     base_time: u64,
 }
@@ -60,8 +61,10 @@ fn some_signed_time() -> impl Strategy<Value = i64> {
 }
 
 fn some_here() -> impl Strategy<Value = Here> {
-    (some_time(), some_time(), some_time()).prop_map(|(read_at, now, base_time)| Here {
+    let times = (some_time(), some_time(), some_time(), some_time());
+    times.prop_map(|(read_at, waited_until, now, base_time)| Here {
         read_at,
+        waited_until,
         now,
         base_time,
     })
@@ -206,7 +209,7 @@ proptest! {
                     expected.has_clock = true;
                 }
                 Happening::Frame(buffer, here) => {
-                    let timed = timing.frame(&buffer, here.read_at, here.now, here.base_time);
+                    let timed = timing.frame(&buffer, here.read_at, here.waited_until, here.now, here.base_time);
                     expected.check(&buffer, here, timed);
                     timing.unix_time(&buffer);
                 }

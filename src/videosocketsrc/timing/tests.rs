@@ -131,6 +131,7 @@ impl Simulation {
         let mut dice = Dice(self.seed);
         let mut last_arrival = 0;
         let mut next_clock = self.from;
+        let mut waited_until = 0;
         let mut shown = Vec::new();
         for number in (self.from + self.frame - 1) / self.frame..self.to / self.frame {
             let made = number * self.frame;
@@ -156,7 +157,11 @@ impl Simulation {
                 clock: Some((SENDER_BEGIN + made) as u64),
                 ..Buffer::default()
             };
-            let timed = timing.frame(&buffer, read_at, read_at.time, RECEIVER_BASE as u64);
+            if read_at.is_awaited {
+                waited_until = read_at.time;
+            }
+            let now = read_at.time;
+            let timed = timing.frame(&buffer, read_at, waited_until, now, RECEIVER_BASE as u64);
             shown.push(Shown {
                 made,
                 pts: timed.pts.unwrap() as i64,
@@ -522,7 +527,7 @@ fn frame_at(
         clock: Some(sent_at as u64),
         ..Buffer::default()
     };
-    timing.frame(&buffer, now as u64, now as u64, base as u64)
+    timing.frame(&buffer, now as u64, now as u64, now as u64, base as u64)
 }
 
 /// A sender that is not live.
@@ -756,7 +761,7 @@ fn a_frame_that_waits_for_the_one_before_is_not_late() {
         };
         timing.clock(&clock, begin as u64, None);
         let (due, offset) = (clock.latency as i64, begin - clock.base_time as i64);
-        let mut free = 0;
+        let (mut free, mut waited_until) = (0, 0);
         for number in 0..600 {
             let pts = number * INTERVAL;
             let sent = clock.base_time as i64 + due + pts;
@@ -772,12 +777,45 @@ fn a_frame_that_waits_for_the_one_before_is_not_late() {
                 time: now as u64,
                 is_awaited: now == came,
             };
-            let timed = timing.frame(&buffer, read_at, now as u64, 0);
+            if read_at.is_awaited {
+                waited_until = now as u64;
+            }
+            let timed = timing.frame(&buffer, read_at, waited_until, now as u64, 0);
             assert_eq!(timed.pts, Some(came as u64), "{number}");
             assert!(now - came < HOLD, "{number}");
             free = came + HOLD;
         }
         assert_eq!(timing.stats().late, 0);
+    }
+}
+
+#[test]
+fn a_frame_that_takes_long_to_come_is_late() {
+    const LONG: i64 = 2 * LATENCY;
+    for paced in [true, false] {
+        let (mut timing, begin) = live(LATENCY);
+        let clock = Clock {
+            is_paced: paced,
+            ..clock_of("")
+        };
+        timing.clock(&clock, begin as u64, None);
+        let (due, offset) = (clock.latency as i64, begin - clock.base_time as i64);
+        for number in 0..4 {
+            let sent = clock.base_time as i64 + due + number * FRAME;
+            let buffer = Buffer {
+                sequence: number as u16,
+                pts: Some(number * FRAME),
+                clock: Some(sent as u64),
+                ..Buffer::default()
+            };
+            // Its record comes in time, and the rest of the last one later.
+            let read_at = (sent + offset) as u64;
+            let whole = read_at + if number == 3 { LONG as u64 } else { 0 };
+            let timed = timing.frame(&buffer, read_at, whole, whole, 0);
+            let least = whole as i64 - if paced { LATENCY } else { 0 };
+            assert!(timed.pts.unwrap() as i64 >= least, "{number}");
+        }
+        assert_eq!(timing.stats().late, 1);
     }
 }
 
@@ -830,7 +868,7 @@ fn pictures_that_are_shown_in_another_order_keep_it() {
             ..Buffer::default()
         };
         let now = (begin + due + dts) as u64;
-        let timed = timing.frame(&buffer, now, now, 0);
+        let timed = timing.frame(&buffer, now, now, now, 0);
         assert_eq!(timed.pts, Some((begin + due + pts * FRAME) as u64));
         assert_eq!(timed.dts, Some((begin + due + dts) as u64));
     }
@@ -850,7 +888,7 @@ fn dts_do_not_go_back_where_pictures_are_late() {
             ..Buffer::default()
         };
         let now = (now + number as i64 * FRAME) as u64;
-        let timed = timing.frame(&buffer, now, now, 0);
+        let timed = timing.frame(&buffer, now, now, now, 0);
         assert!(timed.dts >= last, "{timed:?}, {last:?}");
         assert!(
             timed.dts <= timed.pts && timed.pts >= Some(now),
@@ -872,7 +910,7 @@ fn late_frames_that_are_handed_on_together_follow_one_another() {
             dts: Some(i64::from(number) * FRAME),
             ..Buffer::default()
         };
-        let timed = timing.frame(&buffer, now as u64, now as u64, 0);
+        let timed = timing.frame(&buffer, now as u64, now as u64, now as u64, 0);
         (
             timed.pts.unwrap() - now as u64,
             timed.dts.unwrap() - now as u64,
@@ -894,7 +932,7 @@ fn a_file_in_another_order_is_on_time() {
             dts: Some(dts),
             ..Buffer::default()
         };
-        let timed = timing.frame(&buffer, MINUTE as u64, MINUTE as u64, 0);
+        let timed = timing.frame(&buffer, MINUTE as u64, MINUTE as u64, MINUTE as u64, 0);
         assert_eq!(timed.dts, Some((MINUTE + dts + 2 * FRAME) as u64));
         assert_eq!(timed.pts, Some((MINUTE + (pts + 2) * FRAME) as u64));
     }
@@ -921,7 +959,7 @@ fn a_frame_far_ahead_holds_back_no_other() {
             pts: Some(i64::from(number)),
             ..Buffer::default()
         };
-        let timed = timing.frame(&buffer, due as u64, due as u64, 0);
+        let timed = timing.frame(&buffer, due as u64, due as u64, due as u64, 0);
         let pts = timed.pts.unwrap() as i64 - due;
         assert!((0..10).contains(&(pts - expected)), "{number}: {pts}");
         assert_eq!(is_anew(timed), number == 0 || number == 2);
@@ -970,7 +1008,7 @@ fn frames_without_times_have_none() {
         sequence: 9,
         ..Buffer::default()
     };
-    let timed = timing.frame(&header, now, now, 0);
+    let timed = timing.frame(&header, now, now, now, 0);
     assert_eq!((timed.pts, timed.dts), (None, None));
     assert!(is_anew(timed));
     // Its number is none of the stream.
@@ -981,7 +1019,7 @@ fn frames_without_times_have_none() {
         sequence: 501,
         ..Buffer::default()
     };
-    let timed = timing.frame(&only_dts, now, now, 0);
+    let timed = timing.frame(&only_dts, now, now, now, 0);
     assert_eq!(timed.pts, None);
     assert!(timed.dts.is_some());
 }
@@ -997,7 +1035,7 @@ fn numbers_that_are_missing_are_a_discontinuity() {
             pts: Some(0),
             ..Buffer::default()
         };
-        let timed = timing.frame(&buffer, begin as u64, begin as u64, 0);
+        let timed = timing.frame(&buffer, begin as u64, begin as u64, begin as u64, 0);
         assert_eq!(is_anew(timed), expected, "{sequence}");
     }
 }
@@ -1150,7 +1188,7 @@ fn frames_that_wait_to_be_read_do_not_grow_the_delay() {
         let held = if is_awaited { 0 } else { 67 * MILLISECOND };
         let time = (RECEIVER_BEGIN + made + way + held) as u64;
         let read_at = ReadAt { time, is_awaited };
-        let timed = timing.frame(&buffer, read_at, time, RECEIVER_BASE as u64);
+        let timed = timing.frame(&buffer, read_at, time, time, RECEIVER_BASE as u64);
         delays.push(timed.pts.unwrap() as i64 + RECEIVER_BASE - RECEIVER_BEGIN - made);
     }
     let (least, most) = (delays.iter().min().unwrap(), delays.iter().max().unwrap());
