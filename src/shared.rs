@@ -15,14 +15,13 @@ use crate::{
     frames::SentBuffer,
     lock::lock,
     net,
-    settings::{Common, Settings, Unusable, find},
+    settings::{Common, GivenSocket, Settings, Unusable, find},
     told::Told,
     transport::{self, Endpoint, Role, Users},
 };
 
 /// What both have to agree on: whichever starts first opens the connection.
-const AGREED: [&str; 13] = [
-    "socket",
+const AGREED: [&str; 12] = [
     "mode",
     "host",
     "port",
@@ -115,6 +114,8 @@ struct User {
     role: Role,
     name: String,
     agreed: Vec<(&'static str, String)>,
+    /// The socket that it was given.
+    socket: Option<GivenSocket>,
     /// Of two that exclude each other, the one that it wants.
     wants: Option<Excluding>,
 }
@@ -143,6 +144,7 @@ pub fn open<S: Settings>(
         role,
         name: element.name().into(),
         agreed: agreed(settings),
+        socket: common.socket.clone(),
         wants: Excluding::of(settings),
     };
     SHARED.join_or_open(
@@ -279,6 +281,10 @@ impl<E> Shared<E> {
                     format!("{name} is {mine} here and {theirs} there")
                 })
                 .collect();
+            let socket = |user: &User| user.socket.as_ref().map(|given| given.get().clone());
+            if user.socket.is_some() && socket(user) != socket(other) {
+                differences.push("socket is not the one there".into());
+            }
             if let (Some(mine), Some(theirs)) = (user.wants, other.wants)
                 && mine != theirs
             {
@@ -311,11 +317,7 @@ fn agreed<S: Settings>(settings: &S) -> Vec<(&'static str, String)> {
 }
 
 fn shown(value: &glib::Value) -> String {
-    match value.get::<Option<glib::Object>>() {
-        Ok(None) => "none".into(),
-        Ok(Some(object)) => format!("{:?}", object.as_ptr()),
-        Err(_) => value.serialize().map_or_else(|_| String::new(), Into::into),
-    }
+    value.serialize().map_or_else(|_| String::new(), Into::into)
 }
 
 impl Excluding {
@@ -358,6 +360,7 @@ mod tests {
             role,
             name: format!("{role:?}"),
             agreed: Vec::new(),
+            socket: None,
             wants: None,
         }
     }

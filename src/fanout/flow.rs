@@ -218,9 +218,10 @@ pub struct Flow {
     pub limits: Limits,
     /// Where a client that joins starts.
     pub join: JoinAt,
-    /// Hold the stream while there is no client; for the peer to which this end connects, keep it within the limits until it
-    /// is there.
+    /// Hold the stream while there is no client.
     pub hold_without_client: bool,
+    /// Keep the stream, within the limits, for the peer to which this end connects, until that is there.
+    pub keep_for_callee: bool,
     /// Give up a client that takes nothing for this long.
     pub timeout: Option<Duration>,
     /// Send one frame for each one received.

@@ -744,8 +744,6 @@ impl<P: Payload> Fanout<P> {
         clients.chain(&self.awaited)
     }
 
-    /// A peer that is connected to gets a stream that waits from its beginning. Any other starts where
-    /// the stream is when it joins.
     /// Whether frames go by before the peer comes to which this end connects.
     pub fn passes_by(&self) -> bool {
         self.audience == Audience::Callee
@@ -753,8 +751,10 @@ impl<P: Payload> Fanout<P> {
             && self.awaited.as_ref().is_some_and(Place::is_joining)
     }
 
+    /// A peer that is connected to gets a stream that waits, or could, from its beginning. Any other starts where the
+    /// stream is when it joins.
     fn keeps_for_later(&self) -> bool {
-        let is_kept = self.flow.overflow == Overflow::Block || self.flow.hold_without_client;
+        let is_kept = self.flow.overflow == Overflow::Block || self.flow.keep_for_callee;
         (self.audience == Audience::Callee && is_kept) || self.flow.lockstep
     }
 

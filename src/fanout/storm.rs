@@ -112,6 +112,7 @@ pub fn flow([a, b, c, d]: [u8; 4]) -> Flow {
         join: join_at(b),
         limits: limits(c),
         hold_without_client: d & 1 == 1,
+        keep_for_callee: d & 64 == 64,
         timeout: (d & 2 == 2).then_some(Duration::from_secs(1)),
         lockstep: d & 12 == 12,
         max_clients: None,

@@ -108,6 +108,13 @@ impl Handshakes {
 
     /// Begins one for which there is [`room`](Self::room); [`advance`](Self::advance) goes on with it.
     pub fn begin(&mut self, registry: &Registry, established: Established, now: Instant) {
+        if established.failure != 0 {
+            let reason = io::Error::from_raw_os_error(established.failure).kind();
+            let fault = TlsFault::Unanswered(Some(reason));
+            let failed = failed(established.address, fault);
+            self.finished.push_back(Err(failed));
+            return;
+        }
         if self.is_full()
             && let Some((_, key)) = self.next_to_give_way()
         {
@@ -115,20 +122,11 @@ impl Handshakes {
             drop(self.under_way.remove(key));
         }
         let Established {
-            stream,
-            address,
-            failure,
-            ..
+            stream, address, ..
         } = established;
         let Stream::Plain(carrier) = stream else {
             return;
         };
-        if failure != 0 {
-            let reason = io::Error::from_raw_os_error(failure).kind();
-            let fault = TlsFault::Unanswered(Some(reason));
-            self.finished.push_back(Err(failed(address, fault)));
-            return;
-        }
         let interest = Interest::READABLE | Interest::WRITABLE;
         let entry = self.under_way.vacant_entry();
         let token = Token(self.token.0 + entry.key());

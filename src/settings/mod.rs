@@ -15,11 +15,9 @@ pub mod uri;
 
 use crate::wire::{MAX_ADJUSTMENT, MAX_DIGITS, MAX_SKIPPED};
 
-use self::given_socket::GivenSocket;
-
 pub use self::{
     common::{Common, LengthFormat, Mode, Settings, find, non_zero, set},
-    given_socket::Unusable,
+    given_socket::{GivenSocket, Unusable},
     preamble::Preamble,
     property::{Changeable, Property, wrong_type},
     read_only::{CLIENTS_BLURB, TIMING_BLURB, read_only_properties},
@@ -134,8 +132,8 @@ fn borrowing_properties<S: Settings>() -> [Property<S>; 2] {
         text(
             "connection-id",
             "Any text: a sink and a source of one process with the same one share one TCP connection, which \
-             the source reads and the sink writes. mode, host, port, socket, connect-timeout, reconnect, \
-             qos-dscp and tls of both must be the same (empty or none = a connection of its own)",
+             the source reads and the sink writes. mode, host, port, connect-timeout, reconnect, qos-dscp and \
+             tls of both must be the same, and the socket if the second is given one (empty or none = a connection of its own)",
             |s: &S| s.common().connection_id.clone(),
             |s, id| {
                 s.common_mut().connection_id = id.filter(|id| !id.is_empty());

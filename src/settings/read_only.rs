@@ -5,8 +5,8 @@ use gst::{glib, prelude::*};
 
 /// What a sink's `stats` have besides.
 pub const CLIENTS_BLURB: &str = ". And clients, a structure for each with id, address, frames-sent, bytes-sent, \
-     frames-received, bytes-received, frames-dropped, bytes-queued, and in nanoseconds time-connected, oldest-queued \
-     (the age of the oldest frame that waits for it) and rtt";
+     frames-received and bytes-received (by a source with the same connection-id), frames-dropped, bytes-queued, and in \
+     nanoseconds time-connected, oldest-queued (the age of the oldest frame that waits for it) and rtt";
 
 /// What a source's `stats` have besides.
 pub const TIMING_BLURB: &str = ". And with times of the sender: clock-offset (what to add to its clock, the shortest \

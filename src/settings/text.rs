@@ -29,6 +29,11 @@ pub fn parse(spec: &ParamSpec, text: &str) -> Option<glib::Value> {
         return by_nick.or_else(|| class.to_value(text.parse().ok()?));
     }
     if let Some(class) = FlagsClass::with_type(value_type) {
+        if let Ok(bits) = text.parse::<u32>() {
+            let known = class.values().iter().map(|flag| flag.value());
+            let known = known.fold(0, |all, flag| all | flag);
+            return class.to_value(bits).filter(|_| bits & !known == 0);
+        }
         let nicks = text.split(AND).map(str::trim);
         return nicks
             .fold(class.builder(), |set, nick| set.set_by_nick(nick))
@@ -86,11 +91,15 @@ fn range(spec: &ParamSpec) -> Option<RangeInclusive<i128>> {
 }
 
 fn number_in(text: &str, range: RangeInclusive<i128>) -> Option<i128> {
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => i128::from_str_radix(digits, 16),
-        None => text.parse(),
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
-    number.ok().filter(|number| range.contains(number))
+    let hexadecimal = digits.strip_prefix("0x").or(digits.strip_prefix("0X"));
+    let (digits, base) = hexadecimal.map_or((digits, 10), |digits| (digits, 16));
+    let begins_with_digit = digits.chars().next()?.is_digit(base);
+    let number = i128::from_str_radix(digits, base).ok()? * sign;
+    (begins_with_digit && range.contains(&number)).then_some(number)
 }
 
 /// A number within the range of its type.

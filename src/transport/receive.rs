@@ -273,11 +273,23 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     /// Waits for the next frame.
     pub fn next(&mut self) -> Received<M::Frame> {
         loop {
-            if let Some(received) = self.try_next() {
+            if let Some(received) = self.next_until(None) {
                 return received;
             }
-            if let Err(received) = self.wait_for_more() {
-                return received;
+        }
+    }
+
+    /// The same, but no longer than until then.
+    pub fn next_until(&mut self, deadline: Option<Instant>) -> Option<Received<M::Frame>> {
+        loop {
+            if let Some(received) = self.try_next() {
+                return Some(received);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return None;
+            }
+            if let Err(received) = self.wait_for_more(deadline) {
+                return Some(received);
             }
         }
     }
@@ -390,38 +402,41 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
     }
 
     /// Waits for a connection, or for bytes of the one that there is.
-    fn wait_for_more(&mut self) -> Result<(), Received<M::Frame>> {
+    fn wait_for_more(&mut self, deadline: Option<Instant>) -> Result<(), Received<M::Frame>> {
         if self.current.is_some() {
-            return self.wait_for_bytes().map_err(|ending| self.end(ending));
+            let waited = self.wait_for_bytes(deadline);
+            return waited.map_err(|ending| self.end(ending));
         }
-        match self.wait(None) {
+        match self.wait(deadline.map(left_until)) {
             Ok(_) => Ok(()),
             Err(error) => Err(Received::Failed(Arc::new(Error::Exhausted(error)))),
         }
     }
 
-    /// Waits until there is something to read, or it is interrupted.
-    fn wait_for_bytes(&mut self) -> Result<(), Ending> {
+    /// Waits until there is something to read, it is interrupted, or the deadline has come.
+    fn wait_for_bytes(&mut self, deadline: Option<Instant>) -> Result<(), Ending> {
         if let Some(current) = &mut self.current {
             current.acknowledge_header();
             // With a timeout every byte is a sign of life.
             current.expect(if self.timeout.is_none() { STEP } else { 1 });
         }
-        let deadline = self
+        let silence = self
             .timeout
             .and_then(|timeout| Some((Instant::now().checked_add(timeout)?, timeout)));
         loop {
-            let left = match deadline {
-                Some((deadline, timeout)) => Some(
-                    deadline
-                        .checked_duration_since(Instant::now())
+            let left = match silence {
+                Some((end, timeout)) => Some(
+                    end.checked_duration_since(Instant::now())
                         .ok_or(Ending::Silent(timeout))?,
                 ),
                 None => None,
             };
+            let limits = left.into_iter().chain(deadline.map(left_until));
             let begin = Instant::now();
-            let is_readable = self.wait(left).map_err(Ending::Lost)?;
-            if self.is_interrupted() {
+            let is_readable = self.wait(limits.min()).map_err(Ending::Lost)?;
+            if self.is_interrupted()
+                || (!is_readable && deadline.is_some_and(|at| at <= Instant::now()))
+            {
                 return Ok(());
             }
             if is_readable {
@@ -504,6 +519,10 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
             goes_on: self.endpoint.target().reconnect || current.connection.gives_way(),
         }
     }
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 impl<P: Payload, M: FrameMemory> Drop for Receiver<P, M> {

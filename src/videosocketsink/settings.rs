@@ -8,7 +8,7 @@ use crate::{
     fanout::{self, Flow, JoinAt, Limits},
     settings::{
         Changeable::{Always, InReady},
-        Common, Mode, Property, Settings, common_properties, non_zero, wrong_type,
+        Common, Property, Settings, common_properties, non_zero, wrong_type,
     },
     wire::HeaderFormat,
 };
@@ -161,10 +161,8 @@ impl SinkSettings {
                 SyncMethod::NextKeyframe => JoinAt::NextKeyframe,
                 SyncMethod::LatestKeyframe => JoinAt::LatestKeyframe,
             },
-            hold_without_client: match self.common.mode {
-                Mode::Connect => !upstream_is_live,
-                Mode::Listen => self.wait_for_connection,
-            },
+            hold_without_client: self.wait_for_connection,
+            keep_for_callee: !upstream_is_live,
             timeout: self.common.idle_timeout(),
             lockstep: self.lockstep,
             max_clients: count(self.max_clients),

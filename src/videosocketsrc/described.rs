@@ -44,7 +44,7 @@ pub struct Described {
     has_greeted: bool,
     /// Since when the peer is asked, and has not.
     asked: Option<Instant>,
-    /// Frames were thrown away: what follows them cannot be decoded without a keyframe.
+    /// Frames were left out: what follows them cannot be decoded without a keyframe.
     lacks_keyframe: bool,
     /// The clock as it was told, and when, until this side has one to compare it with.
     told_clock: Option<(Clock<'static>, Arrival)>,
@@ -166,19 +166,24 @@ impl Described {
         self.caps.clone()
     }
 
-    /// Whether a frame that came without a word has to be thrown away, since the peer is still to say what its frames
-    /// are. It is waited for no longer once that is false.
+    /// Whether a peer that is asked what its frames are may still say so. It is waited for no longer once that is false.
     pub fn is_premature(&mut self, now: Instant) -> bool {
         let asked = *self.asked.get_or_insert(now);
-        let is_premature = self.back.is_none() && now.saturating_duration_since(asked) < PATIENCE;
-        if is_premature {
-            self.lacks_keyframe = true;
-            self.keyframe.is_due = true;
-        }
-        is_premature
+        self.back.is_none() && now.saturating_duration_since(asked) < PATIENCE
     }
 
-    /// Whether a frame cannot be decoded, since what it needs was thrown away.
+    /// When that is no more so.
+    pub fn patience(&self) -> Option<Instant> {
+        self.asked.map(|asked| asked + PATIENCE)
+    }
+
+    /// Frames were left out: what follows them cannot be decoded without a keyframe.
+    pub fn lacks_keyframe(&mut self) {
+        self.lacks_keyframe = true;
+        self.keyframe.is_due = true;
+    }
+
+    /// Whether a frame cannot be decoded, since what it needs was left out.
     pub fn is_undecodable(&mut self, record: &Buffer) -> bool {
         // Of a keyframe in pieces its parameter sets come before the piece by which it is known.
         let is_alone = record.pts.or(record.dts).is_none() || self.are_pieces;

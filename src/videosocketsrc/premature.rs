@@ -6,6 +6,9 @@ use std::{collections::VecDeque, mem};
 /// Where more is kept, it is waited for no longer.
 const MAX_BYTES: usize = 64 << 20;
 
+/// What a frame takes that has no bytes.
+const LEAST_BYTES: usize = 1 << 10;
+
 /// Keeps frames until it is known whether the peer describes its stream: then they are none of that, as most often, or
 /// else all there is. `End` is what comes behind them.
 pub struct Premature<Frame, End> {
@@ -47,7 +50,7 @@ impl<Frame, End> Premature<Frame, End> {
     /// Keeps a frame of so many bytes. Says whether there is room for more.
     pub fn keep(&mut self, frame: Frame, bytes: usize) -> bool {
         self.frames.push_back(frame);
-        self.bytes += bytes;
+        self.bytes += bytes.max(LEAST_BYTES);
         self.bytes < MAX_BYTES
     }
 
@@ -129,5 +132,8 @@ mod tests {
         let mut premature = Premature::<_, ()>::default();
         assert!(premature.keep('a', MAX_BYTES - 1));
         assert!(!premature.keep('b', 1));
+        let mut premature = Premature::<_, ()>::default();
+        let kept = (0..MAX_BYTES).take_while(|_| premature.keep('c', 0));
+        assert!(kept.count() < MAX_BYTES / 1_000);
     }
 }

@@ -60,7 +60,13 @@ impl VideoSocketSrc {
                     None => continue,
                 },
                 Some(premature::Next::End(end)) => end,
-                None => receiver.next(),
+                None => match receiver.next_until(self.patience()) {
+                    Some(received) => received,
+                    None => {
+                        self.release_premature();
+                        continue;
+                    }
+                },
             };
             if let Some(received) = self.behind_premature(received)
                 && let Some(frame) = self.take(received, receiver)?

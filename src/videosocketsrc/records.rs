@@ -51,7 +51,9 @@ impl VideoSocketSrc {
                 run.awaits_description = false;
                 run.premature.forget()
             });
-            drop(premature);
+            if premature.is_some_and(|premature| premature.waits()) {
+                lock(&self.described).lacks_keyframe();
+            }
         }
         match effect {
             Ok(Effect::None) => (),
@@ -180,26 +182,38 @@ impl VideoSocketSrc {
     /// Keeps a frame that came before the peer had said what its frames are, which it is asked, or that follows such
     /// frames. Gives back any other.
     pub(super) fn keep_premature(&self, mut buffer: gst::Buffer) -> Option<gst::Buffer> {
-        let mut guard = lock(&self.run);
-        let waits = |run: &&mut Run| run.awaits_description || run.premature.is_to_be_handed_on();
-        let Some(run) = guard.as_mut().filter(waits) else {
-            return Some(buffer);
+        let does_timestamp = match &*lock(&self.run) {
+            Some(run) if run.awaits_description || run.premature.is_to_be_handed_on() => {
+                run.does_timestamp
+            }
+            _ => return Some(buffer),
         };
-        let is_over = run.awaits_description && !lock(&self.described).is_premature(Instant::now());
-        let time = self.running_time();
-        if let Some(time) = time.filter(|_| run.does_timestamp) {
+        // In a pause nobody knows yet when it will be.
+        let is_playing = does_timestamp && self.obj().current_state() == gst::State::Playing;
+        if let Some(time) = self.running_time().filter(|_| is_playing) {
             // As the base class does, but when it comes.
             let buffer = buffer.make_mut();
             buffer.set_pts(time);
             buffer.set_dts(time);
         }
+        let is_over = !lock(&self.described).is_premature(Instant::now());
         let bytes = buffer.size();
-        let has_room = run.premature.keep(buffer, bytes);
-        drop(guard);
+        let has_room = lock(&self.run)
+            .as_mut()
+            .is_some_and(|run| run.premature.keep(buffer, bytes));
         if is_over || !has_room {
             self.release_premature();
         }
         None
+    }
+
+    /// Until when a peer that is asked is waited for.
+    pub(super) fn patience(&self) -> Option<Instant> {
+        let run = lock(&self.run);
+        run.as_ref()
+            .filter(|run| run.awaits_description && run.premature.waits())?;
+        drop(run);
+        lock(&self.described).patience()
     }
 
     /// What ends the stream, or the connection, goes behind the frames that were kept. Gives back anything else.
@@ -221,7 +235,7 @@ impl VideoSocketSrc {
     }
 
     /// The peer does not say what its frames are. Says whether some were kept.
-    fn release_premature(&self) -> bool {
+    pub(super) fn release_premature(&self) -> bool {
         let mut guard = lock(&self.run);
         let waits = |run: &&mut Run| run.awaits_description && run.premature.waits();
         let Some(run) = guard.as_mut().filter(waits) else {

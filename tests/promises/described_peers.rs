@@ -458,6 +458,19 @@ fn of_a_peer_that_describes_nothing_every_frame_is_handed_on() {
 }
 
 #[test]
+fn a_lone_frame_waits_no_longer_than_the_peer_is_waited_for() {
+    let source = Receiver::playing("mode=listen port=0 metadata=request");
+    let peer = Peer::connect(source.port());
+    peer.send_frame(b"lone");
+    assert_eq!(source.frame(), b"lone");
+    peer.send_frame(b"another");
+    assert_eq!(source.frame(), b"another");
+    source
+        .expect_warning()
+        .says(&["does not say what its frames are"]);
+}
+
+#[test]
 fn a_source_asks_nothing_of_a_peer_that_takes_nothing() {
     let source = Receiver::playing("mode=listen port=0");
     let peer = Peer::connect(source.port());

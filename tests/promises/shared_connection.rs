@@ -153,7 +153,7 @@ fn of_two_sockets_neither_is_taken_for_the_other() {
     let sockets = [(); 2].map(|()| wrapped_socket());
     for (id, [of_sink, of_source]) in [
         ("two sockets", [Some(&sockets[0].0), Some(&sockets[1].0)]),
-        ("one socket", [None, Some(&sockets[1].0)]),
+        ("a late socket", [Some(&sockets[1].0), None]),
     ] {
         let pair = Pair::new(&format!("connection-id=\"{id}\""), "");
         pair.sink.sink.set_property("socket", of_sink);
@@ -162,15 +162,18 @@ fn of_two_sockets_neither_is_taken_for_the_other() {
         let refusal = pair.sink.expect_refusal().from(&pair.sink.sink);
         refusal
             .is(gst::ResourceError::Settings)
-            .says(&["socket is"]);
+            .says(&["socket is not the one"]);
     }
-    let pair = Pair::new("connection-id=socket", "");
-    let (socket, _, peer) = wrapped_socket();
-    for element in [&pair.sink.sink, &pair.source.source] {
-        element.set_property("socket", &socket);
+    for of_both in [true, false] {
+        let pair = Pair::new(&format!("connection-id=socket-{of_both}"), "");
+        let (socket, _, peer) = wrapped_socket();
+        pair.source.source.set_property("socket", &socket);
+        if of_both {
+            pair.sink.sink.set_property("socket", &socket);
+        }
+        pair.start();
+        talk(&pair, &peer);
     }
-    pair.start();
-    talk(&pair, &peer);
 }
 
 #[test]

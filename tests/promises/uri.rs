@@ -225,6 +225,8 @@ fn what_is_wrong_is_named() {
 fn a_value_out_of_range_is_not_taken_for_another() {
     for (key, value, possible) in [
         ("length-digits", "4294967304", "it is 1 to 64"),
+        ("length-digits", "0x-4", "it is 1 to 64"),
+        ("length-digits", "--4", "it is 1 to 64"),
         ("length-adjustment", "4294967292", "it is -64 to 64"),
         ("timeout", "-2", "it is 0 to"),
         ("timeout", "18446744073709551616", "it is 0 to"),

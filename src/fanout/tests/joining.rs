@@ -204,7 +204,7 @@ fn frames_that_go_by_before_the_connection_are_counted() {
 fn a_stream_that_could_wait_is_kept_within_the_limits_until_the_connection_is_there() {
     for overflow in [Overflow::Drop, Overflow::Disconnect] {
         let hold = Flow {
-            hold_without_client: true,
+            keep_for_callee: true,
             ..flow(overflow, frames(2))
         };
         let mut stream = Stream::new(Audience::Callee, hold);

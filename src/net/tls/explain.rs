@@ -15,6 +15,9 @@ use super::{
 };
 use crate::net::{certificate::Certificate, handshake_fault::TlsFault, shown::shown};
 
+/// What rustls says where the peer knows no signature like that of the key here.
+const NO_SIGNATURE: &str = "incompatible signing key";
+
 /// Names of a certificate that are shown.
 const NAMES: usize = 8;
 
@@ -29,8 +32,7 @@ pub fn explain(error: &Error, host: Option<&str>, found: &Found) -> TlsFault {
         }
         Error::AlertReceived(alert) => alert_fault(*alert),
         Error::PeerIncompatible(reason) => TlsFault::Incompatible(format!("{reason:?}")),
-        // Said of a key with which nothing can be signed that the peer knows.
-        Error::General(reason) => TlsFault::Incompatible(reason.clone()),
+        Error::General(reason) if reason == NO_SIGNATURE => TlsFault::Incompatible(reason.clone()),
         Error::NoApplicationProtocol => {
             TlsFault::Incompatible("it speaks another protocol under TLS (ALPN)".into())
         }

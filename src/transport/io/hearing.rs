@@ -10,7 +10,7 @@ use crate::{
     transport::{
         ear::{Ear, Heard},
         link::{Hearing, Link, Reading},
-        reason::Reason,
+        reason::{Reason, sending_ended},
     },
 };
 
@@ -66,8 +66,8 @@ impl<P: Payload> Io<P> {
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => (),
             Some(Err(source)) => {
-                let peer = connection.peer();
-                state.end_writing(key, Reason::Failed, Some(Error::Send { peer, source }));
+                let (reason, cause) = sending_ended(connection.peer(), source);
+                state.end_writing(key, reason, cause);
             }
         }
     }
