@@ -15,7 +15,9 @@ use crate::{
     asked::Asked,
     metadata::{RestoreError, clock, comes_in_pieces, describe, raw_video, restore},
     transport::Arrival,
-    wire::record::{Back, Buffer, BufferFlags, Clock, Meta, Record, RecordKind, Scope, Upstream},
+    wire::record::{
+        Back, Buffer, BufferFlags, Clock, Meta, Record, RecordKind, Scope, StreamStart, Upstream,
+    },
 };
 
 /// Requests of the same kind closer than this are one.
@@ -30,7 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// So many different things are remembered.
 const MAX_SAID: usize = 64;
 
-static UNIX_TIME: Lazy<gst::Caps> = Lazy::new(|| gst::Caps::new_empty_simple("timestamp/x-unix"));
+static UNIX_TIME: Lazy<gst::Caps> = Lazy::new(|| {
+    let mut caps = gst::Caps::new_empty_simple("timestamp/x-unix");
+    caps.make_mut().mark_may_be_leaked();
+    caps
+});
 
 /// The stream of one element, over all connections.
 #[derive(Default)]
@@ -63,6 +69,8 @@ pub struct Described {
     /// Those of the next frame.
     metas: Vec<(String, Vec<u8>)>,
     stream_id: Option<String>,
+    /// The first one, which downstream has.
+    told_stream_id: Option<String>,
     /// What was said last of what is said again to each who comes, each with its letter and its beginning.
     said: Vec<(RecordKind, String, String)>,
     keyframe: Asked,
@@ -231,7 +239,11 @@ impl Described {
                 if self.stream_id.as_deref() != Some(start.id) {
                     self.said.clear();
                     self.stream_id = Some(start.id.into());
-                    return Ok(Effect::Event(restore::stream_start(start)));
+                    // Another that comes without a collection of streams ends a program with decodebin3 of
+                    // GStreamer 1.26 and later.
+                    let id = self.told_stream_id.get_or_insert_with(|| start.id.into());
+                    let start = StreamStart { id, ..*start };
+                    return Ok(Effect::Event(restore::stream_start(&start)));
                 }
             }
             Record::Caps(text) => {

@@ -528,6 +528,25 @@ fn tag(title: &str) -> gst::Event {
     gst::event::Tag::new(tags)
 }
 
+/// decodebin3 ends the program upon another id that comes without a collection of streams.
+#[test]
+fn another_stream_has_the_id_of_the_first() {
+    let source = Receiver::playing("mode=listen port=0");
+    let peer = Peer::connect(source.port());
+    peer.send(&record(b'H', b"videosocket 1\n"));
+    let pad = source.source.static_pad("src").unwrap();
+    for (id, group) in [("one", 1), ("another", 2)] {
+        peer.send(&record(b'I', format!("{id}\ngroup {group}\n").as_bytes()));
+        peer.send(&buffer_record(group, 0));
+        peer.send_frame(b"hello");
+        assert_eq!(source.frame(), b"hello");
+        let start = pad.sticky_event::<gst::event::StreamStart>(0).unwrap();
+        assert_eq!(start.stream_id(), "one");
+        let groups = start.structure().unwrap().get::<u32>("group-id");
+        assert_eq!(groups, Ok(group.into()));
+    }
+}
+
 #[test]
 fn another_stream_of_a_camera_is_as_live_as_the_one_before() {
     let sink = Sender::live("mode=listen port=0 metadata=on");

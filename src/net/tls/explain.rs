@@ -30,6 +30,8 @@ pub fn explain(error: &Error, host: Option<&str>, found: &Found) -> TlsFault {
         Error::AlertReceived(AlertDescription::HandshakeFailure) if found.is_asked => {
             TlsFault::WantsCertificate
         }
+        // It has given up.
+        Error::AlertReceived(AlertDescription::CloseNotify) => TlsFault::Ended(None),
         Error::AlertReceived(alert) => alert_fault(*alert),
         Error::PeerIncompatible(reason) => TlsFault::Incompatible(format!("{reason:?}")),
         Error::General(reason) if reason == NO_SIGNATURE => TlsFault::Incompatible(reason.clone()),

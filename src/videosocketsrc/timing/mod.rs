@@ -58,8 +58,6 @@ pub struct Timing {
     /// Where a sender that is not live has begun.
     anchor: Option<Anchor>,
     last: Option<Last>,
-    /// When frames were handed on last, and before that.
-    handed_on: Option<[i64; 2]>,
     /// Frames are pieces of pictures.
     are_pieces: bool,
     /// A frame of this connection had a time.
@@ -193,7 +191,6 @@ impl Timing {
         self.has_times = false;
         self.last_sequence = None;
         self.last_way = None;
-        self.handed_on = None;
         if let Some(last) = &mut self.last {
             last.time.from = i64::MIN;
             last.dts = None;
@@ -292,7 +289,10 @@ impl Timing {
             self.update_jitter(time(read_at.time).saturating_sub(time(sent_at)));
         }
         let here = self.here(now, base_time);
-        let came_at = self.earliest_arrival(waited_until, here);
+        // While downstream holds a frame, as a sink does that waits for its time, nobody waits for the next: to be
+        // handed on later is not to be late.
+        let came_at = time(waited_until).saturating_sub(here.base_time);
+        let came_at = came_at.min(here.running_time);
         let picture = self.picture(buffer);
         let follows_gap = self.follows_gap(buffer);
         self.has_times |= buffer.pts.or(buffer.dts).is_some();
@@ -339,20 +339,6 @@ impl Timing {
             running_time,
             floor: running_time.saturating_sub(self.latency),
         }
-    }
-
-    /// The running time before which no frame came that is handed on now. While downstream holds the one before, as a
-    /// sink does that waits for its time, nobody waits for the next: to be handed on later is not to be late.
-    fn earliest_arrival(&mut self, waited_until: u64, here: Here) -> i64 {
-        let now = here.running_time;
-        self.handed_on = match self.handed_on {
-            Some([last, before]) if last == now => Some([last, before]),
-            Some([last, _]) if last < now => Some([now, last]),
-            _ => Some([now, now]),
-        };
-        let before = self.handed_on.map_or(now, |[_, before]| before);
-        let waited_until = time(waited_until).saturating_sub(here.base_time);
-        waited_until.clamp(before, now)
     }
 
     /// Takes note of a frame's number, also of one that is given no times here. Says whether something is missing before it.

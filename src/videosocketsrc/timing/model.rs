@@ -129,19 +129,13 @@ struct Expected {
     /// The time at the sender of the last frame that had one.
     picture: Option<i64>,
     running_time: i64,
-    /// When frames were handed on last, and before that.
-    handed_on: Option<(i64, i64)>,
 }
 
 impl Expected {
     fn check(&mut self, buffer: &Buffer, here: Here, timed: Timed) {
         let running_time = bounded(time(here.now).saturating_sub(wrapped(here.base_time)));
-        let before = match self.handed_on {
-            Some((last, before)) if last == running_time => before,
-            Some((last, _)) if last < running_time => last,
-            _ => running_time,
-        };
-        self.handed_on = Some((running_time, before));
+        let came_at = time(here.waited_until).saturating_sub(wrapped(here.base_time));
+        let came_at = came_at.min(running_time);
         let picture = buffer.pts.or(buffer.dts).map(bounded);
         let last_picture = self.picture;
         self.picture = picture.or(last_picture);
@@ -160,7 +154,7 @@ impl Expected {
         let from = buffer.pts.unwrap();
         // A piece of a picture has the picture's time, however late it comes.
         let goes_on = self.are_pieces && picture == last_picture;
-        assert!(goes_on || pts as i64 >= before.saturating_sub(time(self.latency)));
+        assert!(goes_on || pts as i64 >= came_at.saturating_sub(time(self.latency)));
         if let Some((last_from, last_pts)) = self.last
             && from >= last_from
             && running_time >= self.running_time
