@@ -37,7 +37,6 @@ const MAX_RETRANSMISSION_PAUSE: Duration = Duration::from_secs(4);
 
 /// What the kernel holds unsent when frames are to wait where they can still be dropped: less than a frame,
 /// so that the newest is never behind others.
-#[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_LIMIT: u32 = 16 * 1024;
 
 /// For this long a round-trip time is not asked for anew: where there are many clients that takes a while, and each
@@ -62,6 +61,7 @@ pub struct Connection {
     /// A header has come.
     is_heard: AtomicBool,
     gives_way: AtomicBool,
+    is_unsent_limited: AtomicBool,
     rtt: LastRtt,
     pub received: Traffic,
 }
@@ -90,6 +90,7 @@ impl Connection {
             is_abandoned: AtomicBool::new(false),
             is_heard: AtomicBool::new(false),
             gives_way: AtomicBool::new(false),
+            is_unsent_limited: AtomicBool::new(false),
             rtt: LastRtt::default(),
             received: Traffic::default(),
         })
@@ -198,8 +199,23 @@ impl Connection {
         self.noted(self.stream.flush())
     }
 
+    /// How much may be given to the kernel at a time, where little is to wait there; to the end of a frame.
+    pub fn unsent_limit(&self) -> Option<usize> {
+        self.is_unsent_limited
+            .load(Relaxed)
+            .then_some(UNSENT_LIMIT as usize)
+    }
+
+    /// Whether the kernel takes something. Where little is to wait there it looks at that limit only as it begins a
+    /// segment, of which there may be 64 kB.
+    pub fn has_room(&self) -> bool {
+        let socket = self.socket().filter(|_| self.unsent_limit().is_some());
+        socket.is_none_or(sys::is_writable)
+    }
+
     /// Lets the kernel take little more than it can send, or as much as it has room for.
     pub fn limit_unsent(&self, limited: bool) {
+        self.is_unsent_limited.store(limited, Relaxed);
         // Without it everything works as well, but a slow peer gets older frames.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(socket) = self.socket() {
@@ -530,6 +546,32 @@ mod tests {
         last.set(2 * rtt, age + RTT_LASTS);
         assert_eq!(last.get(age + 2 * RTT_LASTS), None);
         assert_eq!(last.get(age + RTT_LASTS), Some(2 * rtt));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn there_is_no_room_for_more_than_little_that_waits() {
+        const PIECE: &[u8] = &[7; 1_000];
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let near: Socket = std::net::TcpStream::connect(address).unwrap().into();
+        let (mut far, _) = listener.accept().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let near = Connection::new(Established::plain(near, Some(address), 0), None).unwrap();
+        assert!(near.has_room());
+        near.limit_unsent(true);
+        let mut sent = 0;
+        while near.has_room() {
+            sent += near.send(&[IoSlice::new(PIECE)]).unwrap().bytes;
+        }
+        let waits = near.unacknowledged();
+        assert!(waits < 2 * UNSENT_LIMIT as usize, "{waits} of {sent}");
+        let mut bytes = vec![0; sent];
+        io::Read::read_exact(&mut far, &mut bytes).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !near.has_room() {
+            assert!(Instant::now() < deadline, "all has been taken");
+        }
     }
 
     #[test]

@@ -82,6 +82,19 @@ pub(super) fn set_max_retransmission_pause(_: &Socket, _: Duration) -> io::Resul
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Whether a poll tells of room. Where it does not, one that waits for that is told when there is.
+pub(super) fn is_writable(socket: &Socket) -> bool {
+    let mut asked = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: the pointer is that of a live local, of which there is one.
+    let result = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    // Where that fails, sending tells.
+    result != 0
+}
+
 /// How many bytes have to be there for the socket to count as readable; an end or a fault always does.
 pub(super) fn set_receive_low_water(socket: &Socket, bytes: usize) -> io::Result<()> {
     let bytes = c_int::try_from(bytes).unwrap_or(c_int::MAX);

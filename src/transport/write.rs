@@ -38,6 +38,7 @@ pub(super) fn write_waiting<P: Payload>(
                     fanout.describe_to(client, Instant::now());
                 }
                 match fanout.unsent(client) {
+                    Some(_) if !connection.has_room() => Err(io::ErrorKind::WouldBlock.into()),
                     Some((parts, before)) => write(connection, parts, before),
                     None => return Ok(any),
                 }
@@ -73,6 +74,7 @@ fn write<'a, P: Payload>(
     let mut chunks = SmallVec::<[P::Chunk<'_>; BATCH_CHUNKS + 16]>::new();
     let mut headers = SmallVec::<[(&[u8], usize); BATCH_CHUNKS]>::new();
     let mut bytes = 0;
+    let most = connection.unsent_limit().unwrap_or(BATCH_BYTES);
     for part in parts {
         let others = chunks.len();
         for chunk in part
@@ -84,7 +86,7 @@ fn write<'a, P: Payload>(
         }
         headers.push((part.head, chunks.len() - others));
         bytes += part.wire_len;
-        if headers.len() == BATCH_CHUNKS || chunks.len() >= BATCH_CHUNKS || bytes >= BATCH_BYTES {
+        if headers.len() == BATCH_CHUNKS || chunks.len() >= BATCH_CHUNKS || bytes >= most {
             break;
         }
     }
@@ -235,6 +237,37 @@ mod tests {
                 let sent = sent(&answers);
                 assert_eq!(sent, (STREAM[..before].to_vec(), Some(error)));
             }
+        }
+    }
+
+    #[test]
+    fn where_little_is_to_wait_in_the_kernel_little_is_given_to_it_at_once() {
+        const PAYLOAD: &[u8] = &[7; 4_000];
+        let frame = || Frame {
+            header: HeaderFormat::default().encode(4_000).unwrap(),
+            len: PAYLOAD.len(),
+            ..Frame::note(Vec::new().into(), Pieces(vec![PAYLOAD]))
+        };
+        for (limited, frames) in [(false, 10), (true, 5)] {
+            let mut fanout = Fanout::new(Audience::Clients);
+            fanout.begin(Flow::default());
+            let (client, _) = fanout.join(0, Instant::now());
+            for _ in 0..10 {
+                let frame = Frame {
+                    is_note: false,
+                    keyframe: true,
+                    ..frame()
+                };
+                fanout.push(frame, Instant::now());
+            }
+            let script = Script::default();
+            let answers = [Answer::Moves(usize::MAX), Answer::Fails(EAGAIN)];
+            script.sends.lock().unwrap().extend(answers);
+            let connection = Connection::scripted(script);
+            connection.limit_unsent(limited);
+            write_waiting(&mut fanout, client, &connection, &Totals::default()).unwrap();
+            let sent = connection.script().sent.lock().unwrap().len();
+            assert_eq!(sent, frames * 4_008, "{limited}");
         }
     }
 
