@@ -211,7 +211,7 @@ fn own_properties() -> [Property<SinkSettings>; 8] {
         Property::boolean(
             "wait-for-connection",
             "mode=listen: hold the stream while no client is connected, so that a source that drops nothing has old \
-             frames for the first; false = frames pass by unsent",
+             frames for the next; false = frames pass by unsent",
             Always,
             |s| s.wait_for_connection,
             |s, wait| s.wait_for_connection = wait,
