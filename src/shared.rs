@@ -281,8 +281,7 @@ impl<E> Shared<E> {
                     format!("{name} is {mine} here and {theirs} there")
                 })
                 .collect();
-            let socket = |user: &User| user.socket.as_ref().map(|given| given.get().clone());
-            if user.socket.is_some() && socket(user) != socket(other) {
+            if user.socket.is_some() && user.socket != other.socket {
                 differences.push("socket is not the one there".into());
             }
             if let (Some(mine), Some(theirs)) = (user.wants, other.wants)

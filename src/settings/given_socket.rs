@@ -12,7 +12,7 @@ use gio::prelude::*;
 use thiserror::Error;
 
 /// A `GSocket` that is kept until it is used, by whichever thread starts the element.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenSocket(gio::Socket);
 
 /// Why a socket cannot be used.

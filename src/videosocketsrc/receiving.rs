@@ -55,12 +55,12 @@ impl VideoSocketSrc {
     fn receive(&self, receiver: &mut FrameReceiver) -> Result<Frame, gst::FlowError> {
         loop {
             let received = match self.next_premature() {
-                Some(premature::Next::Frame(buffer)) => match self.finish_buffer(buffer) {
+                Ok(premature::Next::Frame(buffer)) => match self.finish_buffer(buffer) {
                     Some(buffer) => return Ok(Frame::plain(buffer)),
                     None => continue,
                 },
-                Some(premature::Next::End(end)) => end,
-                None => match receiver.next_until(self.patience()) {
+                Ok(premature::Next::End(end)) => end,
+                Err(patience) => match receiver.next_until(patience) {
                     Some(received) => received,
                     None => {
                         self.release_premature();

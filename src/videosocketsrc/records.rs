@@ -207,15 +207,6 @@ impl VideoSocketSrc {
         None
     }
 
-    /// Until when a peer that is asked is waited for.
-    pub(super) fn patience(&self) -> Option<Instant> {
-        let run = lock(&self.run);
-        run.as_ref()
-            .filter(|run| run.awaits_description && run.premature.waits())?;
-        drop(run);
-        lock(&self.described).patience()
-    }
-
     /// What ends the stream, or the connection, goes behind the frames that were kept. Gives back anything else.
     pub(super) fn behind_premature(&self, received: FrameReceived) -> Option<FrameReceived> {
         let is_end = match &received {
@@ -253,8 +244,20 @@ impl VideoSocketSrc {
         true
     }
 
-    pub(super) fn next_premature(&self) -> Option<premature::Next<gst::Buffer, FrameReceived>> {
-        lock(&self.run).as_mut()?.premature.next()
+    /// What was kept and is to be handed on, or until when a peer that is asked is waited for.
+    pub(super) fn next_premature(
+        &self,
+    ) -> Result<premature::Next<gst::Buffer, FrameReceived>, Option<Instant>> {
+        let mut guard = lock(&self.run);
+        let Some(run) = guard.as_mut() else {
+            return Err(None);
+        };
+        if let Some(next) = run.premature.next() {
+            return Ok(next);
+        }
+        let waits = run.awaits_description && run.premature.waits();
+        drop(guard);
+        Err(waits.then(|| lock(&self.described).patience()).flatten())
     }
 
     /// Asks the peer for a keyframe that was asked for too early.
