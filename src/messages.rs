@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the elements tell the application besides errors: messages on the bus and statistics.
 
-use std::{net::SocketAddr, ops::ControlFlow};
+use std::{iter, net::SocketAddr, ops::ControlFlow};
 
 use gst::{glib, prelude::*};
 
@@ -225,6 +225,12 @@ fn client_values(client: &ClientStats) -> [glib::SendValue; CLIENT_FIELDS.len()]
 
 fn nanoseconds(time: Option<std::time::Duration>) -> u64 {
     time.map_or(0, |time| time.as_nanos() as u64)
+}
+
+/// What an element is in, to be held while it posts: a bin hands on messages without a reference to itself. In a stopped
+/// element the application's thread may still be telling, while the application lets go of the pipeline.
+pub fn ancestors(element: &impl IsA<gst::Object>) -> Vec<gst::Object> {
+    iter::successors(element.parent(), |object| object.parent()).collect()
 }
 
 fn post(element: &impl IsA<gst::Element>, structure: gst::Structure) {

@@ -191,6 +191,11 @@ impl ElementImpl for VideoSocketSink {
         is_taken
     }
 
+    fn post_message(&self, message: gst::Message) -> bool {
+        let _ancestors = messages::ancestors(&*self.obj());
+        self.parent_post_message(message)
+    }
+
     /// The base class starts a sink on the way to READY, where the settings may still be changed.
     fn change_state(
         &self,

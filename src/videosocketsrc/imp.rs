@@ -219,6 +219,7 @@ impl ElementImpl for VideoSocketSrc {
     }
 
     fn post_message(&self, message: gst::Message) -> bool {
+        let _ancestors = messages::ancestors(&*self.obj());
         match message.view() {
             // Of the streaming thread, and posted by it.
             gst::MessageView::StreamStatus(status) => {

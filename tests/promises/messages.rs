@@ -175,6 +175,35 @@ fn frames_without_payload_are_what_the_user_says() {
     }
 }
 
+#[test]
+fn bins_are_there_until_they_have_handed_on_what_an_element_tells() {
+    init();
+    for name in ["videosocketsink", "videosocketsrc"] {
+        let element = gst::ElementFactory::make(name)
+            .build()
+            .expect("the element");
+        let (inner, outer) = (gst::Bin::new(), gst::Bin::new());
+        inner.add(&element).expect("a bin that takes it");
+        outer.add(&inner).expect("a bin that takes it");
+        let weak = [inner.downgrade(), outer.downgrade()];
+        let bins = move || weak.iter().filter_map(|bin| bin.upgrade()).count();
+        let (seen, counts) = std::sync::mpsc::channel();
+        let bus = element.bus().expect("the bus of the bin");
+        // In the place of the bin's handler, in which the application lets go of the bins.
+        bus.unset_sync_handler();
+        let (count, last) = (bins.clone(), std::sync::Mutex::new(Some((inner, outer))));
+        bus.set_sync_handler(move |_, _| {
+            drop(last.lock().expect("a lock").take());
+            let _ = seen.send(count());
+            gst::BusSyncReply::Drop
+        });
+        let told = gst::message::Element::new(gst::Structure::new_empty("told"));
+        let _ = element.post_message(told);
+        assert_eq!(counts.try_recv(), Ok(2), "{name}");
+        assert_eq!(bins(), 0, "{name}");
+    }
+}
+
 fn text(structure: &gst::Structure, field: &str) -> String {
     let value = structure
         .value(field)
