@@ -72,7 +72,7 @@ oldest-rust: setup ## Build everything with the oldest Rust that Cargo.toml allo
 deny: ## Check licences, duplicates, sources and advisories of all crates (cargo install cargo-deny)
 	@scripts/deny.sh
 
-sanitize: ## Look for undefined behaviour, leaks and races (TOOLS="miri address thread leaks")
+sanitize: ## Look for undefined behaviour, leaks and races (TOOLS="miri address thread leaks memcheck")
 	@scripts/sanitize.sh $(TOOLS)
 
 docs-cache: setup ## Write anew what GStreamer shows of the elements (docs/PROPERTIES.md and gst_plugin_cache.json)
