@@ -110,6 +110,8 @@ struct Here {
 struct Last {
     running_time: i64,
     time: Moved,
+    /// The time is a PTS.
+    has_pts: bool,
     dts: Option<Moved>,
 }
 
@@ -192,8 +194,7 @@ impl Timing {
         self.last_sequence = None;
         self.last_way = None;
         if let Some(last) = &mut self.last {
-            last.time.from = i64::MIN;
-            last.dts = None;
+            last.forget_sender();
         }
         self.anchor_anew();
     }
@@ -316,11 +317,14 @@ impl Timing {
         !self.has_times && !self.are_pieces && !buffer.flags.contains(BufferFlags::HEADER)
     }
 
-    /// What became of the time of the picture of which a frame is a later piece.
+    /// What became of the time of the picture of which a frame is a later piece. The last piece may have the DTS of the
+    /// next picture, as h264parse has it: beside PTSs a DTS says nothing.
     fn picture(&self, buffer: &Buffer) -> Option<Moved> {
-        let time = buffer.pts.or(buffer.dts).map(bounded);
-        let last = self.last.filter(|_| self.are_pieces)?.time;
-        time.is_none_or(|time| time == last.from).then_some(last)
+        let last = self.last.filter(|_| self.are_pieces)?;
+        let dts = buffer.dts.filter(|_| !last.has_pts);
+        let time = buffer.pts.or(dts).map(bounded);
+        let goes_on = time.is_none_or(|time| time == last.time.from);
+        goes_on.then_some(last.time)
     }
 
     fn here(&mut self, now: u64, base_time: u64) -> Here {
@@ -366,9 +370,9 @@ impl Timing {
     fn arrival_times(&mut self, here: Here) -> (Option<i64>, Option<i64>) {
         // Later than all that is known of the sender.
         let shift = here.running_time.saturating_sub(i64::MAX);
-        let times = self.move_times(Some(i64::MAX), Some(i64::MAX), shift, here);
+        let times = self.move_times(i64::MAX, Some(i64::MAX), Some(i64::MAX), shift, here);
         if let Some(last) = &mut self.last {
-            (last.time.from, last.dts) = (i64::MIN, None);
+            last.forget_sender();
         }
         times
     }
@@ -398,7 +402,8 @@ impl Timing {
             _ if self.is_paced() => here.floor.saturating_sub(wanted),
             _ => self.set_anchor(first, shift, here),
         };
-        self.move_times(pts, dts, shift, here)
+        let time = picture.map_or(wanted, |picture| picture.from);
+        self.move_times(time, pts, dts, shift, here)
     }
 
     /// A frame of a later time is shown at once.
@@ -453,17 +458,15 @@ impl Timing {
         shift
     }
 
-    /// Adds this, and more where a time would go back that did not at the sender.
+    /// Adds this, and more where the time of a picture would go back that did not at the sender.
     fn move_times(
         &mut self,
+        from: i64,
         pts: Option<i64>,
         dts: Option<i64>,
         shift: i64,
         here: Here,
     ) -> (Option<i64>, Option<i64>) {
-        let Some(from) = pts.or(dts) else {
-            return (None, None);
-        };
         let goes_back =
             |last: &Last| from >= last.time.from && from.saturating_add(shift) < last.time.to;
         let too_far = |last: &Last| goes_back(last) && !here.leads_to(last.time.to);
@@ -473,9 +476,11 @@ impl Timing {
         let shift = time.shift();
         let last_dts = last.and_then(|last| last.dts);
         let dts = dts.map(|dts| Moved::new(dts, shift, last_dts));
+        let goes_on = last.is_some_and(|last| last.has_pts && last.time.from == from);
         self.last = Some(Last {
             running_time: here.running_time,
             time,
+            has_pts: pts.is_some() || goes_on,
             dts,
         });
         (pts.map(|_| time.to), dts.map(|dts| dts.to))
@@ -544,6 +549,15 @@ impl Here {
     /// Whether what is shown now may wait for what is shown then.
     fn leads_to(&self, then: i64) -> bool {
         then.saturating_sub(self.running_time) <= LONGEST_LEAD
+    }
+}
+
+impl Last {
+    /// What comes next has times of another clock.
+    fn forget_sender(&mut self) {
+        self.time.from = i64::MIN;
+        self.has_pts = false;
+        self.dts = None;
     }
 }
 

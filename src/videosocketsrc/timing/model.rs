@@ -126,8 +126,8 @@ struct Expected {
     has_clock: bool,
     are_pieces: bool,
     last: Option<(i64, u64)>,
-    /// The time at the sender of the last frame that had one.
-    picture: Option<i64>,
+    /// The times at the sender by which the last picture may be known: its PTS, and a DTS since that had none beside it.
+    picture: (Option<i64>, Option<i64>),
     running_time: i64,
 }
 
@@ -136,33 +136,37 @@ impl Expected {
         let running_time = bounded(time(here.now).saturating_sub(wrapped(here.base_time)));
         let came_at = time(here.waited_until).saturating_sub(wrapped(here.base_time));
         let came_at = came_at.min(running_time);
-        let picture = buffer.pts.or(buffer.dts).map(bounded);
+        let (pts, dts) = (buffer.pts.map(bounded), buffer.dts.map(bounded));
         let last_picture = self.picture;
-        self.picture = picture.or(last_picture);
+        self.picture = match pts {
+            Some(_) => (pts, None),
+            None => (last_picture.0, dts.or(last_picture.1)),
+        };
         if timed.lacks_times {
-            assert!(self.has_clock && picture.is_none() && timed.pts.is_some());
+            assert!(self.has_clock && pts.or(dts).is_none() && timed.pts.is_some());
             self.last = None;
             return;
         }
-        let (Some(pts), true) = (timed.pts, self.has_clock) else {
+        let (Some(to), true) = (timed.pts, self.has_clock) else {
             assert!(self.has_clock || timed.pts.is_some());
             assert_eq!(timed.pts.is_some(), buffer.pts.is_some() || !self.has_clock);
             self.last = None;
             return;
         };
-        assert!(pts <= i64::MAX as u64);
+        assert!(to <= i64::MAX as u64);
         let from = buffer.pts.unwrap();
         // A piece of a picture has the picture's time, however late it comes.
-        let goes_on = self.are_pieces && picture == last_picture;
-        assert!(goes_on || pts as i64 >= came_at.saturating_sub(time(self.latency)));
-        if let Some((last_from, last_pts)) = self.last
+        let is_last = pts == last_picture.0 || pts == last_picture.1;
+        let goes_on = self.are_pieces && is_last;
+        assert!(goes_on || to as i64 >= came_at.saturating_sub(time(self.latency)));
+        if let Some((last_from, last_to)) = self.last
             && from >= last_from
             && running_time >= self.running_time
             && !timed.is_discontinuous
         {
-            assert!(pts >= last_pts, "{pts} after {last_pts}");
+            assert!(to >= last_to, "{to} after {last_to}");
         }
-        (self.last, self.running_time) = (Some((from, pts)), running_time);
+        (self.last, self.running_time) = (Some((from, to)), running_time);
     }
 }
 
@@ -178,7 +182,7 @@ proptest! {
                 Happening::Connected => {
                     timing.connected();
                     expected.has_clock = false;
-                    expected.picture = None;
+                    expected.picture = (None, None);
                 }
                 Happening::ClockChanged => timing.clock_changed(),
                 Happening::Latency(latency) => {

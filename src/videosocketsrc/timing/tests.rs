@@ -610,6 +610,51 @@ fn pieces_of_a_picture_keep_together_however_late_they_come() {
     }
 }
 
+/// Of a picture in pieces h264parse gives the first a PTS, and the last the DTS of the next picture.
+#[test]
+fn the_last_piece_of_a_picture_stays_with_it_although_its_dts_is_later() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    timing.set_pieces(true);
+    let mut at = |sequence: u16, pts: Option<i64>, dts: i64, now: i64| {
+        let buffer = Buffer {
+            sequence,
+            pts,
+            dts: Some(dts),
+            ..Buffer::default()
+        };
+        let now = now as u64;
+        timing.frame(&buffer, now, now, now, 0)
+    };
+    let to = |begin: i64, dts: i64| Some((begin + dts) as u64);
+    let first = at(0, Some(0), 0, SECOND);
+    assert_eq!((first.pts, first.dts), (to(SECOND, 0), to(SECOND, 0)));
+    let middle = at(1, None, 0, MINUTE);
+    assert_eq!((middle.dts, is_anew(middle)), (to(SECOND, 0), false));
+    let last = at(2, None, FRAME, MINUTE);
+    assert_eq!((last.dts, is_anew(last)), (to(SECOND, FRAME), false));
+    let next = at(3, Some(FRAME), FRAME, MINUTE);
+    assert_eq!((next.pts, is_anew(next)), (to(MINUTE, 0), true));
+    // Where there is no PTS at all, another DTS is another picture.
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    let mut at = |sequence: u16, dts: i64, now: i64| {
+        let buffer = Buffer {
+            sequence,
+            dts: Some(dts),
+            ..Buffer::default()
+        };
+        let now = now as u64;
+        timing.frame(&buffer, now, now, now, 0)
+    };
+    at(4, 2 * FRAME, 2 * MINUTE);
+    let piece = at(5, 2 * FRAME, 3 * MINUTE);
+    assert_eq!((piece.dts, is_anew(piece)), (to(2 * MINUTE, 0), false));
+    let next = at(6, 3 * FRAME, 3 * MINUTE);
+    assert_eq!((next.dts, is_anew(next)), (to(3 * MINUTE, 0), true));
+}
+
 #[test]
 fn times_jump_between_pictures_and_a_gap_is_told_where_it_is() {
     let mut timing = Timing::new(0);
