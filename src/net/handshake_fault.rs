@@ -103,6 +103,9 @@ pub enum TlsFault {
     /// What is no TLS any more.
     #[error("has broken the rules of TLS: {0}")]
     Broken(String),
+    /// Records, and no byte of a stream.
+    #[error("has sent {0} bytes of TLS in which there is nothing")]
+    Barren(usize),
     /// The stream ended without the end that TLS has.
     #[error("cut off by the peer without the end that TLS has")]
     Cut,

@@ -307,7 +307,7 @@ impl<P: Payload, M: FrameMemory> Receiver<P, M> {
                     Err(received) => return Some(received),
                 }
             };
-            match current.read(&mut self.memory) {
+            match current.read(&mut self.memory, &self.interrupt.raised) {
                 Ok(Read::Frame(frame)) => return Some(Received::Frame(self.counted(frame))),
                 Ok(Read::Record) => match self.attend() {
                     Ok(false) => (),
@@ -556,8 +556,12 @@ impl<F> Current<F> {
         }
     }
 
-    /// Reads to the end of the next frame or record.
-    fn read<M: FrameMemory<Frame = F>>(&mut self, memory: &mut M) -> Result<Read<F>, Ending> {
+    /// Reads to the end of the next frame or record, or until it is interrupted: a peer may send for ever.
+    fn read<M: FrameMemory<Frame = F>>(
+        &mut self,
+        memory: &mut M,
+        is_interrupted: &AtomicBool,
+    ) -> Result<Read<F>, Ending> {
         loop {
             let payload = self.frame.as_mut().map_or(&mut [][..], M::bytes);
             match self.decoder.next(payload).map_err(Ending::Header)? {
@@ -578,6 +582,7 @@ impl<F> Current<F> {
                     return Ok(Read::Record);
                 }
                 Step::More if self.is_drained && !self.reads_on => return Ok(Read::Part),
+                Step::More if is_interrupted.load(SeqCst) => return Ok(Read::Part),
                 Step::More => {
                     let mut slices = self.decoder.read_slices(payload);
                     let room: usize = slices.iter().map(|slice| slice.len()).sum();
@@ -701,26 +706,30 @@ mod tests {
         [b"hello".to_vec(), Vec::new(), b"over there.".to_vec()]
     }
 
+    /// From a stream of these bytes, its calls being answered so.
+    fn current(stream: &[u8], answers: &[Answer]) -> Current<Vec<u8>> {
+        let script = Script::default();
+        script.end();
+        script.input.lock().unwrap().extend(stream);
+        script.receives.lock().unwrap().extend(answers);
+        let decoder = Decoder::new(HeaderFormat::default(), 100, 16);
+        Current::new(Arc::new(Connection::scripted(script)), decoder)
+    }
+
     /// What comes of a stream of these bytes, its calls being answered so, and how it ends. What cannot be read now
     /// can be read later.
     fn received(
         stream: &[u8],
         answers: &[Answer],
     ) -> (Vec<Vec<u8>>, Option<Reason>, Option<Error>) {
-        let script = Script::default();
-        script.end();
-        script.input.lock().unwrap().extend(stream);
-        script.receives.lock().unwrap().extend(answers);
-        let connection = Arc::new(Connection::scripted(script));
-        let decoder = Decoder::new(HeaderFormat::default(), 100, 16);
-        let mut current = Current::new(connection.clone(), decoder);
+        let mut current = current(stream, answers);
         let mut frames = Vec::new();
         loop {
-            match current.read(&mut OnHeap) {
+            match current.read(&mut OnHeap, &AtomicBool::new(false)) {
                 Ok(Read::Frame(frame)) => frames.push(frame),
                 Ok(Read::Part | Read::Record) => current.is_drained = false,
                 Err(ending) => {
-                    let (reason, fault) = ending.explain(&connection, &current.decoder);
+                    let (reason, fault) = ending.explain(&current.connection, &current.decoder);
                     return (frames, reason, fault);
                 }
             }
@@ -735,6 +744,15 @@ mod tests {
             assert_eq!(received, frames(), "{step}");
             assert!(reason.is_none() && fault.is_none(), "{step}: {fault:?}");
         }
+    }
+
+    #[test]
+    fn a_peer_that_goes_on_sending_does_not_keep_it_from_being_interrupted() {
+        let mut current = current(STREAM, &[]);
+        let interrupted = current.read(&mut OnHeap, &AtomicBool::new(true));
+        assert!(matches!(interrupted, Ok(Read::Part)));
+        let resumed = current.read(&mut OnHeap, &AtomicBool::new(false));
+        assert!(matches!(resumed, Ok(Read::Frame(frame)) if frame == frames()[0]));
     }
 
     #[test]

@@ -43,6 +43,9 @@ const CHUNK: usize = 64 * 1024;
 /// More than a handshake takes, with a long chain of certificates.
 const HANDSHAKE_LIMIT: usize = 64 * 1024;
 
+/// So much may come in a row in which there is nothing to receive: tickets and new keys are small.
+const BARREN_LIMIT: usize = 48 * 1024;
+
 /// The first bytes of all that TLS sends: kinds of records.
 const KINDS: std::ops::RangeInclusive<u8> = 20..=23;
 
@@ -72,6 +75,10 @@ struct Input {
     to: usize,
     /// In all.
     received: usize,
+    /// Since there was something to receive in it.
+    barren: usize,
+    /// The kernel may have more, without telling of it again.
+    may_follow: bool,
     is_ended: bool,
 }
 
@@ -112,6 +119,8 @@ impl Session {
                 from: 0,
                 to: 0,
                 received: 0,
+                barren: 0,
+                may_follow: false,
                 is_ended: false,
             }),
             state: Mutex::new(State {
@@ -135,6 +144,7 @@ impl Session {
             let is_sent = is_sent.map_err(|error| input.ended(Some(error.kind())))?;
             if !state.connection.is_handshaking() {
                 input.bytes.resize(INPUT, 0);
+                input.barren = 0;
                 return Ok(is_sent);
             }
             if !input.is_empty() {
@@ -206,7 +216,8 @@ impl Session {
         result.map_err(|error| self.explained(error))
     }
 
-    /// Reads and decrypts until the slices are full or the kernel has no more. 0 is the end of the peer's stream.
+    /// Reads and decrypts until the slices are full or the kernel has no more, or much more was read than came of it. 0 is
+    /// the end of the peer's stream.
     pub fn receive(&self, slices: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let mut slices: SmallVec<[IoSliceMut<'_>; 4]> = slices
             .iter_mut()
@@ -214,21 +225,33 @@ impl Session {
             .collect();
         let mut rest = &mut slices[..];
         let mut input = lock(&self.input);
-        let mut received = 0;
+        let (mut received, mut read) = (0, 0);
         let result = loop {
             let taken = self.take(&mut input, &mut rest);
             match taken {
                 Ok(Taken { bytes, is_over }) => {
                     received += bytes;
-                    if is_over || rest.iter().all(|slice| slice.is_empty()) {
+                    if bytes > 0 {
+                        input.barren = 0;
+                    }
+                    let is_full = rest.iter().all(|slice| slice.is_empty());
+                    if is_over || is_full {
+                        break Ok(());
+                    }
+                    if received > 0 && read > 2 * received + INPUT {
+                        input.may_follow = true;
                         break Ok(());
                     }
                 }
                 Err(fault) => break Err(fault.into()),
             }
+            if input.barren > BARREN_LIMIT {
+                let fault = TlsFault::Barren(input.barren);
+                break Err(self.fault.get_or_init(|| fault).clone().into());
+            }
             match input.read(&self.line) {
                 Ok(0) => break Err(TlsFault::Cut.into()),
-                Ok(_) => (),
+                Ok(bytes) => read += bytes,
                 Err(error) => break Err(error),
             }
         };
@@ -257,6 +280,7 @@ impl Session {
         let mut state = lock(&self.state);
         self.fault.get().is_some()
             || input.is_ended
+            || input.may_follow
             || self.line.failure().is_some()
             || !input.is_empty()
             || has_plaintext_or_end(&mut state.connection)
@@ -329,8 +353,15 @@ impl Session {
     /// Hands some of what was read to TLS, which must hold nothing that is decrypted.
     fn decrypt(&self, state: &mut State, input: &mut Input) -> Result<(), TlsFault> {
         let mut bytes = &input.bytes[input.from..input.to];
-        // It takes less than there is, and from memory nothing fails.
-        let taken = state.connection.read_tls(&mut bytes).unwrap_or(0);
+        // It takes less than there is, and nothing of a message that is too long.
+        let taken = match state.connection.read_tls(&mut bytes) {
+            Ok(taken) => taken,
+            Err(error) => {
+                input.from = input.to;
+                let fault = TlsFault::Broken(error.to_string());
+                return Err(self.fault.get_or_init(|| fault).clone());
+            }
+        };
         input.from += taken;
         let result = state.connection.process_new_packets();
         // An answer to the peer's new keys, which goes before what is sent next.
@@ -438,9 +469,11 @@ impl Input {
         if self.is_ended {
             return Ok(0);
         }
+        self.may_follow = false;
         let bytes = line.receive(&mut self.bytes)?;
         (self.from, self.to) = (0, bytes);
         self.received = self.received.saturating_add(bytes);
+        self.barren = self.barren.saturating_add(bytes);
         self.is_ended = bytes == 0;
         Ok(bytes)
     }

@@ -7,7 +7,7 @@ use crate::net::script::Script;
 use crate::net::stream::Stream;
 use std::{
     fs,
-    io::{IoSliceMut, Write},
+    io::{IoSlice, IoSliceMut, Write},
     net::{TcpListener, TcpStream},
     sync::{
         OnceLock,
@@ -123,10 +123,13 @@ fn self_signed() -> Tls {
 
 /// A session, what carries it, and the other side of it.
 fn shaken_hands() -> (Session, Arc<Script>, rustls::Connection) {
+    shaken_hands_with(Sides::get().far(true))
+}
+
+fn shaken_hands_with(mut far: rustls::Connection) -> (Session, Arc<Script>, rustls::Connection) {
     let script = Arc::<Script>::default();
     let near = Sides::get().near(true);
     let near = near.begin(Carrier::Script(script.clone().into())).unwrap();
-    let mut far = Sides::get().far(true);
     while !near.handshake().unwrap() || far.is_handshaking() {
         far.read_tls(&mut &script.take()[..]).unwrap();
         far.process_new_packets().unwrap();
@@ -164,4 +167,32 @@ fn all_that_came_before_a_fault_is_received() {
     assert_eq!(received.len(), 1_000, "{fault}");
     let again = near.receive(&mut [IoSliceMut::new(&mut [0])]);
     assert_eq!(again.unwrap_err().to_string(), fault.to_string());
+}
+
+/// A session whose server has sent so many tickets.
+fn with_tickets(tickets: usize) -> (Session, Arc<Script>, rustls::Connection) {
+    let mut config = ServerConfig::clone(&Sides::get().server);
+    config.send_tls13_tickets = tickets;
+    config.session_storage = rustls::server::ServerSessionMemoryCache::new(1);
+    let far = ServerConnection::new(config.into());
+    shaken_hands_with(far.unwrap().into())
+}
+
+#[test]
+fn records_without_a_stream_are_read_within_limits() {
+    let receive = |near: &Session| near.receive(&mut [IoSliceMut::new(&mut [0; 100])]);
+    let (near, script, mut far) = with_tickets(400);
+    script.give(&encrypted(&mut far, b"one"));
+    assert_eq!(receive(&near).unwrap(), 3);
+    // 56 kB of them, and 80 kB, of which TLS does not keep as much as it would have to.
+    for (tickets, told) in [
+        (700, "in which there is nothing"),
+        (1_000, "the rules of TLS"),
+    ] {
+        let (near, ..) = with_tickets(tickets);
+        let fault = receive(&near).unwrap_err().to_string();
+        assert!(fault.contains(told), "{fault}");
+        let to_sender = near.send(&[IoSlice::new(b"two")]).unwrap_err();
+        assert_eq!(to_sender.to_string(), fault);
+    }
 }

@@ -56,7 +56,9 @@ impl<P: Payload> Io<P> {
             state.fanout.peer_talks(client);
         }
         match end {
-            None => self.talkative.push(key),
+            None => {
+                self.talkative.insert(key);
+            }
             Some(Ok(_)) => {
                 endpoint.end_greeting(&mut state, key);
                 let client = state.links.get(key).and_then(Link::client);

@@ -9,7 +9,7 @@ mod tests;
 
 use std::{
     any::Any,
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     io, mem,
     os::fd::AsRawFd,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -54,7 +54,7 @@ pub(super) struct Io<P: Payload> {
     /// Some clients have been told that no more follows, and are taking the rest.
     drains: bool,
     /// Links of which there was more to read.
-    talkative: Vec<usize>,
+    talkative: BTreeSet<usize>,
     /// Of links that have ended: still to be closed in good order.
     leaving: Vec<Arc<Connection>>,
     teller: Teller,
@@ -73,7 +73,7 @@ impl<P: Payload> Io<P> {
             arrivals,
             inspected: Instant::now(),
             drains: false,
-            talkative: Vec::new(),
+            talkative: BTreeSet::new(),
             leaving: Vec::new(),
             teller,
             asked: VecDeque::new(),
@@ -167,7 +167,7 @@ impl<P: Payload> Io<P> {
             return;
         }
         if link.reading == Reading::Discarded && link.connection.holds_more() {
-            self.talkative.push(key);
+            self.talkative.insert(key);
         }
         let fd = link.connection.as_raw_fd();
         let (registry, token) = (self.poll.registry(), Token(LINKS + key));

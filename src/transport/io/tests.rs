@@ -11,7 +11,7 @@ use mio::{Poll, Waker};
 use super::*;
 use crate::{
     net::{Callers, Fault, Faults, Listener, Script},
-    transport::{Mode, Observer, Role, Target, Users, teller::Telling},
+    transport::{Mode, Observer, Role, Target, Users, link::Writing, teller::Telling},
 };
 
 /// One that a source listens with.
@@ -121,11 +121,25 @@ fn nor_is_there_one_for_a_descriptor() {
     assert_eq!(stage.open(LATER), None);
 }
 
+#[test]
+fn who_talks_without_end_has_one_turn_at_a_time() {
+    let mut stage = Stage::new(true, silent(0), Faults::default(), |plain| plain);
+    let script = Script::watched(1_000, &Arc::default());
+    script.give(&[b'0'; 10_000_000]);
+    let connection = Arc::new(Connection::scripted(script));
+    let link = Link::new(1, connection, Reading::Discarded, Writing::Unclaimed);
+    let key = stage.endpoint.lock().insert(link);
+    // What was left over, and what the system tells of.
+    stage.io.discard(key);
+    stage.io.discard(key);
+    assert_eq!(stage.io.talkative.len(), 1);
+}
+
 /// Nothing else would tell that there are more.
 #[cfg(feature = "tls")]
 #[test]
 fn of_all_faults_of_those_who_wait_is_told_at_once() {
-    use crate::{net::Sides, transport::link::Writing};
+    use crate::net::Sides;
 
     let faults = Arc::default();
     let callers = [(); 3].map(|()| {
