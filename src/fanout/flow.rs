@@ -210,7 +210,7 @@ pub enum JoinAt {
 }
 
 /// How frames are sent.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Flow {
     /// What happens to a client that is slower than the stream.
     pub overflow: Overflow,

@@ -98,7 +98,8 @@ impl<P> Queue<P> {
         self.newest_start = self.find_start(&frame, number);
         if frame.is_counted() {
             self.sum.size.frames += 1;
-            self.sum.size.bytes += frame.wire_len(false);
+            // Only differences count, and those fit where the sum does not.
+            self.sum.size.bytes = self.sum.size.bytes.wrapping_add(frame.wire_len(false));
         }
         self.entries.push_back(Entry {
             since: now,
@@ -212,7 +213,7 @@ impl<P> Queue<P> {
         let before = self.before(number).size;
         Size {
             frames: self.sum.size.frames - before.frames,
-            bytes: self.sum.size.bytes - before.bytes,
+            bytes: self.sum.size.bytes.wrapping_sub(before.bytes),
         }
     }
 

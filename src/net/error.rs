@@ -55,7 +55,7 @@ pub enum Error {
     #[error("The socket given cannot be used: {}", Reason(.0))]
     Socket(#[source] io::Error),
     /// The system denies what every connection needs.
-    #[error("The system has no thread or poll left for the connection: {}", Reason(.0))]
+    #[error("The system denies the connection a thread, a descriptor or a poll: {}", Reason(.0))]
     Exhausted(#[source] io::Error),
     /// A shared connection of which another has used this direction.
     #[error(

@@ -108,7 +108,7 @@ impl ObjectImpl for VideoSocketSink {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
         }
         drop(settings);
-        if property.changeable == Changeable::Always {
+        if property.changeable == Changeable::Always || spec.name() == "uri" {
             self.update_flow();
         }
     }
@@ -250,7 +250,7 @@ impl BaseSinkImpl for VideoSocketSink {
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (endpoint, mut stream) = self.stream()?;
         let sent_ahead = stream.sent_ahead.take();
-        if sent_ahead.is_some_and(|sent| sent.as_ptr() == buffer.as_ptr()) {
+        if is_same(sent_ahead.as_ref(), Some(buffer)) {
             return Ok(gst::FlowSuccess::Ok);
         }
         let mut frames = mem::take(&mut stream.frames);
@@ -258,6 +258,7 @@ impl BaseSinkImpl for VideoSocketSink {
         let news = self.describe_time(needs_records, &mut stream);
         let frame = stream.described_frame(buffer.clone(), needs_records);
         drop(stream);
+        drop(sent_ahead);
         tell(&endpoint, news);
         let result = match frame {
             Ok(frame) => {
@@ -270,13 +271,22 @@ impl BaseSinkImpl for VideoSocketSink {
         result
     }
 
+    fn prepare_list(&self, list: &gst::BufferList) -> Result<gst::FlowSuccess, gst::FlowError> {
+        match list.iter_owned().next() {
+            Some(first) => self.prepare(&first),
+            None => Ok(gst::FlowSuccess::Ok),
+        }
+    }
+
     fn render_list(&self, list: &gst::BufferList) -> Result<gst::FlowSuccess, gst::FlowError> {
         let (endpoint, mut stream) = self.stream()?;
+        let sent_ahead = stream.sent_ahead.take();
+        let done = usize::from(is_same(sent_ahead.as_ref(), list.get(0)));
         let mut frames = mem::take(&mut stream.frames);
         let mut refused = None;
         let needs_records = endpoint.needs_records();
         let news = self.describe_time(needs_records, &mut stream);
-        for buffer in list.iter_owned() {
+        for buffer in list.iter_owned().skip(done) {
             match stream.described_frame(buffer, needs_records) {
                 Ok(frame) => frames.push_back(frame),
                 Err(error) => {
@@ -286,8 +296,10 @@ impl BaseSinkImpl for VideoSocketSink {
             }
         }
         drop(stream);
+        drop(sent_ahead);
         tell(&endpoint, news);
-        let sent = match frames.len().checked_sub(1).and_then(|last| list.get(last)) {
+        let last = frames.len().checked_sub(1).map(|last| last + done);
+        let sent = match last.and_then(|last| list.get(last)) {
             Some(newest) => self.send(&endpoint, &mut frames, newest),
             None => Ok(gst::FlowSuccess::Ok),
         };
@@ -337,6 +349,8 @@ impl BaseSinkImpl for VideoSocketSink {
             gst::EventView::StreamStart(_) => lock(&self.stream).liveness.ask_again(),
             gst::EventView::Eos(_) if !self.finish(&event) => return false,
             gst::EventView::FlushStop(_) => {
+                let sent_ahead = lock(&self.stream).sent_ahead.take();
+                drop(sent_ahead);
                 if let Some(endpoint) = self.running_endpoint() {
                     endpoint.forget_waiting();
                 }
@@ -451,19 +465,31 @@ impl VideoSocketSink {
         }
     }
 
+    /// Puts into force what is set. No lock is held meanwhile: frames that go with it may call the application.
     pub(super) fn update_flow(&self) {
-        // What is read must not be older than what another thread puts into force meanwhile.
-        if let Some(run) = &*lock(&self.run) {
-            let is_live = lock(&self.stream).liveness.is_live();
-            let flow = lock(&self.settings).flow(is_live);
-            let at_start = run.settings.flow(is_live);
-            run.endpoint.set_flow(Flow {
-                lockstep: at_start.lockstep,
-                timeout: at_start.timeout,
-                metadata: at_start.metadata,
-                ..flow
-            });
+        let mut in_force = None;
+        // Another thread may have set something meanwhile: whoever is last finds that it is in force.
+        while let Some((endpoint, flow)) = self.wanted_flow()
+            && in_force != Some(flow)
+        {
+            endpoint.set_flow(flow);
+            in_force = Some(flow);
         }
+    }
+
+    fn wanted_flow(&self) -> Option<(Arc<Endpoint<SentBuffer>>, Flow)> {
+        let is_live = lock(&self.stream).liveness.is_live();
+        let flow = lock(&self.settings).flow(is_live);
+        let run = lock(&self.run);
+        let run = run.as_ref()?;
+        let at_start = run.settings.flow(is_live);
+        let flow = Flow {
+            lockstep: at_start.lockstep,
+            timeout: at_start.timeout,
+            metadata: at_start.metadata,
+            ..flow
+        };
+        Some((run.endpoint.clone(), flow))
     }
 
     pub fn running_endpoint(&self) -> Option<Arc<Endpoint<SentBuffer>>> {
@@ -477,6 +503,10 @@ impl VideoSocketSink {
         stats.set("clients", gst::Array::new(clients));
         stats
     }
+}
+
+fn is_same(one: Option<&gst::Buffer>, other: Option<&gst::BufferRef>) -> bool {
+    one.is_some_and(|one| other.is_some_and(|other| one.as_ptr() == other.as_ptr()))
 }
 
 /// What is taken from peers.
@@ -500,7 +530,8 @@ impl URIHandlerImpl for VideoSocketSink {
     }
 
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
-        uri::set(&self.settings, uri, lock(&self.run).is_some())
+        let is_running = lock(&self.run).is_some();
+        uri::set(&self.settings, uri, is_running)
     }
 }
 

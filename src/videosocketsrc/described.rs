@@ -9,7 +9,7 @@ use once_cell::sync::Lazy;
 use super::{
     CAT,
     layout::Reads,
-    timing::{ReadAt, Timing, TimingStats},
+    timing::{self, ReadAt, Timing, TimingStats},
 };
 use crate::{
     asked::Asked,
@@ -278,7 +278,8 @@ impl Described {
                         self.timing
                             .gap(gap.time, here.now.nseconds(), here.base_time.nseconds());
                     let time = time.map(gst::ClockTime::from_nseconds);
-                    let duration = gap.duration.map(gst::ClockTime::from_nseconds);
+                    let duration =
+                        timing::duration(gap.duration).map(gst::ClockTime::from_nseconds);
                     let event =
                         time.map(|time| gst::event::Gap::builder(time).duration(duration).build());
                     return Ok(event.map_or(Effect::None, Effect::Event));
@@ -372,6 +373,8 @@ impl Described {
             .frame(record, read_at, waited_until, now, base_time);
         buffer.set_pts(timed.pts.map(gst::ClockTime::from_nseconds));
         buffer.set_dts(timed.dts.map(gst::ClockTime::from_nseconds));
+        let duration = timing::duration(record.duration);
+        buffer.set_duration(duration.map(gst::ClockTime::from_nseconds));
         if timed.is_discontinuous {
             buffer.set_flags(gst::BufferFlags::DISCONT);
         }

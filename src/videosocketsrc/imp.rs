@@ -145,12 +145,13 @@ impl ObjectImpl for VideoSocketSrc {
     fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         // Ids count from 1, in the order of the rows.
         let mut settings = lock(&self.settings);
+        let former = settings.latency;
         if let Err(reason) = settings::set(&PROPERTIES[id - 1], &mut *settings, value) {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
         }
         let latency = settings.latency;
         drop(settings);
-        if spec.name() == "latency" {
+        if latency != former {
             self.change_latency(latency);
         }
     }
@@ -509,6 +510,7 @@ impl URIHandlerImpl for VideoSocketSrc {
     }
 
     fn set_uri(&self, uri: &str) -> Result<(), glib::Error> {
-        uri::set(&self.settings, uri, lock(&self.run).is_some())
+        let is_running = lock(&self.run).is_some();
+        uri::set(&self.settings, uri, is_running)
     }
 }

@@ -85,7 +85,8 @@ impl VideoSocketSrc {
         match received {
             Received::Frame(frame) => {
                 if frame.is_empty() {
-                    match lock(&self.settings).zero_length {
+                    let zero_length = lock(&self.settings).zero_length;
+                    match zero_length {
                         ZeroLength::Frame => (),
                         ZeroLength::Skip => {
                             if let Some((record, _)) = receiver.announced() {
@@ -146,14 +147,25 @@ impl VideoSocketSrc {
         if receiver.frame_ahead().is_none() || self.is_beginning() || !self.pushes_lists() {
             return Ok(first);
         }
-        let (list, last) = self.read_ahead(first, receiver);
+        let (list, mut last) = self.read_ahead(first, receiver);
         if list.is_empty() {
             return Ok(last);
         }
-        gst::trace!(CAT, imp = self, "Received {} frames along", list.len());
+        let count = list.len();
+        gst::trace!(CAT, imp = self, "Received {count} frames along");
         match self.obj().src_pad().push_list(list) {
+            Ok(_) => Ok(last),
             // Of the last one the base class knows what to do.
-            Ok(_) | Err(gst::FlowError::NotNegotiated) => Ok(last),
+            Err(gst::FlowError::NotNegotiated) => {
+                gst::warning!(
+                    CAT,
+                    imp = self,
+                    "Downstream has taken none of {count} frames"
+                );
+                let buffer = last.buffer.make_mut();
+                buffer.set_flags(gst::BufferFlags::DISCONT);
+                Ok(last)
+            }
             Err(error) => Err(error),
         }
     }

@@ -183,3 +183,13 @@ fn empty_frames_mean_something_else() {
     assert!(source.rest().is_empty());
     source.expect_eos();
 }
+
+#[test]
+fn what_a_uri_sets_while_playing_is_in_force_at_once() {
+    let sink = Sender::playing("mode=listen port=0");
+    sink.sink
+        .set_property("uri", "videosocket://127.0.0.1?mode=listen&max-clients=1");
+    let _first = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    Peer::connect(sink.port()).expect_end();
+}

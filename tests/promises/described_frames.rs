@@ -425,6 +425,42 @@ fn who_reads_layouts_and_no_parts_is_given_a_picture_as_large_as_the_caps_say() 
     }
 }
 
+/// Whoever fills a gap, or waits for the end of a frame, would be at it for good.
+#[test]
+fn what_is_to_last_for_ages_lasts_for_nobody_knows_how_long() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let source = Receiver::new("mode=listen port=0");
+    let (tell, gaps) = std::sync::mpsc::channel();
+    let pad = source.source.static_pad("src").unwrap();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        if let Some(gst::EventView::Gap(gap)) = info.event().map(|event| event.view()) {
+            let _ = tell.send(gap.get().1.map(gst::ClockTime::nseconds));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    source.play();
+    let peer = Peer::connect(source.port());
+    peer.send(HELLO);
+    peer.send(&said(&[clock(true), told("video/x-test")]));
+    for (sequence, duration) in [(0, HOUR), (1, HOUR + 1), (2, 1 << 62)] {
+        let lasting = Buffer {
+            sequence,
+            duration: Some(duration),
+            ..Buffer::default()
+        };
+        let gap = Gap {
+            time: 0,
+            duration: Some(duration),
+        };
+        peer.send(&said(&[Record::Gap(gap), Record::Buffer(lasting)]));
+        peer.send_frame(b"frame");
+        let expected = Some(duration).filter(|&duration| duration <= HOUR);
+        let lasts = source.sample().buffer().unwrap().duration();
+        assert_eq!(lasts.map(gst::ClockTime::nseconds), expected);
+        assert_eq!(gaps.recv_timeout(PATIENCE), Ok(expected));
+    }
+}
+
 #[test]
 fn more_events_than_are_kept_before_the_caps_are_left_out() {
     let source = Receiver::new("mode=listen port=0");

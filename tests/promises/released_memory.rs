@@ -152,6 +152,23 @@ fn that_of_all_frames_before_a_stop() {
 }
 
 #[test]
+fn that_of_a_picture_that_newcomers_do_not_begin_with_any_more() {
+    let settings = "mode=listen port=0 sync-method=latest-keyframe enable-last-sample=false";
+    let sink = Sender::playing(settings);
+    let peer = Peer::connect(sink.port());
+    await_number(&sink.sink, "num-clients", 1);
+    let loans = Loans::to(&sink);
+    sink.push_buffer(loans.buffer(5)).expect("a frame taken");
+    assert_frames(&[peer.receive_frame()], &[payload(1, 5)]);
+    let element = sink.sink.clone();
+    let setting = Background::run(move || {
+        element.set_property_from_str("sync-method", "next-keyframe");
+    });
+    setting.join().expect("it returns");
+    loans.expect(1);
+}
+
+#[test]
 fn that_of_a_frame_sent_ahead_of_playing_before_a_stop() {
     let listener = Listener::new();
     let sink = Sender::new(&format!(

@@ -692,6 +692,46 @@ fn lockstep_set_while_playing_changes_nothing() {
     (0..10).for_each(|_| talk_to(&pair, &peer));
 }
 
+#[test]
+fn the_first_of_a_list_goes_out_before_playing_and_once() {
+    let listener = Listener::new();
+    let sink = Sender::new(&format!("port={} connection-id=list", listener.port()));
+    sink.start_paused();
+    let list = [b"one", b"two"].iter().map(|frame| buffer(&frame[..]));
+    let list = list.collect::<gst::BufferList>();
+    let pushing = sink.in_background(|feed| feed.push_list(list));
+    let peer = listener.accept();
+    assert_eq!(peer.receive_frame(), b"one");
+    sink.play();
+    pushing.join().expect("the sink takes the list");
+    sink.end();
+    assert_eq!(peer.receive_until_end(), [b"two"]);
+}
+
+#[test]
+fn a_frame_that_went_out_before_playing_may_come_again_after_a_flush() {
+    let listener = Listener::new();
+    let sink = Sender::new(&format!("port={} connection-id=again", listener.port()));
+    sink.start_paused();
+    let frame = buffer(b"frame");
+    let push = |frame: &gst::Buffer| {
+        let frame = frame.clone();
+        sink.in_background(|feed| feed.try_push(frame))
+    };
+    let flushed = push(&frame);
+    let peer = listener.accept();
+    assert_eq!(peer.receive_frame(), b"frame");
+    sink.flush();
+    let refused = flushed.join().expect("it returns");
+    assert_eq!(refused, Err(gst::FlowError::Flushing));
+    let pushed = push(&frame);
+    assert_eq!(peer.receive_frame(), b"frame");
+    sink.play();
+    assert_eq!(pushed.join(), Ok(Ok(gst::FlowSuccess::Ok)));
+    sink.end();
+    assert!(peer.receive_until_end().is_empty());
+}
+
 /// The source takes two frames of what the peer sends, and the rest stays with the kernel.
 fn hard_of_hearing(id: &str, mode: &str) -> (Pair, Peer) {
     let (pair, peer) = connected(id, mode, "");

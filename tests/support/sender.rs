@@ -240,7 +240,7 @@ impl Feed {
     }
 
     #[track_caller]
-    fn push_list(&self, list: gst::BufferList) {
+    pub fn push_list(&self, list: gst::BufferList) {
         self.0.push_list(list).expect("the sink takes the frames");
     }
 

@@ -35,8 +35,8 @@ const JUMP: i64 = 2 * MILLISECOND;
 /// Frames are not held back behind one that is shown later than this.
 const LONGEST_LEAD: i64 = 10 * SECOND;
 
-/// What comes as it is made is not shown later than that, and the latency. What does not may begin with a pause, but
-/// one of hours is a mistake: whoever waits for such a frame waits for nothing else.
+/// What comes as it is made is not shown later than that, and the latency. What does not may begin with a pause, and
+/// anything may last, but for hours is a mistake: whoever waits for such a frame waits for nothing else.
 const LONGEST_PAUSE: i64 = 3600 * SECOND;
 
 /// No clock shows more, and the difference of two times is a number still: 146 years.
@@ -44,6 +44,11 @@ const LONGEST_TIME: i64 = i64::MAX / 2;
 
 /// The jitter is a mean over about so many frames.
 const JITTER_FRAMES: i64 = 16;
+
+/// How long a frame or a gap lasts, by what the sender says.
+pub fn duration(told: Option<u64>) -> Option<u64> {
+    told.filter(|&told| told <= LONGEST_PAUSE as u64)
+}
 
 /// Turns the times of frames into times of this pipeline, over all connections.
 #[derive(Debug, Default)]
