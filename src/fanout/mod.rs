@@ -62,6 +62,7 @@ pub struct Fanout<P> {
     understanding: usize,
     /// Where one begins that is to come.
     awaited: Option<Place<P>>,
+    callee_is_here: bool,
     /// The last keyframe, which is kept for clients to come with all that follows.
     group: Hold,
     /// The picture that has begun, until it is known whether decoding can start with it.
@@ -112,6 +113,7 @@ impl<P: Payload> Fanout<P> {
             clients: Slab::new(),
             understanding: 0,
             awaited: None,
+            callee_is_here: false,
             group: Hold::default(),
             picture: Hold::default(),
             period: Period::default(),
@@ -744,8 +746,14 @@ impl<P: Payload> Fanout<P> {
         clients.chain(&self.awaited)
     }
 
+    /// The peer to which this end connects is there, and what it is told is not settled yet: what comes meanwhile is for
+    /// it.
+    pub fn set_callee_is_here(&mut self, is_here: bool) {
+        self.callee_is_here = is_here;
+    }
+
     /// Whether frames go by before the peer comes to which this end connects.
-    pub fn passes_by(&self) -> bool {
+    fn passes_by(&self) -> bool {
         self.audience == Audience::Callee
             && !self.keeps_for_later()
             && self.awaited.as_ref().is_some_and(Place::is_joining)
@@ -754,7 +762,9 @@ impl<P: Payload> Fanout<P> {
     /// A peer that is connected to gets a stream that waits, or could, from its beginning. Any other starts where the
     /// stream is when it joins.
     fn keeps_for_later(&self) -> bool {
-        let is_kept = self.flow.overflow == Overflow::Block || self.flow.keep_for_callee;
+        let is_kept = self.flow.overflow == Overflow::Block
+            || self.flow.keep_for_callee
+            || self.callee_is_here;
         (self.audience == Audience::Callee && is_kept) || self.flow.lockstep
     }
 

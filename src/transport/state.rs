@@ -121,6 +121,7 @@ impl<P: Payload> State<P> {
         let key = self.links.insert(link);
         if is_greeting {
             self.greeting.push(key);
+            self.fanout.set_callee_is_here(true);
         }
         key
     }
@@ -134,14 +135,10 @@ impl<P: Payload> State<P> {
         })
     }
 
-    /// Whether the peer to which this end connects is there, and is not sent to yet: what went by meanwhile it would not get.
-    pub fn is_greeting_its_peer(&self) -> bool {
-        self.fanout.passes_by() && self.greetings().next().is_some()
-    }
-
     /// A link's peer has asked, or has had its time.
     pub fn forget_greeting(&mut self, key: usize) {
         self.greeting.retain(|&other| other != key);
+        self.fanout.set_callee_is_here(!self.greeting.is_empty());
     }
 
     /// Counts a link, and remembers to tell everybody that it is there.
@@ -443,7 +440,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        fanout::{Flow, Frame, Piece},
+        fanout::{Flow, Frame, Overflow, Piece},
         net::{Peer, Script},
         wire::HeaderFormat,
     };
@@ -504,6 +501,25 @@ mod tests {
         let id = state.next_id();
         let link = Link::new(id, connection, reading, Writing::Claimed(client));
         state.insert(link)
+    }
+
+    #[test]
+    fn what_comes_while_the_peer_is_greeted_is_for_it() {
+        let mut state = sending(Audience::Callee, false);
+        let now = Instant::now();
+        state.fanout.set_flow(Flow {
+            overflow: Overflow::Drop,
+            ..Flow::default()
+        });
+        let mut dropped = |state: &mut State<()>| state.fanout.push(frame(), now).dropped;
+        assert_eq!(dropped(&mut state), 1, "nobody is there");
+        let connection = Arc::new(Connection::scripted(Script::default()));
+        let greeting = Writing::Greeting(now);
+        let key = state.insert(Link::new(1, connection, Reading::Discarded, greeting));
+        assert_eq!(dropped(&mut state), 0);
+        state.fanout.join(0, now);
+        state.forget_greeting(key);
+        assert_eq!(state.fanout.queued(), 8);
     }
 
     #[test]

@@ -217,6 +217,19 @@ fn a_stream_that_could_wait_is_kept_within_the_limits_until_the_connection_is_th
 }
 
 #[test]
+fn while_the_peer_is_greeted_a_stream_that_does_not_wait_is_kept_within_the_limits() {
+    let mut stream = Stream::new(Audience::Callee, flow(Overflow::Drop, frames(2)));
+    assert_eq!(stream.push("Ab").dropped, 2);
+    stream.fanout.set_callee_is_here(true);
+    assert!(!stream.must_wait('c'));
+    assert_eq!(stream.push("cDe").dropped, 0);
+    assert_eq!(stream.push("F").dropped, 2);
+    let client = stream.join();
+    stream.fanout.set_callee_is_here(false);
+    assert_eq!(stream.waiting(client), "F");
+}
+
+#[test]
 fn a_group_that_is_kept_for_the_connection_is_not_lost() {
     let mut stream = Stream::new(
         Audience::Callee,

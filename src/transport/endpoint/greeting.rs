@@ -39,8 +39,8 @@ impl<P: Payload> Endpoint<P> {
         if !state.links.get(key).is_some_and(is_greeting) {
             return;
         }
-        state.forget_greeting(key);
         self.claim(state, key);
+        state.forget_greeting(key);
         state.tell_of_link(key);
         self.send_over(state, key);
         self.notify(state);

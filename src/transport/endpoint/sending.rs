@@ -337,7 +337,7 @@ impl<P: Payload> Endpoint<P> {
             let is_ending = state.is_exclusive()
                 && !state.reconnects
                 && state.link().is_some_and(Link::is_ending);
-            let must_wait = state.is_greeting_its_peer() || state.fanout.must_wait(frame, *now);
+            let must_wait = state.fanout.must_wait(frame, *now);
             if !must_wait && !is_ending {
                 return Ok(state);
             }
