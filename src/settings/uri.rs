@@ -112,7 +112,7 @@ fn with_escaped_interface(uri: &str) -> Cow<'_, str> {
 }
 
 /// `set_uri` of the interface: refused while the element runs.
-pub fn set<S: Settings>(
+pub fn set<S: Settings + Clone>(
     settings: &Mutex<S>,
     uri: &str,
     is_running: bool,
@@ -124,7 +124,12 @@ pub fn set<S: Settings>(
         ));
     }
     let mut settings = settings.lock().unwrap_or_else(PoisonError::into_inner);
-    apply(uri, &mut *settings).map_err(|reason| glib::Error::new(gst::URIError::BadUri, &reason))
+    // What it refers to goes out of the lock.
+    let former = settings.clone();
+    let result = apply(uri, &mut *settings);
+    drop(settings);
+    drop(former);
+    result.map_err(|reason| glib::Error::new(gst::URIError::BadUri, &reason))
 }
 
 /// The URI that says where, and nothing else.

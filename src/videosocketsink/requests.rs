@@ -7,11 +7,13 @@ use gst::{prelude::*, subclass::prelude::*};
 use gst_base::prelude::*;
 
 use super::{CAT, imp::VideoSocketSink, settings::AcceptEvents, stream::KEYFRAME_INTERVAL};
-use crate::{lock::lock, metadata::restore, transport::Request};
+use crate::{lock::lock, messages, metadata::restore, transport::Request};
 
 impl VideoSocketSink {
     /// Passes on upstream what a peer asks for, as far as that is wanted.
     pub(super) fn take_request(&self, request: &Request) {
+        // Upstream may post something because of it.
+        let _ancestors = messages::ancestors(&*self.obj());
         let run = lock(&self.run);
         let accepted = run.as_ref().map(|run| run.settings.accept_events);
         drop(run);

@@ -145,13 +145,14 @@ impl ObjectImpl for VideoSocketSrc {
     fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         // Ids count from 1, in the order of the rows.
         let mut settings = lock(&self.settings);
-        let former = settings.latency;
+        // What it refers to goes out of the lock: its owner may ask for a property.
+        let former = settings.clone();
         if let Err(reason) = settings::set(&PROPERTIES[id - 1], &mut *settings, value) {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
         }
         let latency = settings.latency;
         drop(settings);
-        if latency != former {
+        if latency != former.latency {
             self.change_latency(latency);
         }
     }
@@ -224,9 +225,11 @@ impl ElementImpl for VideoSocketSrc {
         match message.view() {
             // Of the streaming thread, and posted by it.
             gst::MessageView::StreamStatus(status) => {
-                match status.get().0 {
-                    gst::StreamStatusType::Enter => self.unlocking.enter(),
-                    gst::StreamStatusType::Leave => self.unlocking.leave(),
+                // Not by way of `get`, whose owner would take the reference of an application that has not sunk its own.
+                let structure = status.structure();
+                match structure.and_then(|structure| structure.get("type").ok()) {
+                    Some(gst::StreamStatusType::Enter) => self.unlocking.enter(),
+                    Some(gst::StreamStatusType::Leave) => self.unlocking.leave(),
                     _ => (),
                 }
                 self.parent_post_message(message)

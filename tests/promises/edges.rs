@@ -334,3 +334,23 @@ fn a_frame_of_length_0_that_no_header_announces_is_refused() {
         .is(gst::ResourceError::Settings)
         .says(&["eos-frame", "length-adjustment=4"]);
 }
+
+/// Programs in C that keep an element out of bins do not sink the first reference to it.
+#[test]
+#[allow(unsafe_code)]
+fn an_element_that_nobody_has_sunk_starts_and_stops() {
+    use gst::{ffi, glib::gobject_ffi};
+    init();
+    for name in [c"videosocketsink", c"videosocketsrc"] {
+        // SAFETY: the only reference is owned here until it is let go.
+        unsafe {
+            let element = ffi::gst_element_factory_make(name.as_ptr(), std::ptr::null());
+            for state in [ffi::GST_STATE_PAUSED, ffi::GST_STATE_NULL] {
+                ffi::gst_element_set_state(element, state);
+            }
+            let object = element.cast::<gobject_ffi::GObject>();
+            assert_ne!(gobject_ffi::g_object_is_floating(object), 0);
+            gobject_ffi::g_object_unref(object);
+        }
+    }
+}

@@ -474,3 +474,29 @@ fn a_source_is_live() {
     );
     source.set_state(gst::State::Null).expect("stopped");
 }
+
+#[test]
+fn whoever_owns_a_value_may_ask_for_another_when_it_is_replaced() {
+    for name in ["videosocketsink", "videosocketsrc"] {
+        init();
+        let element = gst::ElementFactory::make(name)
+            .build()
+            .expect("the element");
+        let socket = gio::Socket::new(
+            gio::SocketFamily::Ipv4,
+            gio::SocketType::Stream,
+            gio::SocketProtocol::Tcp,
+        );
+        let socket = socket.expect("a socket");
+        element.set_property("socket", &socket);
+        let (weak, (tell, told)) = (element.downgrade(), std::sync::mpsc::channel());
+        socket.add_weak_ref_notify(move || {
+            let _ = tell.send(number(&weak.upgrade().expect("the element"), "port"));
+        });
+        drop(socket);
+        let replacing =
+            Background::run(move || element.set_property("socket", None::<gio::Socket>));
+        replacing.join().expect("it returns");
+        assert_eq!(told.try_recv(), Ok(4953));
+    }
+}
