@@ -511,7 +511,7 @@ mod tests {
             overflow: Overflow::Drop,
             ..Flow::default()
         });
-        let mut dropped = |state: &mut State<()>| state.fanout.push(frame(), now).dropped;
+        let dropped = |state: &mut State<()>| state.fanout.push(frame(), now).dropped;
         assert_eq!(dropped(&mut state), 1, "nobody is there");
         let connection = Arc::new(Connection::scripted(Script::default()));
         let greeting = Writing::Greeting(now);

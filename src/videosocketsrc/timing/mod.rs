@@ -346,7 +346,8 @@ impl Timing {
         Here {
             base_time,
             running_time,
-            floor: running_time.saturating_sub(self.latency),
+            // A pipeline that has just begun shows nothing before that.
+            floor: running_time.saturating_sub(self.latency).max(0),
         }
     }
 
@@ -568,7 +569,8 @@ impl Last {
 
 impl Moved {
     fn new(from: i64, shift: i64, last: Option<Self>) -> Self {
-        let to = from.saturating_add(shift);
+        // Nothing is shown before the start. There too one follows the other.
+        let to = from.saturating_add(shift).max(0);
         // Parsers take a time that they had before for none, and make up a later one.
         let after = |last: Self| last.to.saturating_add(i64::from(from > last.from));
         let earliest = last.filter(|last| from >= last.from).map(after);

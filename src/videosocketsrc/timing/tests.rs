@@ -948,6 +948,30 @@ fn dts_do_not_go_back_where_pictures_are_late() {
     assert!(timing.stats().late > 0);
 }
 
+/// Muxers take a time that they had before for none.
+#[test]
+fn what_waited_when_a_pipeline_begins_is_shown_one_after_the_other() {
+    let (mut timing, begin) = live(LATENCY);
+    let base = begin + SECOND;
+    let mut times = Vec::new();
+    for number in 0..8 {
+        let pts = i64::from(number) * FRAME;
+        let buffer = Buffer {
+            sequence: number,
+            pts: Some(pts),
+            dts: Some(pts - FRAME),
+            ..Buffer::default()
+        };
+        let now = (base + 10 * MILLISECOND) as u64;
+        let timed = timing.frame(&buffer, now, now, now, base as u64);
+        times.push((timed.pts.unwrap(), timed.dts.unwrap()));
+    }
+    assert!(
+        times.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1),
+        "{times:?}"
+    );
+}
+
 #[test]
 fn late_frames_that_are_handed_on_together_follow_one_another() {
     let (mut timing, begin) = live(0);
