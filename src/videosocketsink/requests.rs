@@ -50,14 +50,12 @@ impl VideoSocketSink {
 
     /// From a time on, which upstream may have to wait for. Of those too, one a second.
     fn request_keyframe_at(&self, time: Option<gst::ClockTime>) {
-        let mut stream = lock(&self.stream);
-        let (interval, now) = (KEYFRAME_INTERVAL, Instant::now());
-        let waits = time.is_some() && stream.later_keyframe.ask(interval, now);
-        drop(stream);
-        if waits {
-            self.push_keyframe_request(time);
-        } else {
-            self.request_keyframe();
+        let Some(time) = time else {
+            return self.request_keyframe();
+        };
+        let asks = lock(&self.stream).asks_for_later_keyframe(time, Instant::now());
+        if asks {
+            self.push_keyframe_request(Some(time));
         }
     }
 

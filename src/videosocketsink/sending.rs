@@ -81,10 +81,10 @@ impl VideoSocketSink {
         frames.clear();
         let mut stream = lock(&self.stream);
         stream.frames = frames;
-        let asks = stream.asks_for_due_keyframe();
+        let due = stream.due_keyframe();
         drop(stream);
-        if asks {
-            self.push_keyframe_request(None);
+        if let Some(time) = due {
+            self.push_keyframe_request(time);
         }
     }
 

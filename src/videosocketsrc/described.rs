@@ -76,6 +76,8 @@ pub struct Described {
     keyframe: Asked,
     /// One from a time on.
     later_keyframe: Asked,
+    /// The last request for one that came too early, as a record.
+    early_request: Vec<u8>,
     qos: Asked,
     navigation: Asked,
 }
@@ -106,7 +108,7 @@ pub enum Effect {
 pub enum Request {
     /// It goes to the peer as this record.
     Record(Vec<u8>),
-    /// It came too soon after another: a later one goes in its place, or for a keyframe this side's own.
+    /// It came too soon after another: a later one goes in its place, or for a keyframe itself, later.
     Postponed,
     /// It is none that the peer takes now.
     Refused,
@@ -148,6 +150,8 @@ impl Described {
         self.has_greeted = self.greets_at_once;
         self.asked = None;
         self.lacks_keyframe = false;
+        // By the clock of another sender.
+        self.later_keyframe.is_due = false;
         self.told_clock = None;
         self.caps = None;
         self.video = self.allowed_video.clone();
@@ -428,14 +432,13 @@ impl Described {
         let Some(back) = self.back else {
             return Request::Refused;
         };
+        let is_later = has_running_time(event);
         let (is_taken, asked, interval) = match event.type_() {
             gst::EventType::Qos => (back.qos, &mut self.qos, QOS_INTERVAL),
             gst::EventType::Navigation => {
                 (back.navigation, &mut self.navigation, NAVIGATION_INTERVAL)
             }
-            _ if has_running_time(event) => {
-                (back.keyframe, &mut self.later_keyframe, KEYFRAME_INTERVAL)
-            }
+            _ if is_later => (back.keyframe, &mut self.later_keyframe, KEYFRAME_INTERVAL),
             _ => (back.keyframe, &mut self.keyframe, KEYFRAME_INTERVAL),
         };
         let timing = &self.timing;
@@ -451,14 +454,25 @@ impl Described {
         let is_single = event.type_() == gst::EventType::Navigation && !is_mouse_move(event);
         match is_single || asked.ask(interval, now) {
             true => Request::Record(self.behind_hello(record)),
-            false => Request::Postponed,
+            false => {
+                if is_later {
+                    self.early_request = record;
+                }
+                Request::Postponed
+            }
         }
     }
 
     /// A keyframe that was asked for too early, as a record.
-    pub fn due_keyframe(&mut self) -> Option<Vec<u8>> {
-        let is_taken = self.back.is_some_and(|back| back.keyframe);
-        if !is_taken || !self.keyframe.ask_if_due(KEYFRAME_INTERVAL, Instant::now()) {
+    pub fn due_keyframe(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if !self.back.is_some_and(|back| back.keyframe) {
+            return None;
+        }
+        if self.later_keyframe.ask_if_due(KEYFRAME_INTERVAL, now) {
+            let request = std::mem::take(&mut self.early_request);
+            return Some(self.behind_hello(request));
+        }
+        if !self.keyframe.ask_if_due(KEYFRAME_INTERVAL, now) {
             return None;
         }
         let request = Upstream::Keyframe {
@@ -538,7 +552,10 @@ mod tests {
     use gst::prelude::*;
 
     use super::*;
-    use crate::test_clocks::{self, SilentClock, SlowClock};
+    use crate::{
+        test_clocks::{self, SilentClock, SlowClock},
+        wire::record::Hello,
+    };
 
     #[test]
     fn of_a_clock_that_has_begun_anew_the_running_time_goes_on() {
@@ -575,5 +592,41 @@ mod tests {
         let (at, now) = (here.then(came).time, here.now.nseconds());
         assert!(at >= shown, "{at} {shown}");
         assert!(at <= now && now <= test_clocks::shows());
+    }
+
+    #[test]
+    fn a_keyframe_from_a_time_on_that_is_asked_for_too_early_is_asked_for_later() {
+        gst::init().unwrap();
+        let mut described = Described::default();
+        let back = Back {
+            keyframe: true,
+            ..Back::default()
+        };
+        let hello = Record::Hello(Hello {
+            back,
+            ..Hello::default()
+        });
+        let came = Arrival {
+            at: Instant::now(),
+            is_awaited: true,
+        };
+        described.take(&hello, came, None).unwrap();
+        let ask = |described: &mut Described, seconds, now| {
+            let event = UpstreamForceKeyUnitEvent::builder()
+                .running_time(gst::ClockTime::from_seconds(seconds))
+                .build();
+            described.request(&event, None, now)
+        };
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        assert!(matches!(ask(&mut described, 1, start), Request::Record(_)));
+        for (seconds, millis) in [(2, 900), (3, 990)] {
+            let early = ask(&mut described, seconds, after(millis));
+            assert!(matches!(early, Request::Postponed));
+        }
+        assert_eq!(described.due_keyframe(after(999)), None);
+        let due = described.due_keyframe(after(1_000));
+        assert!(due.is_some_and(|request| !request.is_empty()));
+        assert_eq!(described.due_keyframe(after(5_000)), None);
     }
 }

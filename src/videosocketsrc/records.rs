@@ -262,7 +262,7 @@ impl VideoSocketSrc {
 
     /// Asks the peer for a keyframe that was asked for too early.
     pub(super) fn ask_again(&self) {
-        let request = lock(&self.described).due_keyframe();
+        let request = lock(&self.described).due_keyframe(Instant::now());
         if let Some((request, endpoint)) = request.zip(self.endpoint()) {
             endpoint.request(&request);
         }
