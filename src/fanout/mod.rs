@@ -259,6 +259,11 @@ impl<P: Payload> Fanout<P> {
         lost
     }
 
+    /// The stream has had its headers among its frames, before it was known that they are headers.
+    pub fn had_headers_in_band(&mut self) {
+        self.queue.headers.in_band = InBand::Yes;
+    }
+
     /// Sets the headers of the stream, which every client gets before its first frame. Returns how many frames are
     /// lost that were kept for a peer to come.
     pub fn set_headers(&mut self, frames: Vec<Frame<P>>) -> u64 {

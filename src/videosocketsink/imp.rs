@@ -325,6 +325,7 @@ impl BaseSinkImpl for VideoSocketSink {
         let mut stream = lock(&self.stream);
         stream.pieces = Pieces::of(caps);
         let frames = stream.header_frames(&headers);
+        let were_in_band = stream.have_come(&headers);
         let former = mem::replace(&mut stream.headers, headers);
         let endpoint = stream.endpoint.clone();
         let is_described = stream.is_described() && stream.describing.caps(caps);
@@ -334,7 +335,7 @@ impl BaseSinkImpl for VideoSocketSink {
         drop(former);
         if let Some(endpoint) = endpoint {
             tell(&endpoint, description.into());
-            endpoint.set_stream_headers(frames);
+            endpoint.set_stream_headers(frames, were_in_band);
         }
         if warns {
             decoder_settings::warn_of_loss(&self.obj(), caps);

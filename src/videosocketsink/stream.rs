@@ -20,6 +20,9 @@ use crate::{
 /// Keyframes cost bandwidth; clients that come one by one share one.
 pub const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
 
+/// More than the headers of a container.
+const MAX_LATEST_HEADERS: usize = 64 * 1024;
+
 /// What the streaming thread knows of the stream.
 #[derive(Default)]
 pub struct Stream {
@@ -33,6 +36,8 @@ pub struct Stream {
     pub segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     pub liveness: Liveness,
     pub headers: Vec<gst::Buffer>,
+    /// The bytes of the frames that came last, as long as they are headers by their flags. Caps may say so later.
+    pub latest_headers: Vec<u8>,
     /// How frames make up pictures.
     pub pieces: Pieces,
     /// What is said of it to those who understand.
@@ -58,6 +63,7 @@ impl Stream {
         needs_records: bool,
     ) -> Result<Frame<SentBuffer>, gst::ErrorMessage> {
         let piece = self.pieces.next(buffer.flags(), buffer.pts());
+        self.note_header(&buffer);
         let lead = if needs_records {
             self.describing.lead(&buffer, self.segment.as_ref())
         } else {
@@ -106,6 +112,24 @@ impl Stream {
             ..frame
         });
         frames.collect()
+    }
+
+    fn note_header(&mut self, buffer: &gst::BufferRef) {
+        let flags = gst::BufferFlags::HEADER | gst::BufferFlags::DELTA_UNIT;
+        let len = self.latest_headers.len() + buffer.size();
+        if !buffer.flags().contains(flags) || len > MAX_LATEST_HEADERS {
+            self.latest_headers.clear();
+        } else if let Ok(bytes) = buffer.map_readable() {
+            self.latest_headers.extend_from_slice(&bytes);
+        }
+    }
+
+    /// Whether the frames that came last were these headers, in whatever parts.
+    pub fn have_come(&self, headers: &[gst::Buffer]) -> bool {
+        let maps = headers.iter().map(|header| header.map_readable().ok());
+        let maps = maps.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let bytes = maps.iter().flat_map(|map| map.as_slice());
+        !maps.is_empty() && bytes.eq(&self.latest_headers)
     }
 
     /// What an event is that passes, for those who understand records.

@@ -92,6 +92,8 @@ pub(super) struct Run {
     pub(super) untaken_type: Option<String>,
     /// No frame has been handed on.
     pub(super) is_before_frames: bool,
+    /// The base class, which marks its first frame as a discontinuity, has taken none yet.
+    pub(super) is_before_base: bool,
     /// Events that wait for the caps, or for a frame without.
     pub(super) held_events: Vec<gst::Event>,
     /// How long the frames are by their caps, if they are raw video.
@@ -295,6 +297,7 @@ impl BaseSrcImpl for VideoSocketSrc {
             is_untyped: settings.caps.is_none(),
             untaken_type: None,
             is_before_frames: true,
+            is_before_base: true,
             held_events: Vec::new(),
             frame_size: settings
                 .caps
@@ -434,6 +437,9 @@ impl BaseSrcImpl for VideoSocketSrc {
     fn times(&self, _buffer: &gst::BufferRef) -> (Option<gst::ClockTime>, Option<gst::ClockTime>) {
         let delivered = lock(&self.undelivered).take();
         drop(delivered);
+        if let Some(run) = &mut *lock(&self.run) {
+            run.is_before_base = false;
+        }
         (None, None)
     }
 }

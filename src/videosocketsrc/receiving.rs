@@ -170,11 +170,12 @@ impl VideoSocketSrc {
         }
     }
 
-    /// So far there were only empty frames, or others follow that came before.
+    /// So far there were only empty frames, or headers, or others follow that came before.
     fn is_beginning(&self) -> bool {
         let run = lock(&self.run);
-        run.as_ref()
-            .is_some_and(|run| run.is_untyped || run.premature.is_to_be_handed_on())
+        run.as_ref().is_some_and(|run| {
+            run.is_untyped || run.is_before_base || run.premature.is_to_be_handed_on()
+        })
     }
 
     /// The base class counts buffers, and sends the events that come before the first.

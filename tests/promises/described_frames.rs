@@ -425,6 +425,36 @@ fn who_reads_layouts_and_no_parts_is_given_a_picture_as_large_as_the_caps_say() 
     }
 }
 
+/// A header goes past the base class, which marks its own first frame, and what comes at once goes as a list.
+#[test]
+fn only_the_first_frame_is_a_discontinuity() {
+    let source = Receiver::playing("mode=listen port=0");
+    let peer = Peer::connect(source.port());
+    let mut stream = [HELLO, &said(&[clock(true), told("video/x-test")])].concat();
+    for sequence in 0..20 {
+        let header = Buffer {
+            flags: BufferFlags::HEADER,
+            ..Buffer::default()
+        };
+        let frame = Buffer {
+            sequence,
+            pts: Some(i64::from(sequence)),
+            ..Buffer::default()
+        };
+        let record = if sequence == 0 { header } else { frame };
+        say(&mut stream, Record::Buffer(record));
+        stream.extend_from_slice(b"00000005frame");
+    }
+    peer.send(&stream);
+    let marked = (0..20).filter(|_| {
+        let flags = source.buffer().flags();
+        flags.contains(gst::BufferFlags::DISCONT)
+    });
+    // The first of all, and the first of the base class, behind it.
+    let marked = marked.collect::<Vec<_>>();
+    assert!(marked == [0] || marked == [0, 1], "{marked:?}");
+}
+
 /// Whoever fills a gap, or waits for the end of a frame, would be at it for good.
 #[test]
 fn what_is_to_last_for_ages_lasts_for_nobody_knows_how_long() {

@@ -156,9 +156,14 @@ impl<P: Payload> Endpoint<P> {
         *self.lock().fanout.flow()
     }
 
-    /// Sets the headers of the stream, which every client gets before its first frame.
-    pub fn set_stream_headers(&self, frames: Vec<Frame<P>>) {
-        let lost = self.lock().fanout.set_headers(frames);
+    /// Sets the headers of the stream, which every client gets before its first frame, and says whether the frames
+    /// before were these.
+    pub fn set_stream_headers(&self, frames: Vec<Frame<P>>, were_in_band: bool) {
+        let mut state = self.lock();
+        let lost = state.fanout.set_headers(frames);
+        if were_in_band {
+            state.fanout.had_headers_in_band();
+        }
         self.totals.dropped.add(lost);
     }
 

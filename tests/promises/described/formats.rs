@@ -142,6 +142,33 @@ fn vp8_and_opus() {
     comes_out_as_it_went_in("audiotestsrc num-buffers=20 ! audioconvert ! audioresample ! opusenc");
 }
 
+/// Its muxer says only behind its headers that they are, and in other parts.
+#[test]
+fn matroska_for_who_joins_before_the_headers_and_later() {
+    let sink = Pipeline::launch(
+        "videotestsrc num-buffers=20 ! video/x-raw,width=64,height=48 ! jpegenc ! matroskamux streamable=true ! \
+         videosocketsink name=sink mode=listen host=127.0.0.1 port=0 sync=false overflow=block",
+    );
+    sink.pause();
+    let port = number(&sink.element("sink"), "current-port");
+    let viewers = [0; 2].map(|_| {
+        let viewer = Pipeline::launch(&format!(
+            "videosocketsrc host=127.0.0.1 port={port} metadata=request ! matroskademux ! jpegdec ! \
+             fakesink name=screen sync=false"
+        ));
+        let shown = Record::of(&viewer.element("screen").static_pad("sink").unwrap());
+        viewer.play();
+        (viewer, shown)
+    });
+    await_number(&sink.element("sink"), "num-clients", 2);
+    sink.play();
+    sink.expect_eos();
+    for (viewer, shown) in viewers {
+        viewer.expect_eos();
+        assert_eq!(shown.frames().len(), 20);
+    }
+}
+
 #[test]
 fn caps_of_the_user_leave_what_the_sender_says_as_it_is() {
     let sender = Pipeline::launch(
