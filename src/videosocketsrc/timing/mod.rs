@@ -400,9 +400,12 @@ impl Timing {
         let is_late = shift.is_some_and(|shift| wanted.saturating_add(shift) < least);
         self.late += u64::from(is_late);
         let is_far = shift.is_some_and(|shift| wanted.saturating_add(shift) > self.latest(here));
-        self.is_discontinuous |= is_far && picture.is_none();
+        let begins_again =
+            picture.is_none() && shift.is_some_and(|shift| self.begins_again(wanted, shift));
+        self.is_discontinuous |= (is_far && picture.is_none()) || begins_again;
         let shift = match (picture, shift) {
             (Some(picture), _) => picture.shift(),
+            _ if begins_again => self.set_anchor(first, None, here),
             (None, Some(shift)) if !is_late && !is_far => shift,
             _ if self.is_paced() && is_far => here.running_time.saturating_sub(wanted),
             _ if self.is_paced() => here.floor.saturating_sub(wanted),
@@ -410,6 +413,16 @@ impl Timing {
         };
         let time = picture.map_or(wanted, |picture| picture.from);
         self.move_times(time, pts, dts, shift, here)
+    }
+
+    /// Whether a sender that is not live has sought in its file. Pictures in another order are not so far apart.
+    fn begins_again(&self, wanted: i64, shift: i64) -> bool {
+        let is_long_before = |last: Last| {
+            let from = last.time.from.saturating_sub(SECOND);
+            let to = last.time.to.saturating_sub(SECOND);
+            wanted < from && wanted.saturating_add(shift) < to
+        };
+        !self.is_paced() && self.last.is_some_and(is_long_before)
     }
 
     /// A frame of a later time is shown at once.

@@ -693,6 +693,36 @@ fn a_file_over_another_connection_follows_what_is_still_to_be_shown() {
 }
 
 #[test]
+fn a_file_that_is_sought_in_goes_on_behind_what_is_still_to_be_shown() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    // Downstream waits for each, so that none has been waited for since the first.
+    let mut at = |sequence: u16, pts: i64, now: i64| {
+        let buffer = Buffer {
+            sequence,
+            pts: Some(pts),
+            ..Buffer::default()
+        };
+        let now = now as u64;
+        timing.frame(&buffer, now, SECOND as u64, now, 0)
+    };
+    for number in 0..4 {
+        let pts = i64::from(number) * SECOND;
+        let shown = SECOND + pts;
+        assert_eq!(at(number, pts, shown).pts, Some(shown as u64));
+    }
+    let end = 4 * SECOND;
+    let again = at(4, 0, end);
+    assert_eq!((again.pts, is_anew(again)), (Some(end as u64), true));
+    let next = at(5, FRAME, end);
+    assert_eq!(
+        (next.pts, is_anew(next)),
+        (Some((end + FRAME) as u64), false)
+    );
+}
+
+#[test]
 fn a_pause_leaves_a_file_where_it_is() {
     let mut timing = Timing::new(0);
     timing.connected();
