@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the lock of an endpoint protects.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    convert::Infallible,
+    sync::{Arc, mpsc},
+    time::Instant,
+};
 
 use mio::Waker;
 use slab::Slab;
@@ -33,6 +37,8 @@ pub(super) struct State<P> {
     pub reader_hello: Vec<u8>,
     /// What those who have just come are to be told before anything else.
     pub untold: Vec<(Event, Arc<dyn Observer>)>,
+    /// To be let go of when all that is to be told so far is told.
+    pub marks: Vec<mpsc::Sender<Infallible>>,
     /// When a connection has ended, the next one is made or awaited.
     pub reconnects: bool,
     /// It uses a socket that was handed over, and there is no other.
@@ -85,6 +91,7 @@ impl<P: Payload> State<P> {
             reader_waker: None,
             reader_hello: Vec::new(),
             untold: Vec::new(),
+            marks: Vec::new(),
             last_id: 0,
             interrupted: false,
             yields: false,

@@ -24,7 +24,7 @@ use super::event::{Event, Observer};
 use crate::net::Certificate;
 
 /// How long a state change waits for handlers to return.
-const LIMIT: Duration = Duration::from_millis(50);
+pub(super) const LIMIT: Duration = Duration::from_millis(50);
 
 /// When so many calls wait, what can be done without is passed over: a connection that has come and gone, and what is
 /// no more than a warning.
@@ -98,6 +98,11 @@ impl Teller {
             let admits = catch_unwind(AssertUnwindSafe(admits));
             answer(admits.unwrap_or(false));
         });
+    }
+
+    /// Lets go of something once all is told that is to be told so far.
+    pub fn let_go(&self, mark: mpsc::Sender<Infallible>) {
+        self.call(move || drop(mark));
     }
 
     fn call(&self, call: impl FnOnce() + Send + 'static) {
@@ -193,13 +198,20 @@ impl Telling {
     /// Waits for the last call, but not for a handler that takes long: it may be waiting for whoever waits
     /// here. What is left to tell is told all the same.
     pub fn wait(self) {
-        if self.thread.thread().id() == thread::current().id() {
+        if self.is_here() {
             return;
         }
         if self.over.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Disconnected) {
             // It catches the panics of its calls.
             let _ = self.thread.join();
         }
+    }
+}
+
+impl Telling {
+    /// Whether this is the thread that calls.
+    pub fn is_here(&self) -> bool {
+        self.thread.thread().id() == thread::current().id()
     }
 }
 

@@ -7,7 +7,7 @@ mod sending;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool, mpsc},
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -22,7 +22,7 @@ use super::{
     state::State,
     stats::{ClientStats, Stats},
     target::{Mode, Role, Target, Users},
-    teller::Telling,
+    teller::{self, Telling},
     user::User,
 };
 use crate::{
@@ -206,6 +206,24 @@ impl<P: Payload> Endpoint<P> {
     }
 
     /// Ends the I/O thread, and with it whatever is open.
+    /// Waits until all is told that was to be told so far, but no longer for handlers than [`close`](Self::close) does.
+    fn await_tellings(&self, mut state: Locked<'_, P>) {
+        let (mark, are_told) = mpsc::channel();
+        state.marks.push(mark);
+        drop(state);
+        self.wake();
+        let threads = lock(&self.threads);
+        let here = thread::current().id();
+        let is_own = threads
+            .as_ref()
+            .is_none_or(|threads| threads.io.thread().id() == here || threads.telling.is_here());
+        drop(threads);
+        if !is_own {
+            // Also where there is nobody any more who tells.
+            let _ = are_told.recv_timeout(teller::LIMIT);
+        }
+    }
+
     fn close(&self, mut state: Locked<'_, P>) {
         state.stopping = true;
         self.wake();

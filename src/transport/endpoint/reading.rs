@@ -69,7 +69,7 @@ impl<P: Payload> Endpoint<P> {
         if let Some(link) = state.link_mut() {
             link.reading = Reading::Discarded;
         }
-        self.wake();
+        self.await_tellings(state);
     }
 
     /// The connection to read from.

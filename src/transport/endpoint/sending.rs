@@ -83,7 +83,7 @@ impl<P: Payload> Endpoint<P> {
         {
             link.writing = Writing::Done(Default::default());
         }
-        self.wake();
+        self.await_tellings(state);
     }
 
     /// A connection over which another has sent is not sent over again. Where that one has left half a

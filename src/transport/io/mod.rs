@@ -261,6 +261,9 @@ impl<P: Payload> Io<P> {
         for (event, observer) in state.untold.drain(..) {
             self.teller.tell(event, vec![observer]);
         }
+        for mark in state.marks.drain(..) {
+            self.teller.let_go(mark);
+        }
     }
 
     fn warn(&self, error: Error) {

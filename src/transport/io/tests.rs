@@ -135,6 +135,30 @@ fn who_talks_without_end_has_one_turn_at_a_time() {
     assert_eq!(stage.io.talkative.len(), 1);
 }
 
+/// Whoever stops one of a pair waits for that.
+#[test]
+fn a_mark_is_let_go_of_behind_what_was_to_be_told() {
+    struct Held(std::sync::Mutex<mpsc::Receiver<()>>);
+
+    impl Observer for Held {
+        fn notice(&self, _: &Event) {
+            let _ = self.0.lock().unwrap().recv();
+        }
+    }
+
+    let stage = Stage::new(true, silent(0), Faults::default(), |plain| plain);
+    let (go, held) = mpsc::channel();
+    let (mark, are_told) = mpsc::channel();
+    let mut state = stage.endpoint.lock();
+    let observer = Arc::new(Held(std::sync::Mutex::new(held)));
+    state.untold.push((Event::PassedOver(1), observer));
+    state.marks.push(mark);
+    stage.io.tell_newcomers(&mut state);
+    assert_eq!(are_told.try_recv(), Err(mpsc::TryRecvError::Empty));
+    go.send(()).unwrap();
+    assert_eq!(are_told.recv(), Err(mpsc::RecvError));
+}
+
 /// Nothing else would tell that there are more.
 #[cfg(feature = "tls")]
 #[test]
