@@ -50,6 +50,6 @@ pub struct Totals {
     pub dropped: Counter,
     /// Frames cut off by the end of their connection.
     pub truncated: Counter,
-    /// Headers that were none.
+    /// What a peer has sent against the rules: headers that are none, records that are refused, floods.
     pub protocol_errors: Counter,
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the sink and the source have in common.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use gst::glib;
 
@@ -95,6 +98,8 @@ pub struct Common {
     pub reconnect: bool,
     pub qos_dscp: i32,
     pub tls: Tls,
+    /// Of all runs of the element.
+    pub last_id: Arc<AtomicU64>,
     /// Properties that were last set to what they cannot be, and why they cannot.
     pub refused: Vec<(&'static str, String)>,
 }
@@ -118,6 +123,7 @@ impl Default for Common {
             timeout: gst::ClockTime::ZERO,
             reconnect: false,
             qos_dscp: -1,
+            last_id: Arc::default(),
             tls: Tls::default(),
             refused: Vec::new(),
         }
@@ -212,6 +218,7 @@ impl Common {
             qos_dscp: u8::try_from(self.qos_dscp).ok(),
             socket: socket.map(GivenSocket::duplicate).transpose()?,
             tls: self.tls.credentials(),
+            last_id: self.last_id.clone(),
         })
     }
 

@@ -3,7 +3,11 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
     time::Instant,
 };
 
@@ -44,7 +48,7 @@ pub(super) struct State<P> {
     /// It uses a socket that was handed over, and there is no other.
     pub was_given: bool,
     pub totals: Arc<Totals>,
-    pub last_id: u64,
+    pub last_id: Arc<AtomicU64>,
     pub interrupted: bool,
     /// Whoever sends is to return, rather than to wait, and to come again.
     pub yields: bool,
@@ -92,7 +96,7 @@ impl<P: Payload> State<P> {
             reader_hello: Vec::new(),
             untold: Vec::new(),
             marks: Vec::new(),
-            last_id: 0,
+            last_id: Arc::default(),
             interrupted: false,
             yields: false,
             interruptions: 0,
@@ -102,9 +106,8 @@ impl<P: Payload> State<P> {
         }
     }
 
-    pub fn next_id(&mut self) -> u64 {
-        self.last_id += 1;
-        self.last_id
+    pub fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Relaxed) + 1
     }
 
     /// The link, where there is one at a time.

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What to open.
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use crate::net::Credentials;
 
@@ -33,6 +37,9 @@ pub struct Target {
     pub socket: Option<OwnedFd>,
     /// What to show and whom to believe, where connections are encrypted.
     pub tls: Option<Credentials>,
+    /// The number of the last connection of all, of which each has its own: what is told late of a former one is not to be
+    /// taken for one of these.
+    pub last_id: Arc<AtomicU64>,
 }
 
 /// What an element does with a connection.

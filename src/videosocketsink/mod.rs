@@ -33,7 +33,9 @@
 //! metadata=request` does, and all others get frames alone. `accept-events` says which requests go upstream.
 //!
 //! Signals, emitted from a thread of the element's own. A handler may call back into the element and take its time:
-//! what is told next waits for it, and who is to be let in by `client-connecting`, but no frame and no other client.
+//! what is told next waits for it, and who is to be let in by `client-connecting`, but no frame and no other client. A
+//! stop waits for handlers too, 50 ms at most: one that takes longer goes on, and the others follow, while the
+//! application goes on as well, so that what they use is to be theirs (`GClosure` data with a destroy notify, `Arc`).
 //!
 //! | signal | arguments | |
 //! |---|---|---|
@@ -42,7 +44,7 @@
 //! | `client-connecting` | `address`: `GSocketAddress` | a client wants to join: return false to refuse it. With TLS the property `connecting-certificate` has the certificate that it has shown meanwhile, `subject` and `sha256` |
 //! | `disconnect-client` | `id`: `u64` | an action: removes the client, returns whether there was one of this number |
 //!
-//! The number `id` counts connections from 1. The address is none where it is not known. Where more than a thousand
+//! The number `id` counts the element's connections from 1, also over a stop. The address is none where it is not known. Where more than a thousand
 //! events wait for a handler, clients that have come and gone meanwhile are passed over, of which the debug log tells:
 //! each `client-added` is followed by its `client-removed`, or both are missing. Messages on the bus keep to the same.
 //!

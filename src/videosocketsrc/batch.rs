@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Many small frames at once, as a buffer list.
+//! Whether frames may go as a buffer list.
 
 use gst::prelude::*;
 

@@ -219,3 +219,20 @@ fn a_handler_may_stop_the_pipeline() {
     assert_eq!(stopped.recv_timeout(PATIENCE), Ok(true));
     peer.expect_end();
 }
+
+/// What is told late of a former run is not to be taken for one of the next.
+#[test]
+fn the_ids_of_clients_go_on_with_the_next_run() {
+    let sink = Sender::new("mode=listen port=0");
+    let (tell, told) = mpsc::channel();
+    sink.sink.connect("client-added", false, move |values| {
+        let _ = tell.send(values[1].get::<u64>());
+        None
+    });
+    for id in 1..=2 {
+        sink.start();
+        let _peer = Peer::connect(sink.port());
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(id)));
+        sink.stop();
+    }
+}

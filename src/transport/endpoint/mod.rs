@@ -75,7 +75,8 @@ impl<P: Payload> Endpoint<P> {
         };
         let totals = Arc::new(Totals::default());
         let fanout = Fanout::new(audience);
-        let state = State::new(fanout, users, target.reconnect, was_given, totals.clone());
+        let mut state = State::new(fanout, users, target.reconnect, was_given, totals.clone());
+        state.last_id = target.last_id.clone();
         Self {
             listening,
             target,

@@ -206,6 +206,7 @@ mod tests {
                 qos_dscp: None,
                 socket: None,
                 tls: None,
+                last_id: Arc::default(),
             };
             let poll = Poll::new().unwrap();
             let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());

@@ -25,6 +25,7 @@ pub(super) fn endpoint(poll: &Poll, reconnect: bool) -> Arc<Endpoint<()>> {
         qos_dscp: None,
         socket: None,
         tls: None,
+        last_id: Arc::default(),
     };
     let waker = Arc::new(Waker::new(poll.registry(), WAKE).unwrap());
     let users = Users::One(Role::Reader);

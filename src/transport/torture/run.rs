@@ -418,6 +418,7 @@ fn target(scenario: &Scenario) -> Target {
         qos_dscp: None,
         socket: None,
         tls: None,
+        last_id: Arc::default(),
     }
 }
 
