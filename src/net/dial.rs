@@ -25,7 +25,7 @@ use super::{
 /// While one address is silent the next is tried beside it (RFC 8305).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
-/// Kernels repeat a lost SYN at ever longer intervals; a fresh round finds a host that came up sooner.
+/// After the last try. Kernels repeat a lost SYN at ever longer intervals; a fresh round finds a host that came up sooner.
 const ROUND_LIMIT: Duration = Duration::from_secs(4);
 
 /// Until then most connections are there, and the others are not worth a word.
@@ -289,6 +289,7 @@ impl Round {
                 Ok(attempt) => {
                     self.attempts.push(attempt);
                     self.next_at = now + NEXT_ADDRESS_AFTER;
+                    self.ends_at = now + ROUND_LIMIT;
                     // Over loopback it may have succeeded or failed already.
                     if let Some(established) = self.finished_attempt(registry) {
                         return Some(Ok(established));
@@ -367,6 +368,7 @@ fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{Callers, Script};
     use mio::Poll;
     use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 
@@ -396,6 +398,25 @@ mod tests {
         assert!(step(until - limit).is_none());
         let mut results = std::iter::repeat_with(|| step(until));
         assert!(matches!(results.find_map(|result| result), Some(Ok(_))));
+    }
+
+    #[test]
+    fn however_many_are_silent_each_address_is_tried() {
+        let silent = (0..50).map(|_| Arc::new(Script::silent()));
+        let callers = silent.chain([Arc::default()]);
+        let connector = Connector::Script(Callers::new(callers, &Arc::default()));
+        let poll = Poll::new().unwrap();
+        let start = Instant::now();
+        let addresses = (0..51).map(|host| SocketAddr::from(([192, 0, 2, host], 4953)));
+        let mut round = Round::new(addresses.collect(), start);
+        let mut now = start;
+        let result = loop {
+            if let Some(result) = round.step(&connector, poll.registry(), Token(1), now) {
+                break result;
+            }
+            now = round.deadline();
+        };
+        assert!(result.is_ok(), "{result:?} after {:?}", now - start);
     }
 
     #[test]

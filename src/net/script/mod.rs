@@ -60,6 +60,7 @@ pub(crate) struct Script {
     /// It has met with the fault.
     pub is_hit: AtomicBool,
     /// A call has failed that could not have, but for the time at which it came: the system tells when that is past.
+    never_answers: bool,
     owes: Mutex<Owes>,
     faults: Arc<Faults>,
     bell: Option<Bell>,
@@ -78,6 +79,14 @@ impl Script {
             room: Some(room),
             faults: faults.clone(),
             bell: Some(Bell::new()),
+            ..Self::default()
+        }
+    }
+
+    /// One of whom nothing comes.
+    pub fn silent() -> Self {
+        Self {
+            never_answers: true,
             ..Self::default()
         }
     }
