@@ -35,7 +35,7 @@ const SHORTEST_RAW_FRAME: usize = 64;
 pub fn find(source: &VideoSocketSrc, buffer: &gst::Buffer) -> Option<String> {
     let pad = source.src_pad();
     let found = gst_base::functions::type_find_helper_for_buffer(Some(source), buffer);
-    match found {
+    match found.or_else(|unknown| transport_stream(buffer).ok_or(unknown)) {
         Ok((caps, probability)) if is_certain(&caps, probability) => {
             gst::info!(CAT, obj = source, "The frames are {caps}");
             if !pad.peer_query_accept_caps(&caps) {
@@ -60,6 +60,18 @@ pub fn find(source: &VideoSocketSrc, buffer: &gst::Buffer) -> Option<String> {
         }
     }
     None
+}
+
+/// Its typefinder wants several packets, and muxers push them one by one. The first is the table of programs.
+fn transport_stream(buffer: &gst::Buffer) -> Option<(gst::Caps, gst::TypeFindProbability)> {
+    const PACKET: usize = 188;
+    const TABLE_OF_PROGRAMS: [u8; 3] = [0x47, 0x40, 0x00];
+    let bytes = buffer.map_readable().ok()?;
+    let is_one = bytes.len() % PACKET == 0 && bytes.starts_with(&TABLE_OF_PROGRAMS);
+    let caps = gst::Caps::builder("video/mpegts")
+        .field("systemstream", true)
+        .field("packetsize", PACKET as i32);
+    is_one.then(|| (caps.build(), gst::TypeFindProbability::Maximum))
 }
 
 fn is_certain(caps: &gst::Caps, probability: gst::TypeFindProbability) -> bool {

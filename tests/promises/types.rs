@@ -200,6 +200,8 @@ fn frames_with_a_type_of_their_own_are_known_by_it() {
         ("jpegenc", "image/jpeg"),
         ("pngenc", "image/png"),
         ("pnmenc", "image/x-portable-pixmap"),
+        // Its packets come one by one.
+        ("x264enc ! mpegtsmux", "video/mpegts"),
         (
             "x264enc ! video/x-h264,stream-format=byte-stream",
             "video/x-h264",
