@@ -767,9 +767,9 @@ impl<P: Payload> Fanout<P> {
     /// A peer that is connected to gets a stream that waits, or could, from its beginning. Any other starts where the
     /// stream is when it joins.
     fn keeps_for_later(&self) -> bool {
-        let is_kept = self.flow.overflow == Overflow::Block
-            || self.flow.keep_for_callee
-            || self.callee_is_here;
+        // The group is kept in any case, and comes whole where a peer is given that.
+        let is_next = self.callee_is_here && self.flow.join != JoinAt::LatestKeyframe;
+        let is_kept = self.flow.overflow == Overflow::Block || self.flow.keep_for_callee || is_next;
         (self.audience == Audience::Callee && is_kept) || self.flow.lockstep
     }
 

@@ -53,9 +53,12 @@ impl VideoSocketSink {
         let Some(time) = time else {
             return self.request_keyframe();
         };
-        let asks = lock(&self.stream).asks_for_later_keyframe(time, Instant::now());
-        if asks {
-            self.push_keyframe_request(Some(time));
+        let mut stream = lock(&self.stream);
+        stream.later_keyframes.add(time);
+        let first = stream.later_keyframe(Instant::now());
+        drop(stream);
+        if first.is_some() {
+            self.push_keyframe_request(first);
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use super::{describing::Describing, liveness::Liveness, pieces::Pieces};
 use crate::{
-    asked::Asked,
+    asked::{Asked, AskedFrom},
     fanout::{self, Description, Frame, Lead, Piece},
     frames::{SentBuffer, Unreadable},
     metadata::describe,
@@ -46,10 +46,10 @@ pub struct Stream {
     pub sent_ahead: Option<gst::Buffer>,
     /// Due for as long as none has come.
     pub keyframe: Asked,
-    /// One from a time on.
-    pub later_keyframe: Asked,
-    /// The latest time of those that were asked for too early. A keyframe then serves all of them.
-    pub early_time: Option<gst::ClockTime>,
+    /// Those from a time on.
+    pub later_keyframes: AskedFrom<gst::ClockTime>,
+    /// The running time of the newest frame that has one.
+    pub newest: Option<gst::ClockTime>,
     pub keyframes_requested: u32,
     /// Kept for its memory.
     pub frames: VecDeque<Frame<SentBuffer>>,
@@ -71,28 +71,29 @@ impl Stream {
         };
         let frame = self.frame(buffer, lead)?;
         self.keyframe.is_due &= !frame.keyframe;
+        let time = frame.time.and_then(|time| time.try_into().ok());
+        self.newest = time.or(self.newest);
         Ok(Frame { piece, ..frame })
     }
 
-    /// Whether it is time to ask for a keyframe from a time on. If not, it is due.
-    pub fn asks_for_later_keyframe(&mut self, time: gst::ClockTime, now: Instant) -> bool {
-        let asks = self.later_keyframe.ask(KEYFRAME_INTERVAL, now);
-        self.early_time = self.early_time.max(Some(time)).filter(|_| !asks);
-        asks
+    /// The keyframe to ask for of those from a time on, if it is time to.
+    pub fn later_keyframe(&mut self, now: Instant) -> Option<gst::ClockTime> {
+        self.later_keyframes
+            .next(KEYFRAME_INTERVAL, now, self.newest)
     }
 
     /// The keyframe that was asked for too early, from which time on, if it is time to ask.
     pub fn due_keyframe(&mut self) -> Option<Option<gst::ClockTime>> {
         // Most often there is none, and the time need not be known.
-        if !self.keyframe.is_due && !self.later_keyframe.is_due {
+        if !self.keyframe.is_due && !self.later_keyframes.is_due() {
             return None;
         }
         let now = Instant::now();
-        if self.later_keyframe.ask_if_due(KEYFRAME_INTERVAL, now) {
-            return Some(self.early_time.take());
-        }
-        let asks = self.keyframe.ask_if_due(KEYFRAME_INTERVAL, now);
-        asks.then_some(None)
+        let later = self.later_keyframe(now).map(Some);
+        later.or_else(|| {
+            let asks = self.keyframe.ask_if_due(KEYFRAME_INTERVAL, now);
+            asks.then_some(None)
+        })
     }
 
     /// Whether anybody may be told what the frames are.
@@ -257,26 +258,4 @@ fn has_same_bytes(a: &gst::Buffer, b: &gst::Buffer) -> bool {
     a.size() == b.size()
         && a.map_readable()
             .is_ok_and(|a| b.map_readable().is_ok_and(|b| a.as_slice() == b.as_slice()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keyframes_from_a_time_on_that_are_asked_for_too_early_are_asked_for_as_one() {
-        let mut stream = Stream::default();
-        let start = Instant::now() - 2 * KEYFRAME_INTERVAL;
-        let mut ask = |seconds, millis| {
-            let time = gst::ClockTime::from_seconds(seconds);
-            stream.asks_for_later_keyframe(time, start + Duration::from_millis(millis))
-        };
-        assert!(ask(9, 0));
-        assert!(!ask(2, 100) && !ask(3, 200) && !ask(1, 999));
-        assert_eq!(
-            stream.due_keyframe(),
-            Some(Some(gst::ClockTime::from_seconds(3)))
-        );
-        assert_eq!(stream.due_keyframe(), None);
-    }
 }

@@ -12,7 +12,7 @@ use super::{
     timing::{self, ReadAt, Timing, TimingStats},
 };
 use crate::{
-    asked::Asked,
+    asked::{Asked, AskedFrom},
     metadata::{RestoreError, clock, comes_in_pieces, describe, raw_video, restore},
     transport::Arrival,
     wire::record::{
@@ -74,10 +74,8 @@ pub struct Described {
     /// What was said last of what is said again to each who comes, each with its letter and its beginning.
     said: Vec<(RecordKind, String, String)>,
     keyframe: Asked,
-    /// One from a time on.
-    later_keyframe: Asked,
-    /// The last request for one that came too early, as a record.
-    early_request: Vec<u8>,
+    /// Those from a time on, by the sender's.
+    later_keyframes: AskedFrom<u64>,
     qos: Asked,
     navigation: Asked,
 }
@@ -151,7 +149,7 @@ impl Described {
         self.asked = None;
         self.lacks_keyframe = false;
         // By the clock of another sender.
-        self.later_keyframe.is_due = false;
+        self.later_keyframes.forget();
         self.told_clock = None;
         self.caps = None;
         self.video = self.allowed_video.clone();
@@ -330,6 +328,8 @@ impl Described {
         record: &Buffer,
     ) -> Result<(), RestoreError> {
         restore::buffer(buffer, record);
+        let duration = timing::duration(record.duration);
+        buffer.set_duration(duration.map(gst::ClockTime::from_nseconds));
         for (name, data) in self.metas.drain(..) {
             let (name, data) = (name.as_str(), data.as_slice());
             match restore::meta(buffer, &Meta { name, data }, self.video.as_ref()) {
@@ -377,8 +377,6 @@ impl Described {
             .frame(record, read_at, waited_until, now, base_time);
         buffer.set_pts(timed.pts.map(gst::ClockTime::from_nseconds));
         buffer.set_dts(timed.dts.map(gst::ClockTime::from_nseconds));
-        let duration = timing::duration(record.duration);
-        buffer.set_duration(duration.map(gst::ClockTime::from_nseconds));
         if timed.is_discontinuous {
             buffer.set_flags(gst::BufferFlags::DISCONT);
         }
@@ -432,13 +430,19 @@ impl Described {
         let Some(back) = self.back else {
             return Request::Refused;
         };
-        let is_later = has_running_time(event);
+        let later = later_keyframe(event)
+            .zip(base_time)
+            .and_then(|(time, base_time)| self.timing.to_sender(time, base_time.nseconds()));
+        if let (Some(time), true) = (later, back.keyframe) {
+            self.later_keyframes.add(time);
+            let record = self.later_keyframe_record(now, None);
+            return record.map_or(Request::Postponed, Request::Record);
+        }
         let (is_taken, asked, interval) = match event.type_() {
             gst::EventType::Qos => (back.qos, &mut self.qos, QOS_INTERVAL),
             gst::EventType::Navigation => {
                 (back.navigation, &mut self.navigation, NAVIGATION_INTERVAL)
             }
-            _ if is_later => (back.keyframe, &mut self.later_keyframe, KEYFRAME_INTERVAL),
             _ => (back.keyframe, &mut self.keyframe, KEYFRAME_INTERVAL),
         };
         let timing = &self.timing;
@@ -454,30 +458,43 @@ impl Described {
         let is_single = event.type_() == gst::EventType::Navigation && !is_mouse_move(event);
         match is_single || asked.ask(interval, now) {
             true => Request::Record(self.behind_hello(record)),
-            false => {
-                if is_later {
-                    self.early_request = record;
-                }
-                Request::Postponed
-            }
+            false => Request::Postponed,
         }
     }
 
-    /// A keyframe that was asked for too early, as a record.
-    pub fn due_keyframe(&mut self, now: Instant) -> Option<Vec<u8>> {
+    /// Whether a keyframe was asked for too early.
+    pub fn is_keyframe_due(&self) -> bool {
+        self.keyframe.is_due || self.later_keyframes.is_due()
+    }
+
+    /// A keyframe that was asked for too early, as a record, if it is time to ask.
+    pub fn due_keyframe(&mut self, now: Instant, here: Option<&Here>) -> Option<Vec<u8>> {
         if !self.back.is_some_and(|back| back.keyframe) {
             return None;
         }
-        if self.later_keyframe.ask_if_due(KEYFRAME_INTERVAL, now) {
-            let request = std::mem::take(&mut self.early_request);
-            return Some(self.behind_hello(request));
+        let present = here.and_then(|here| {
+            let running_time = here.running_time()?.nseconds();
+            self.timing
+                .to_sender(running_time, here.base_time.nseconds())
+        });
+        if let Some(request) = self.later_keyframe_record(now, present) {
+            return Some(request);
         }
         if !self.keyframe.ask_if_due(KEYFRAME_INTERVAL, now) {
             return None;
         }
+        self.keyframe_record(None)
+    }
+
+    fn later_keyframe_record(&mut self, now: Instant, present: Option<u64>) -> Option<Vec<u8>> {
+        let time = self.later_keyframes.next(KEYFRAME_INTERVAL, now, present)?;
+        self.keyframe_record(Some(time))
+    }
+
+    fn keyframe_record(&mut self, running_time: Option<u64>) -> Option<Vec<u8>> {
         let request = Upstream::Keyframe {
             all_headers: true,
-            running_time: None,
+            running_time,
         };
         let mut record = Vec::new();
         Record::Upstream(request).encode(&mut record).ok()?;
@@ -499,9 +516,10 @@ fn has_unix_time(buffer: &gst::BufferRef) -> bool {
     metas.any(|meta| meta.reference().is_strictly_equal(&UNIX_TIME))
 }
 
-fn has_running_time(event: &gst::EventRef) -> bool {
-    let request = UpstreamForceKeyUnitEvent::parse(event);
-    request.is_ok_and(|request| request.running_time.is_some())
+/// From which running time on a keyframe is wanted, where the event says.
+fn later_keyframe(event: &gst::EventRef) -> Option<u64> {
+    let request = UpstreamForceKeyUnitEvent::parse(event).ok()?;
+    request.running_time.map(gst::ClockTime::nseconds)
 }
 
 fn is_mouse_move(event: &gst::EventRef) -> bool {
@@ -597,6 +615,17 @@ mod tests {
     #[test]
     fn a_keyframe_from_a_time_on_that_is_asked_for_too_early_is_asked_for_later() {
         gst::init().unwrap();
+        let start = Instant::now();
+        let here = Here {
+            clock: gst::SystemClock::obtain(),
+            base_time: gst::ClockTime::ZERO,
+            now: gst::ClockTime::from_seconds(100),
+            at: start,
+        };
+        let came = Arrival {
+            at: start,
+            is_awaited: true,
+        };
         let mut described = Described::default();
         let back = Back {
             keyframe: true,
@@ -606,27 +635,40 @@ mod tests {
             back,
             ..Hello::default()
         });
-        let came = Arrival {
-            at: Instant::now(),
-            is_awaited: true,
-        };
-        described.take(&hello, came, None).unwrap();
+        let clock = Record::Clock(Clock {
+            now: 0,
+            base_time: 0,
+            unix_offset: None,
+            latency: 0,
+            is_paced: true,
+            is_unix_synchronised: false,
+            id: "",
+        });
+        for record in [hello, clock] {
+            described.take(&record, came, Some(&here)).unwrap();
+        }
         let ask = |described: &mut Described, seconds, now| {
             let event = UpstreamForceKeyUnitEvent::builder()
                 .running_time(gst::ClockTime::from_seconds(seconds))
                 .build();
-            described.request(&event, None, now)
+            described.request(&event, Some(gst::ClockTime::ZERO), now)
         };
-        let start = Instant::now();
         let after = |millis| start + Duration::from_millis(millis);
-        assert!(matches!(ask(&mut described, 1, start), Request::Record(_)));
-        for (seconds, millis) in [(2, 900), (3, 990)] {
+        assert!(matches!(
+            ask(&mut described, 110, start),
+            Request::Record(_)
+        ));
+        for (seconds, millis) in [(130, 900), (120, 990)] {
             let early = ask(&mut described, seconds, after(millis));
             assert!(matches!(early, Request::Postponed));
         }
-        assert_eq!(described.due_keyframe(after(999)), None);
-        let due = described.due_keyframe(after(1_000));
-        assert!(due.is_some_and(|request| !request.is_empty()));
-        assert_eq!(described.due_keyframe(after(5_000)), None);
+        let mut due = |millis| {
+            let request = described.due_keyframe(after(millis), Some(&here))?;
+            String::from_utf8(request).ok()
+        };
+        assert_eq!(due(999), None);
+        assert!(due(1_000).is_some_and(|request| request.ends_with("=20000000000")));
+        assert!(due(2_000).is_some_and(|request| request.ends_with("=30000000000")));
+        assert_eq!(due(9_000), None);
     }
 }

@@ -262,7 +262,11 @@ impl VideoSocketSrc {
 
     /// Asks the peer for a keyframe that was asked for too early.
     pub(super) fn ask_again(&self) {
-        let request = lock(&self.described).due_keyframe(Instant::now());
+        if !lock(&self.described).is_keyframe_due() {
+            return;
+        }
+        let here = self.here();
+        let request = lock(&self.described).due_keyframe(Instant::now(), here.as_ref());
         if let Some((request, endpoint)) = request.zip(self.endpoint()) {
             endpoint.request(&request);
         }

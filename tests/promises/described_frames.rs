@@ -459,7 +459,14 @@ fn only_the_first_frame_is_a_discontinuity() {
 #[test]
 fn what_is_to_last_for_ages_lasts_for_nobody_knows_how_long() {
     const HOUR: u64 = 3_600_000_000_000;
-    let source = Receiver::new("mode=listen port=0");
+    for timestamps in ["auto", "arrival"] {
+        lasts_for_nobody_knows_how_long(timestamps, HOUR);
+    }
+}
+
+#[track_caller]
+fn lasts_for_nobody_knows_how_long(timestamps: &str, longest: u64) {
+    let source = Receiver::new(&format!("mode=listen port=0 timestamps={timestamps}"));
     let (tell, gaps) = std::sync::mpsc::channel();
     let pad = source.source.static_pad("src").unwrap();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
@@ -472,7 +479,7 @@ fn what_is_to_last_for_ages_lasts_for_nobody_knows_how_long() {
     let peer = Peer::connect(source.port());
     peer.send(HELLO);
     peer.send(&said(&[clock(true), told("video/x-test")]));
-    for (sequence, duration) in [(0, HOUR), (1, HOUR + 1), (2, 1 << 62)] {
+    for (sequence, duration) in [(0, longest), (1, longest + 1), (2, 1 << 62)] {
         let lasting = Buffer {
             sequence,
             duration: Some(duration),
@@ -484,7 +491,7 @@ fn what_is_to_last_for_ages_lasts_for_nobody_knows_how_long() {
         };
         peer.send(&said(&[Record::Gap(gap), Record::Buffer(lasting)]));
         peer.send_frame(b"frame");
-        let expected = Some(duration).filter(|&duration| duration <= HOUR);
+        let expected = Some(duration).filter(|&duration| duration <= longest);
         let lasts = source.sample().buffer().unwrap().duration();
         assert_eq!(lasts.map(gst::ClockTime::nseconds), expected);
         assert_eq!(gaps.recv_timeout(PATIENCE), Ok(expected));

@@ -230,6 +230,19 @@ fn while_the_peer_is_greeted_a_stream_that_does_not_wait_is_kept_within_the_limi
 }
 
 #[test]
+fn a_peer_that_is_given_the_group_gets_one_that_began_while_it_was_greeted() {
+    let group = Flow {
+        join: JoinAt::LatestKeyframe,
+        ..flow(Overflow::Drop, frames(2))
+    };
+    let mut stream = Stream::new(Audience::Callee, group);
+    stream.fanout.set_callee_is_here(true);
+    stream.push("Abcdef");
+    let client = stream.join();
+    assert_eq!(stream.waiting(client), "Abcdef");
+}
+
+#[test]
 fn a_group_that_is_kept_for_the_connection_is_not_lost() {
     let mut stream = Stream::new(
         Audience::Callee,

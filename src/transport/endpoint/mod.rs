@@ -206,7 +206,6 @@ impl<P: Payload> Endpoint<P> {
         }
     }
 
-    /// Ends the I/O thread, and with it whatever is open.
     /// Waits until all is told that was to be told so far, but no longer for handlers than [`close`](Self::close) does.
     fn await_tellings(&self, mut state: Locked<'_, P>) {
         let (mark, are_told) = mpsc::channel();
@@ -215,16 +214,16 @@ impl<P: Payload> Endpoint<P> {
         self.wake();
         let threads = lock(&self.threads);
         let here = thread::current().id();
-        let is_own = threads
-            .as_ref()
-            .is_none_or(|threads| threads.io.thread().id() == here || threads.telling.is_here());
+        let tells_another = threads.as_ref().is_some_and(|Threads { io, telling }| {
+            !io.is_finished() && io.thread().id() != here && !telling.is_here()
+        });
         drop(threads);
-        if !is_own {
-            // Also where there is nobody any more who tells.
+        if tells_another {
             let _ = are_told.recv_timeout(teller::LIMIT);
         }
     }
 
+    /// Ends the I/O thread, and with it whatever is open.
     fn close(&self, mut state: Locked<'_, P>) {
         state.stopping = true;
         self.wake();

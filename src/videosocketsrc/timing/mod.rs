@@ -65,6 +65,8 @@ pub struct Timing {
     last: Option<Last>,
     /// Frames are pieces of pictures.
     are_pieces: bool,
+    /// The last frame was marked as the last piece of its picture.
+    is_picture_over: bool,
     /// A frame of this connection had a time.
     has_times: bool,
     last_sequence: Option<u16>,
@@ -300,6 +302,9 @@ impl Timing {
         let came_at = time(waited_until).saturating_sub(here.base_time);
         let came_at = came_at.min(here.running_time);
         let picture = self.picture(buffer);
+        // What shows nothing ends no picture, whatever av1parse marks.
+        self.is_picture_over = buffer.flags.contains(BufferFlags::MARKER)
+            && !buffer.flags.contains(BufferFlags::DECODE_ONLY);
         let follows_gap = self.follows_gap(buffer);
         self.has_times |= buffer.pts.or(buffer.dts).is_some();
         let lacks_times = self.sender.is_some() && self.lacks_times(buffer);
@@ -323,10 +328,10 @@ impl Timing {
     }
 
     /// What became of the time of the picture of which a frame is a later piece. The last piece may have the DTS of the
-    /// next picture, as h264parse has it: beside PTSs a DTS says nothing.
+    /// next picture, as h264parse has it: beside PTSs a DTS says nothing, but behind the end of a picture.
     fn picture(&self, buffer: &Buffer) -> Option<Moved> {
         let last = self.last.filter(|_| self.are_pieces)?;
-        let dts = buffer.dts.filter(|_| !last.has_pts);
+        let dts = buffer.dts.filter(|_| !last.has_pts || self.is_picture_over);
         let time = buffer.pts.or(dts).map(bounded);
         let goes_on = time.is_none_or(|time| time == last.time.from);
         goes_on.then_some(last.time)
@@ -346,8 +351,7 @@ impl Timing {
         Here {
             base_time,
             running_time,
-            // A pipeline that has just begun shows nothing before that.
-            floor: running_time.saturating_sub(self.latency).max(0),
+            floor: running_time.saturating_sub(self.latency),
         }
     }
 
@@ -401,7 +405,7 @@ impl Timing {
         self.late += u64::from(is_late);
         let is_far = shift.is_some_and(|shift| wanted.saturating_add(shift) > self.latest(here));
         let begins_again =
-            picture.is_none() && shift.is_some_and(|shift| self.begins_again(wanted, shift));
+            picture.is_none() && shift.is_some_and(|shift| self.begins_again(pts, dts, shift));
         self.is_discontinuous |= (is_far && picture.is_none()) || begins_again;
         let shift = match (picture, shift) {
             (Some(picture), _) => picture.shift(),
@@ -415,14 +419,18 @@ impl Timing {
         self.move_times(time, pts, dts, shift, here)
     }
 
-    /// Whether a sender that is not live has sought in its file. Pictures in another order are not so far apart.
-    fn begins_again(&self, wanted: i64, shift: i64) -> bool {
-        let is_long_before = |last: Last| {
-            let from = last.time.from.saturating_sub(SECOND);
-            let to = last.time.to.saturating_sub(SECOND);
-            wanted < from && wanted.saturating_add(shift) < to
+    /// Whether a sender that is not live has sought in its file. Pictures may be in another order, but not their DTS.
+    fn begins_again(&self, pts: Option<i64>, dts: Option<i64>, shift: i64) -> bool {
+        let Some(last) = self.last.filter(|_| !self.is_paced()) else {
+            return false;
         };
-        !self.is_paced() && self.last.is_some_and(is_long_before)
+        let (time, last) = match (dts, last.dts, pts) {
+            (Some(dts), Some(last), _) => (dts, last),
+            (None, None, Some(pts)) => (pts, last.time),
+            _ => return false,
+        };
+        let to = time.saturating_add(shift);
+        time < last.from.saturating_sub(SECOND) && to < last.to.saturating_sub(SECOND)
     }
 
     /// A frame of a later time is shown at once.

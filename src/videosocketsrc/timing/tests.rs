@@ -636,7 +636,22 @@ fn the_last_piece_of_a_picture_stays_with_it_although_its_dts_is_later() {
     assert_eq!((last.dts, is_anew(last)), (to(SECOND, FRAME), false));
     let next = at(3, Some(FRAME), FRAME, MINUTE);
     assert_eq!((next.pts, is_anew(next)), (to(MINUTE, 0), true));
-    // Where there is no PTS at all, another DTS is another picture.
+    // So it is behind the end of a picture.
+    let mut lasts = |sequence: u16, dts: i64, flags, now: i64| {
+        let buffer = Buffer {
+            sequence,
+            dts: Some(dts),
+            flags,
+            ..Buffer::default()
+        };
+        let now = now as u64;
+        timing.frame(&buffer, now, now, now, 0)
+    };
+    let end = lasts(4, FRAME, BufferFlags::MARKER, 2 * MINUTE);
+    assert_eq!((end.dts, is_anew(end)), (to(MINUTE, 0), false));
+    let next = lasts(5, 2 * FRAME, BufferFlags::default(), 2 * MINUTE);
+    assert_eq!((next.dts, is_anew(next)), (to(2 * MINUTE, 0), true));
+    // And where there is no PTS at all.
     timing.connected();
     timing.clock(&file(), 0, None);
     let mut at = |sequence: u16, dts: i64, now: i64| {
@@ -648,11 +663,11 @@ fn the_last_piece_of_a_picture_stays_with_it_although_its_dts_is_later() {
         let now = now as u64;
         timing.frame(&buffer, now, now, now, 0)
     };
-    at(4, 2 * FRAME, 2 * MINUTE);
-    let piece = at(5, 2 * FRAME, 3 * MINUTE);
-    assert_eq!((piece.dts, is_anew(piece)), (to(2 * MINUTE, 0), false));
-    let next = at(6, 3 * FRAME, 3 * MINUTE);
-    assert_eq!((next.dts, is_anew(next)), (to(3 * MINUTE, 0), true));
+    at(6, 2 * FRAME, 3 * MINUTE);
+    let piece = at(7, 2 * FRAME, 4 * MINUTE);
+    assert_eq!((piece.dts, is_anew(piece)), (to(3 * MINUTE, 0), false));
+    let next = at(8, 3 * FRAME, 4 * MINUTE);
+    assert_eq!((next.dts, is_anew(next)), (to(4 * MINUTE, 0), true));
 }
 
 #[test]
@@ -689,6 +704,29 @@ fn a_file_over_another_connection_follows_what_is_still_to_be_shown() {
         assert!(is_anew(first));
         let next = frame_at(&mut timing, 1, 5 * SECOND, 0, now, 0);
         assert_eq!(next.pts, Some((begin + 5 * SECOND) as u64));
+    }
+}
+
+#[test]
+fn few_pictures_a_second_in_another_order_are_no_other_place_in_the_file() {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    for (number, pts) in [0, 4, 2, 1, 3].into_iter().enumerate() {
+        let dts = number as i64 - 2;
+        let buffer = Buffer {
+            sequence: number as u16,
+            pts: Some(pts * SECOND),
+            dts: Some(dts * SECOND),
+            ..Buffer::default()
+        };
+        let now = (MINUTE + number as i64 * SECOND) as u64;
+        let timed = timing.frame(&buffer, now, now, now, 0);
+        let shown = MINUTE + (pts + 2) * SECOND;
+        assert_eq!(
+            (timed.pts, is_anew(timed)),
+            (Some(shown as u64), number == 0)
+        );
     }
 }
 
