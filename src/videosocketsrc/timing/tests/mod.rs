@@ -3,6 +3,9 @@
 
 use super::*;
 
+mod files;
+mod pieces;
+
 const MICROSECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
@@ -527,7 +530,13 @@ fn frame_at(
         clock: Some(sent_at as u64),
         ..Buffer::default()
     };
-    timing.frame(&buffer, now as u64, now as u64, now as u64, base as u64)
+    hand_on(timing, &buffer, now, base)
+}
+
+/// At once: it has been waited for until now.
+fn hand_on(timing: &mut Timing, buffer: &Buffer, now: i64, base: i64) -> Timed {
+    let now = now as u64;
+    timing.frame(buffer, now, now, now, base as u64)
 }
 
 /// A sender that is not live.
@@ -538,275 +547,18 @@ fn file() -> Clock<'static> {
     }
 }
 
+fn of_file() -> Timing {
+    let mut timing = Timing::new(0);
+    timing.connected();
+    timing.clock(&file(), 0, None);
+    timing
+}
+
 fn is_anew(timed: Timed) -> bool {
     timed.is_discontinuous
 }
 
-#[test]
-fn a_file_keeps_its_spacing() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    let mut dice = Dice(3);
-    // It is sent as fast as it is taken, and so comes ever earlier than it is shown.
-    let begin = 7 * SECOND;
-    for number in 0..2_000 {
-        let now = begin + number * FRAME / 2 + dice.roll(FRAME / 2);
-        let now = if number == 0 { begin } else { now };
-        let timed = frame_at(
-            &mut timing,
-            number as u16,
-            HOUR + number * FRAME,
-            0,
-            now,
-            SECOND,
-        );
-        assert_eq!(timed.pts, Some((begin - SECOND + number * FRAME) as u64));
-        assert_eq!(timed.is_discontinuous, number == 0);
-    }
-    assert_eq!(timing.stats().late, 0);
-}
-
-#[test]
-fn a_file_that_comes_late_goes_on_from_there() {
-    let mut timing = Timing::new((50 * MILLISECOND) as u64);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    let at = |timing: &mut Timing, number: u16, now| {
-        frame_at(timing, number, i64::from(number) * FRAME, 0, now, 0)
-    };
-    at(&mut timing, 0, SECOND);
-    let in_time = at(&mut timing, 1, SECOND + FRAME + 50 * MILLISECOND);
-    assert_eq!(in_time.pts, Some((SECOND + FRAME) as u64));
-    assert!(!is_anew(in_time));
-    let late = at(&mut timing, 2, 2 * SECOND);
-    assert_eq!(late.pts, Some(2 * SECOND as u64));
-    assert!(is_anew(late));
-    let next = at(&mut timing, 3, 2 * SECOND + 1);
-    assert_eq!(next.pts, Some((2 * SECOND + FRAME) as u64));
-    assert!(!is_anew(next));
-    assert_eq!(timing.stats().late, 1);
-}
-
-#[test]
-fn pieces_of_a_picture_keep_together_however_late_they_come() {
-    let (mut paced, begin) = live(0);
-    let mut file_timing = Timing::new(0);
-    file_timing.connected();
-    file_timing.clock(&file(), 0, None);
-    for (timing, begin) in [(&mut paced, begin), (&mut file_timing, SECOND)] {
-        timing.set_pieces(true);
-        let mut at = |number: u16, picture: i64, now| {
-            frame_at(timing, number, picture * FRAME, 0, begin + now, 0)
-        };
-        let first = at(0, 0, 0);
-        assert!(is_anew(first));
-        for (number, late) in [(1, MINUTE), (2, 2 * MINUTE)] {
-            let piece = at(number, 0, late);
-            assert_eq!((piece.pts, is_anew(piece)), (first.pts, false));
-        }
-        let next = at(3, 1, 2 * MINUTE);
-        assert_eq!(next.pts, Some((begin + 2 * MINUTE) as u64));
-    }
-}
-
 /// Of a picture in pieces h264parse gives the first a PTS, and the last the DTS of the next picture.
-#[test]
-fn the_last_piece_of_a_picture_stays_with_it_although_its_dts_is_later() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    timing.set_pieces(true);
-    let mut at = |sequence: u16, pts: Option<i64>, dts: i64, now: i64| {
-        let buffer = Buffer {
-            sequence,
-            pts,
-            dts: Some(dts),
-            ..Buffer::default()
-        };
-        let now = now as u64;
-        timing.frame(&buffer, now, now, now, 0)
-    };
-    let to = |begin: i64, dts: i64| Some((begin + dts) as u64);
-    let first = at(0, Some(0), 0, SECOND);
-    assert_eq!((first.pts, first.dts), (to(SECOND, 0), to(SECOND, 0)));
-    let middle = at(1, None, 0, MINUTE);
-    assert_eq!((middle.dts, is_anew(middle)), (to(SECOND, 0), false));
-    let last = at(2, None, FRAME, MINUTE);
-    assert_eq!((last.dts, is_anew(last)), (to(SECOND, FRAME), false));
-    let next = at(3, Some(FRAME), FRAME, MINUTE);
-    assert_eq!((next.pts, is_anew(next)), (to(MINUTE, 0), true));
-    // So it is behind the end of a picture.
-    let mut lasts = |sequence: u16, dts: i64, flags, now: i64| {
-        let buffer = Buffer {
-            sequence,
-            dts: Some(dts),
-            flags,
-            ..Buffer::default()
-        };
-        let now = now as u64;
-        timing.frame(&buffer, now, now, now, 0)
-    };
-    let end = lasts(4, FRAME, BufferFlags::MARKER, 2 * MINUTE);
-    assert_eq!((end.dts, is_anew(end)), (to(MINUTE, 0), false));
-    let next = lasts(5, 2 * FRAME, BufferFlags::default(), 2 * MINUTE);
-    assert_eq!((next.dts, is_anew(next)), (to(2 * MINUTE, 0), true));
-    // And where there is no PTS at all.
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    let mut at = |sequence: u16, dts: i64, now: i64| {
-        let buffer = Buffer {
-            sequence,
-            dts: Some(dts),
-            ..Buffer::default()
-        };
-        let now = now as u64;
-        timing.frame(&buffer, now, now, now, 0)
-    };
-    at(6, 2 * FRAME, 3 * MINUTE);
-    let piece = at(7, 2 * FRAME, 4 * MINUTE);
-    assert_eq!((piece.dts, is_anew(piece)), (to(3 * MINUTE, 0), false));
-    let next = at(8, 3 * FRAME, 4 * MINUTE);
-    assert_eq!((next.dts, is_anew(next)), (to(4 * MINUTE, 0), true));
-}
-
-#[test]
-fn times_jump_between_pictures_and_a_gap_is_told_where_it_is() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    timing.set_pieces(true);
-    let at = |timing: &mut Timing, number: u16, picture: i64| {
-        frame_at(timing, number, picture * FRAME, 0, SECOND, 0)
-    };
-    assert!(is_anew(at(&mut timing, 0, 0)));
-    timing.clock_changed();
-    assert!(!is_anew(at(&mut timing, 1, 0)));
-    assert!(is_anew(at(&mut timing, 3, 0)));
-    assert!(!is_anew(at(&mut timing, 4, 0)));
-    assert!(is_anew(at(&mut timing, 5, 1)));
-    timing.set_pieces(false);
-    timing.clock_changed();
-    assert!(is_anew(at(&mut timing, 6, 1)));
-}
-
-#[test]
-fn a_file_over_another_connection_follows_what_is_still_to_be_shown() {
-    let mut timing = Timing::new(0);
-    for (now, begin, expected) in [
-        (SECOND, SECOND, SECOND),
-        (SECOND + 1, 6 * SECOND, 6 * SECOND + 1),
-    ] {
-        timing.connected();
-        timing.clock(&file(), 0, None);
-        let first = frame_at(&mut timing, 0, 0, 0, now, 0);
-        assert_eq!(first.pts, Some(expected as u64));
-        assert!(is_anew(first));
-        let next = frame_at(&mut timing, 1, 5 * SECOND, 0, now, 0);
-        assert_eq!(next.pts, Some((begin + 5 * SECOND) as u64));
-    }
-}
-
-#[test]
-fn few_pictures_a_second_in_another_order_are_no_other_place_in_the_file() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    for (number, pts) in [0, 4, 2, 1, 3].into_iter().enumerate() {
-        let dts = number as i64 - 2;
-        let buffer = Buffer {
-            sequence: number as u16,
-            pts: Some(pts * SECOND),
-            dts: Some(dts * SECOND),
-            ..Buffer::default()
-        };
-        let now = (MINUTE + number as i64 * SECOND) as u64;
-        let timed = timing.frame(&buffer, now, now, now, 0);
-        let shown = MINUTE + (pts + 2) * SECOND;
-        assert_eq!(
-            (timed.pts, is_anew(timed)),
-            (Some(shown as u64), number == 0)
-        );
-    }
-}
-
-#[test]
-fn a_file_that_is_sought_in_goes_on_behind_what_is_still_to_be_shown() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    // Downstream waits for each, so that none has been waited for since the first.
-    let mut at = |sequence: u16, pts: i64, now: i64| {
-        let buffer = Buffer {
-            sequence,
-            pts: Some(pts),
-            ..Buffer::default()
-        };
-        let now = now as u64;
-        timing.frame(&buffer, now, SECOND as u64, now, 0)
-    };
-    for number in 0..4 {
-        let pts = i64::from(number) * SECOND;
-        let shown = SECOND + pts;
-        assert_eq!(at(number, pts, shown).pts, Some(shown as u64));
-    }
-    let end = 4 * SECOND;
-    let again = at(4, 0, end);
-    assert_eq!((again.pts, is_anew(again)), (Some(end as u64), true));
-    let next = at(5, FRAME, end);
-    assert_eq!(
-        (next.pts, is_anew(next)),
-        (Some((end + FRAME) as u64), false)
-    );
-}
-
-#[test]
-fn a_pause_leaves_a_file_where_it_is() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    frame_at(&mut timing, 0, 0, 0, SECOND, 0);
-    // Both have been paused for a minute.
-    let resumed = Clock {
-        base_time: file().base_time + MINUTE as u64,
-        ..file()
-    };
-    timing.clock(&resumed, (MINUTE + SECOND) as u64, None);
-    let timed = frame_at(&mut timing, 1, FRAME, 0, MINUTE + SECOND + FRAME, MINUTE);
-    assert_eq!(timed.pts, Some((SECOND + FRAME) as u64));
-    assert!(!is_anew(timed));
-}
-
-#[test]
-fn a_file_is_exact_with_the_same_clock() {
-    let clock = Clock {
-        is_paced: false,
-        ..clock_of("ptp")
-    };
-    let base = clock.base_time as i64;
-    let due = clock.latency as i64;
-    for (came, expected) in [
-        // It was sent when it was due.
-        (due + 20 * MILLISECOND, due),
-        // That was long ago, or will be.
-        (due + MINUTE, due + MINUTE),
-        (due - MINUTE, due - MINUTE),
-    ] {
-        let mut timing = Timing::new(LATENCY as u64);
-        timing.connected();
-        let sent = Clock {
-            now: (base + came - MILLISECOND) as u64,
-            ..clock
-        };
-        timing.clock(&sent, (base + came) as u64, Some("ptp"));
-        let own_base = base - 5 * MINUTE;
-        let first = frame_at(&mut timing, 0, 0, 0, base + came, own_base);
-        assert_eq!(first.pts, Some((expected + 5 * MINUTE) as u64), "{came}");
-        let next = frame_at(&mut timing, 1, FRAME, 0, base + came, own_base);
-        assert_eq!(next.pts, Some((expected + FRAME + 5 * MINUTE) as u64));
-    }
-}
-
 /// A live sender over a way that always takes as long, and the difference that makes.
 fn live(latency: i64) -> (Timing, i64) {
     let mut timing = Timing::new(latency as u64);
@@ -1030,8 +782,7 @@ fn what_waited_when_a_pipeline_begins_is_shown_one_after_the_other() {
             dts: Some(pts - FRAME),
             ..Buffer::default()
         };
-        let now = (base + 10 * MILLISECOND) as u64;
-        let timed = timing.frame(&buffer, now, now, now, base as u64);
+        let timed = hand_on(&mut timing, &buffer, base + 10 * MILLISECOND, base);
         times.push((timed.pts.unwrap(), timed.dts.unwrap()));
     }
     assert!(
@@ -1051,33 +802,13 @@ fn late_frames_that_are_handed_on_together_follow_one_another() {
             dts: Some(i64::from(number) * FRAME),
             ..Buffer::default()
         };
-        let timed = timing.frame(&buffer, now as u64, now as u64, now as u64, 0);
+        let timed = hand_on(&mut timing, &buffer, now, 0);
         (
             timed.pts.unwrap() - now as u64,
             timed.dts.unwrap() - now as u64,
         )
     });
     assert_eq!(times, [(0, 0), (1, 1), (2, 2)]);
-}
-
-#[test]
-fn a_file_in_another_order_is_on_time() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    for (number, pts) in [2, 0, 1, 5, 3, 4].into_iter().enumerate() {
-        let dts = (number as i64 - 2) * FRAME;
-        let buffer = Buffer {
-            sequence: number as u16,
-            pts: Some(pts * FRAME),
-            dts: Some(dts),
-            ..Buffer::default()
-        };
-        let timed = timing.frame(&buffer, MINUTE as u64, MINUTE as u64, MINUTE as u64, 0);
-        assert_eq!(timed.dts, Some((MINUTE + dts + 2 * FRAME) as u64));
-        assert_eq!(timed.pts, Some((MINUTE + (pts + 2) * FRAME) as u64));
-    }
-    assert_eq!(timing.stats().late, 0);
 }
 
 #[test]
@@ -1100,7 +831,7 @@ fn a_frame_far_ahead_holds_back_no_other() {
             pts: Some(i64::from(number)),
             ..Buffer::default()
         };
-        let timed = timing.frame(&buffer, due as u64, due as u64, due as u64, 0);
+        let timed = hand_on(&mut timing, &buffer, due, 0);
         let pts = timed.pts.unwrap() as i64 - due;
         assert!((0..10).contains(&(pts - expected)), "{number}: {pts}");
         assert_eq!(is_anew(timed), number == 0 || number == 2);
@@ -1108,28 +839,8 @@ fn a_frame_far_ahead_holds_back_no_other() {
 }
 
 #[test]
-fn a_pause_of_hours_in_a_file_is_a_mistake() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
-    let at = |timing: &mut Timing, number: u16, pts| frame_at(timing, number, pts, 0, SECOND, 0);
-    let shown = |timed: Timed| (timed.pts.unwrap() as i64, is_anew(timed));
-    assert_eq!(shown(at(&mut timing, 0, 0)), (SECOND, true));
-    let minute_later = shown(at(&mut timing, 1, MINUTE));
-    assert_eq!(minute_later, (SECOND + MINUTE, false));
-    for (number, pts) in [(2, 1 << 61), (3, 2 * MINUTE)] {
-        let (pts, is_anew) = shown(at(&mut timing, number, pts));
-        assert!(pts <= SECOND + MINUTE + 10 && is_anew, "{number}: {pts}");
-    }
-    let gap = timing.gap(1 << 61, SECOND as u64, 0).unwrap();
-    assert!(gap <= (SECOND + HOUR) as u64, "{gap}");
-}
-
-#[test]
 fn a_pipeline_that_begins_again_begins_at_its_own_time() {
-    let mut timing = Timing::new(0);
-    timing.connected();
-    timing.clock(&file(), 0, None);
+    let mut timing = of_file();
     frame_at(&mut timing, 0, 0, 0, HOUR, 0);
     let timed = frame_at(&mut timing, 1, FRAME, 0, HOUR + FRAME, HOUR);
     assert_eq!(timed.pts, Some(FRAME as u64));
@@ -1176,7 +887,7 @@ fn numbers_that_are_missing_are_a_discontinuity() {
             pts: Some(0),
             ..Buffer::default()
         };
-        let timed = timing.frame(&buffer, begin as u64, begin as u64, begin as u64, 0);
+        let timed = hand_on(&mut timing, &buffer, begin, 0);
         assert_eq!(is_anew(timed), expected, "{sequence}");
     }
 }
