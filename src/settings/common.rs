@@ -2,7 +2,7 @@
 //! What the sink and the source have in common.
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use super::{
     tls::Tls,
 };
 use crate::{
+    lock::lock,
     transport::{Mode as TransportMode, Target},
     wire::{FormatError, HeaderFormat, LengthField},
 };
@@ -241,6 +242,16 @@ pub trait Settings: Default + Send + 'static {
     fn common_mut(&mut self) -> &mut Common;
     /// All properties that the user sets.
     fn properties() -> &'static [Property<Self>];
+}
+
+/// Changes settings under their lock. What they referred to goes out of it: its owner may ask for a property.
+pub fn change<S: Clone, R>(settings: &Mutex<S>, change: impl FnOnce(&mut S) -> R) -> R {
+    let mut locked = lock(settings);
+    let former = locked.clone();
+    let result = change(&mut locked);
+    drop(locked);
+    drop(former);
+    result
 }
 
 /// Sets a property. Whoever sets one is not told that it is refused, so the next start tells.

@@ -16,7 +16,7 @@ pub mod uri;
 use crate::wire::{MAX_ADJUSTMENT, MAX_DIGITS, MAX_SKIPPED};
 
 pub use self::{
-    common::{Common, LengthFormat, Mode, Settings, find, non_zero, set},
+    common::{Common, LengthFormat, Mode, Settings, change, find, non_zero, set},
     given_socket::{GivenSocket, Unusable},
     preamble::Preamble,
     property::{Changeable, Property, wrong_type},

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `videosocket://HOST:PORT?PROPERTY=VALUE&...`, and the same with `videosockets`, encrypted.
 
-use std::{
-    borrow::Cow,
-    sync::{Mutex, PoisonError},
-};
+use std::{borrow::Cow, sync::Mutex};
 
 use gst::glib::{self, Uri, UriFlags};
 
 use super::{
-    common::{Common, Settings, find},
+    common::{Common, Settings, change, find},
     property::Property,
     text,
 };
@@ -123,13 +120,8 @@ pub fn set<S: Settings + Clone>(
             "The URI cannot be changed while the element is PAUSED or PLAYING",
         ));
     }
-    let mut settings = settings.lock().unwrap_or_else(PoisonError::into_inner);
-    // What it refers to goes out of the lock.
-    let former = settings.clone();
-    let result = apply(uri, &mut *settings);
-    drop(settings);
-    drop(former);
-    result.map_err(|reason| glib::Error::new(gst::URIError::BadUri, &reason))
+    change(settings, |settings| apply(uri, settings))
+        .map_err(|reason| glib::Error::new(gst::URIError::BadUri, &reason))
 }
 
 /// The URI that says where, and nothing else.

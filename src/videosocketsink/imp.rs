@@ -103,14 +103,10 @@ impl ObjectImpl for VideoSocketSink {
     fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         // Ids count from 1, in the order of the rows.
         let property = &PROPERTIES[id - 1];
-        let mut settings = lock(&self.settings);
-        // What it refers to goes out of the lock: its owner may ask for a property.
-        let former = settings.clone();
-        if let Err(reason) = settings::set(property, &mut *settings, value) {
+        let set = |settings: &mut SinkSettings| settings::set(property, settings, value);
+        if let Err(reason) = settings::change(&self.settings, set) {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
         }
-        drop(settings);
-        drop(former);
         if property.changeable == Changeable::Always || spec.name() == "uri" {
             self.update_flow();
         }

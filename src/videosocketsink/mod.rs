@@ -44,9 +44,10 @@
 //! | `client-connecting` | `address`: `GSocketAddress` | a client wants to join: return false to refuse it. With TLS the property `connecting-certificate` has the certificate that it has shown meanwhile, `subject` and `sha256` |
 //! | `disconnect-client` | `id`: `u64` | an action: removes the client, returns whether there was one of this number |
 //!
-//! The number `id` counts the element's connections from 1, also over a stop. The address is none where it is not known. Where more than a thousand
-//! events wait for a handler, clients that have come and gone meanwhile are passed over, of which the debug log tells:
-//! each `client-added` is followed by its `client-removed`, or both are missing. Messages on the bus keep to the same.
+//! The number `id` counts the element's connections from 1, also over a stop. The address is none where it is not
+//! known. Where more than a thousand events wait for a handler, clients that have come and gone meanwhile are passed
+//! over, of which the debug log tells: each `client-added` is followed by its `client-removed`, or both are missing.
+//! Messages on the bus keep to the same.
 //!
 //! With `tls=true` a client that connects has 10 s for the handshake, which holds up no other and comes before
 //! `client-connecting`; one that fails is a warning that says why. What TLS has taken of a frame is at most 64 kB that

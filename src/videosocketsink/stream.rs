@@ -49,7 +49,7 @@ pub struct Stream {
     /// Those from a time on.
     pub later_keyframes: AskedFrom<gst::ClockTime>,
     /// The running time of the newest frame that has one.
-    pub newest: Option<gst::ClockTime>,
+    pub newest: Option<Duration>,
     pub keyframes_requested: u32,
     /// Kept for its memory.
     pub frames: VecDeque<Frame<SentBuffer>>,
@@ -71,15 +71,14 @@ impl Stream {
         };
         let frame = self.frame(buffer, lead)?;
         self.keyframe.is_due &= !frame.keyframe;
-        let time = frame.time.and_then(|time| time.try_into().ok());
-        self.newest = time.or(self.newest);
+        self.newest = frame.time.or(self.newest);
         Ok(Frame { piece, ..frame })
     }
 
     /// The keyframe to ask for of those from a time on, if it is time to.
     pub fn later_keyframe(&mut self, now: Instant) -> Option<gst::ClockTime> {
-        self.later_keyframes
-            .next(KEYFRAME_INTERVAL, now, self.newest)
+        let present = self.newest.and_then(|time| time.try_into().ok());
+        self.later_keyframes.next(KEYFRAME_INTERVAL, now, present)
     }
 
     /// The keyframe that was asked for too early, from which time on, if it is time to ask.

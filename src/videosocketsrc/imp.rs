@@ -146,15 +146,18 @@ impl ObjectImpl for VideoSocketSrc {
 
     fn set_property(&self, id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
         // Ids count from 1, in the order of the rows.
-        let mut settings = lock(&self.settings);
-        // What it refers to goes out of the lock: its owner may ask for a property.
-        let former = settings.clone();
-        if let Err(reason) = settings::set(&PROPERTIES[id - 1], &mut *settings, value) {
+        let (result, latency) = settings::change(&self.settings, |settings| {
+            let former = settings.latency;
+            let result = settings::set(&PROPERTIES[id - 1], settings, value);
+            (
+                result,
+                Some(settings.latency).filter(|latency| *latency != former),
+            )
+        });
+        if let Err(reason) = result {
             gst::error!(CAT, imp = self, "{} is not changed: {reason}", spec.name());
         }
-        let latency = settings.latency;
-        drop(settings);
-        if latency != former.latency {
+        if let Some(latency) = latency {
             self.change_latency(latency);
         }
     }

@@ -130,11 +130,7 @@ fn stats_count_what_went_through_and_outlive_the_stop() {
 
 #[test]
 fn stats_are_there_before_the_first_connection() {
-    for element in ["videosocketsink", "videosocketsrc"] {
-        init();
-        let element = gst::ElementFactory::make(element)
-            .build()
-            .expect("an element");
+    for element in elements() {
         assert_eq!(stat(&element, "connections"), 0);
         assert_eq!(stat(&element, "bytes-queued"), 0);
     }
@@ -177,11 +173,7 @@ fn frames_without_payload_are_what_the_user_says() {
 
 #[test]
 fn bins_are_there_until_they_have_handed_on_what_an_element_tells() {
-    init();
-    for name in ["videosocketsink", "videosocketsrc"] {
-        let element = gst::ElementFactory::make(name)
-            .build()
-            .expect("the element");
+    for element in elements() {
         let (inner, outer) = (gst::Bin::new(), gst::Bin::new());
         inner.add(&element).expect("a bin that takes it");
         outer.add(&inner).expect("a bin that takes it");
@@ -199,8 +191,8 @@ fn bins_are_there_until_they_have_handed_on_what_an_element_tells() {
         });
         let told = gst::message::Element::new(gst::Structure::new_empty("told"));
         let _ = element.post_message(told);
-        assert_eq!(counts.try_recv(), Ok(2), "{name}");
-        assert_eq!(bins(), 0, "{name}");
+        assert_eq!(counts.try_recv(), Ok(2), "{}", element.name());
+        assert_eq!(bins(), 0, "{}", element.name());
     }
 }
 

@@ -477,11 +477,7 @@ fn a_source_is_live() {
 
 #[test]
 fn whoever_owns_a_value_may_ask_for_another_when_it_is_replaced() {
-    for name in ["videosocketsink", "videosocketsrc"] {
-        init();
-        let element = gst::ElementFactory::make(name)
-            .build()
-            .expect("the element");
+    for element in crate::support::elements() {
         let socket = gio::Socket::new(
             gio::SocketFamily::Ipv4,
             gio::SocketType::Stream,

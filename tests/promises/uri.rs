@@ -4,15 +4,6 @@
 use crate::support::*;
 use gst::prelude::*;
 
-fn elements() -> [gst::Element; 2] {
-    init();
-    ["videosocketsink", "videosocketsrc"].map(|name| {
-        gst::ElementFactory::make(name)
-            .build()
-            .expect("a registered element")
-    })
-}
-
 fn handler(element: &gst::Element) -> &gst::URIHandler {
     element.dynamic_cast_ref().expect("a URI handler")
 }

@@ -47,6 +47,16 @@ pub fn init() {
     });
 }
 
+/// One of each.
+pub fn elements() -> [gst::Element; 2] {
+    init();
+    ["videosocketsink", "videosocketsrc"].map(|name| {
+        gst::ElementFactory::make(name)
+            .build()
+            .expect("a registered element")
+    })
+}
+
 /// As `G_DEBUG=fatal-criticals`, which is read before a test begins.
 fn end_at_criticals() {
     let fatal = glib::LogLevels::LEVEL_ERROR | glib::LogLevels::LEVEL_CRITICAL;

@@ -59,8 +59,9 @@ pub(crate) struct Script {
     pub is_reset: AtomicBool,
     /// It has met with the fault.
     pub is_hit: AtomicBool,
-    /// A call has failed that could not have, but for the time at which it came: the system tells when that is past.
+    /// Nothing comes of a connect to it.
     never_answers: bool,
+    /// A call has failed that could not have, but for the time at which it came: the system tells when that is past.
     owes: Mutex<Owes>,
     faults: Arc<Faults>,
     bell: Option<Bell>,

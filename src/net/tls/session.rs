@@ -246,8 +246,7 @@ impl Session {
                 Err(fault) => break Err(fault.into()),
             }
             if input.barren > BARREN_LIMIT {
-                let fault = TlsFault::Barren(input.barren);
-                break Err(self.fault.get_or_init(|| fault).clone().into());
+                break Err(self.ended_with(TlsFault::Barren(input.barren)).into());
             }
             match input.read(&self.line) {
                 Ok(0) => break Err(TlsFault::Cut.into()),
@@ -358,8 +357,7 @@ impl Session {
             Ok(taken) => taken,
             Err(error) => {
                 input.from = input.to;
-                let fault = TlsFault::Broken(error.to_string());
-                return Err(self.fault.get_or_init(|| fault).clone());
+                return Err(self.ended_with(TlsFault::Broken(error.to_string())));
             }
         };
         input.from += taken;
@@ -381,9 +379,14 @@ impl Session {
                 let found = self.evidence.take();
                 let fault = explain::explain(&error, self.host.as_deref(), &found);
                 input.from = input.to;
-                Err(self.fault.get_or_init(|| fault).clone())
+                Err(self.ended_with(fault))
             }
         }
+    }
+
+    /// The first fault is that of both directions.
+    fn ended_with(&self, fault: TlsFault) -> TlsFault {
+        self.fault.get_or_init(|| fault).clone()
     }
 
     /// A peer that has ended the connection may have said why before.
